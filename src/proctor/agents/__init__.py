@@ -1,0 +1,18 @@
+"""The door to AutoGen: the only room that imports it. Knows no journal, database or provider."""
+
+from proctor.agents._human import DurableHuman
+from proctor.agents._model import GovernedModelClient
+from proctor.agents._session import Session
+from proctor.agents._team import ModelFeatures, TeamContext, TeamFactory, TeamRun
+from proctor.agents._workbench import GovernedWorkbench
+
+__all__ = [
+    "DurableHuman",
+    "GovernedModelClient",
+    "GovernedWorkbench",
+    "ModelFeatures",
+    "Session",
+    "TeamContext",
+    "TeamFactory",
+    "TeamRun",
+]

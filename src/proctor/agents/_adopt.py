@@ -1,0 +1,144 @@
+"""Making a team that a factory built the run's own: governed, killable, and named part by part.
+
+Written against the private parts of AutoGen 0.7.5, to which Proctor is pinned; the contract tests hold each.
+Knows no journal, policy or provider.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from autogen_agentchat.agents import (
+    AssistantAgent,
+    CodeExecutorAgent,
+    MessageFilterAgent,
+    SocietyOfMindAgent,
+    UserProxyAgent,
+)
+from autogen_agentchat.base import ChatAgent, Team
+from autogen_agentchat.teams import BaseGroupChat
+from autogen_agentchat.tools import AgentTool, TeamTool
+from autogen_core.models import ChatCompletionClient
+from autogen_core.tools import StaticWorkbench, Workbench
+
+from proctor.agents._human import DurableHuman
+from proctor.agents._model import GovernedModelClient
+from proctor.agents._runtime import KillableRuntime
+from proctor.agents._workbench import GovernedWorkbench, NestedWorkbench
+from proctor.core import UngovernedTeam
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roles:
+    """What is known of a team's members."""
+
+    iterations: Mapping[str, int]
+    """The tool iterations that each assistant may make."""
+    people: frozenset[str]
+
+
+def adopt(team: Team | ChatAgent, runtime: KillableRuntime, *, max_tool_iterations: int) -> Roles:
+    """The team's members, after the team has been made the run's own.
+
+    Raises:
+        UngovernedTeam: a part of the team would bypass the chain.
+    """
+    limits: dict[str, int] = {}
+    people: set[str] = set()
+    for place, part in _parts(team, ""):
+        match part:
+            case BaseGroupChat():
+                _adopt_team(part, place, runtime)
+            case AssistantAgent():
+                limits[part.name] = _adopt_assistant(part, place, max_tool_iterations)
+            case SocietyOfMindAgent():
+                part._model_client = _bound(part._model_client, place)
+            case CodeExecutorAgent():
+                raise UngovernedTeam(
+                    f"{place} executes code, which no chain can govern",
+                    hint="Give the work to a tool server that runs it in a sandbox.",
+                )
+            case DurableHuman():
+                people.add(part.name)
+            case UserProxyAgent():
+                raise UngovernedTeam(
+                    f"{place} reads answers from a keyboard, for which a run can't wait",
+                    hint=f'Build it with ctx.human("{part.name}").',
+                )
+            case _:
+                pass
+    return Roles(iterations=limits, people=frozenset(people))
+
+
+def _parts(part: object, above: str) -> Iterator[tuple[str, Any]]:
+    """Every agent and team within, the outer ones first, each with its place such as `desk/analyst`."""
+    name = getattr(part, "name", type(part).__name__)
+    place = f"{above}/{name}" if above else ("" if isinstance(part, BaseGroupChat) else name)
+    yield place, part
+    children: Sequence[object] = ()
+    match part:
+        case BaseGroupChat():
+            children = part._participants
+        case AssistantAgent():
+            children = [tool._task_runner for tool in _nested_tools(part)]
+        case SocietyOfMindAgent():
+            children = [part._team]
+        case MessageFilterAgent():
+            children = [part._wrapped_agent]
+        case _:
+            pass
+    for child in children:
+        yield from _parts(child, place)
+
+
+def _nested_tools(agent: AssistantAgent) -> list[AgentTool | TeamTool]:
+    found: list[AgentTool | TeamTool] = []
+    for workbench in agent._workbench:
+        if isinstance(workbench, StaticWorkbench):
+            found += [tool for tool in workbench._tools if isinstance(tool, AgentTool | TeamTool)]
+    return found
+
+
+def _adopt_team(team: BaseGroupChat, place: str, runtime: KillableRuntime) -> None:
+    team._runtime = runtime
+    team._embedded_runtime = False
+    client = getattr(team, "_model_client", None)
+    if client is not None:
+        manager = team._group_chat_manager_name
+        team._model_client = _bound(client, f"{place}/{manager}" if place else manager)  # type: ignore[attr-defined]
+
+
+def _adopt_assistant(agent: AssistantAgent, place: str, max_tool_iterations: int) -> int:
+    agent._model_client = _bound(agent._model_client, place)
+    agent._workbench = [part for workbench in agent._workbench for part in _govern(workbench, place)]
+    agent._max_tool_iterations = min(agent._max_tool_iterations, max_tool_iterations)
+    return agent._max_tool_iterations
+
+
+def _bound(client: ChatCompletionClient, place: str) -> GovernedModelClient:
+    if not isinstance(client, GovernedModelClient):
+        raise UngovernedTeam(
+            f"{place} has a model client of its own: {type(client).__name__}",
+            hint='Build it with model_client=ctx.model("small").',
+        )
+    return client.bound(place)
+
+
+def _govern(workbench: Workbench, place: str) -> Iterator[Workbench]:
+    if isinstance(workbench, GovernedWorkbench):
+        yield workbench.bound(place)
+        return
+    if isinstance(workbench, StaticWorkbench):
+        nested = [tool for tool in workbench._tools if isinstance(tool, AgentTool | TeamTool)]
+        others = [tool.name for tool in workbench._tools if not isinstance(tool, AgentTool | TeamTool)]
+        if not others:
+            yield NestedWorkbench(nested)
+            return
+        raise UngovernedTeam(
+            f"{place} has tools that bypass the chain: {', '.join(others)}",
+            hint="Register each with @app.tool(effect=…) and build the agent with workbench=ctx.tools(…).",
+        )
+    raise UngovernedTeam(
+        f"{place} has a workbench of its own: {type(workbench).__name__}",
+        hint='Configure the server under [tools.NAME] and build the agent with workbench=ctx.tools("NAME").',
+    )

@@ -1,0 +1,37 @@
+"""AutoGen's runtime, made so that a run can end it at any moment."""
+
+import asyncio
+import logging
+
+from autogen_core import SingleThreadedAgentRuntime
+from opentelemetry.trace import NoOpTracerProvider
+
+
+def _worth_logging(record: logging.LogRecord) -> bool:
+    """Leaves out what AutoGen logs as an error whenever a run is suspended: its handlers being cancelled."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+
+
+logging.getLogger("autogen_core").addFilter(_worth_logging)
+
+
+class KillableRuntime(SingleThreadedAgentRuntime):
+    """A runtime that belongs to one run. Abandoning AutoGen's own one would let its agents go on spending."""
+
+    def __init__(self) -> None:
+        super().__init__(tracer_provider=NoOpTracerProvider(), ignore_unhandled_exceptions=False)
+
+    def failed(self) -> "asyncio.Task[None]":
+        """The loop that handles messages: it ends only when the runtime breaks."""
+        assert self._run_context is not None
+        return self._run_context._run_task
+
+    async def kill(self) -> None:
+        """Cancels every handler and waits for their end."""
+        tasks = list(self._background_tasks)
+        if self._run_context is not None:
+            tasks.append(self._run_context._run_task)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._run_context = None

@@ -1,0 +1,185 @@
+"""One execution of one team: built afresh, driven to its end, or killed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from inspect import isawaitable
+from typing import Any, TypeAlias
+
+from autogen_agentchat.base import ChatAgent, TaskResult, Team
+from autogen_agentchat.messages import BaseChatMessage, HandoffMessage, ToolCallExecutionEvent
+from autogen_core.models import ModelInfo
+
+from proctor.agents._adopt import Roles, adopt
+from proctor.agents._human import DurableHuman
+from proctor.agents._model import GovernedModelClient
+from proctor.agents._runtime import KillableRuntime
+from proctor.agents._session import Session
+from proctor.agents._workbench import GovernedWorkbench
+from proctor.core import NotFound, TeamError, ToolSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFeatures:
+    """What a deployment can do, as far as AutoGen wants to know."""
+
+    vision: bool
+    context_window: int
+
+
+class TeamContext:
+    """What a factory builds its team from: models, tools and people of this run."""
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        task: str,
+        models: Mapping[str, ModelFeatures],
+        tools: Mapping[str, Sequence[ToolSpec]],
+    ) -> None:
+        self._session = session
+        self._models = models
+        self._tools = tools
+        self.task = task
+        """The text that the run was started with."""
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self._session.run_id
+
+    @property
+    def tenant(self) -> str:
+        """Whose run it is."""
+        return self._session.tenant
+
+    def model(self, name: str, **options: Any) -> GovernedModelClient:
+        """A client for a deployment of the configuration; `options` go into each request (`temperature=0`).
+
+        Raises:
+            NotFound: the configuration has no such deployment.
+        """
+        features = self._models.get(name)
+        if features is None:
+            raise NotFound(
+                f"there is no model deployment {name!r}",
+                hint=f"Configured under [models]: {', '.join(sorted(self._models)) or 'none'}.",
+            )
+        info = ModelInfo(
+            vision=features.vision,
+            function_calling=True,
+            json_output=True,
+            family="unknown",
+            structured_output=True,
+            multiple_system_messages=True,
+        )
+        return GovernedModelClient(
+            self._session, model=name, info=info, context_window=features.context_window, options=options
+        )
+
+    def tools(self, *names: str) -> GovernedWorkbench:
+        """A workbench of tools that the team declared: a server, one tool of it (`server.tool`), or a function.
+
+        Raises:
+            NotFound: the team declared no such tools.
+        """
+        specs: dict[str, ToolSpec] = {}
+        for name in names:
+            if name not in self._tools:
+                raise NotFound(
+                    f"the team declares no tools {name!r}",
+                    hint=f'Write @app.team(…, tools=["{name}"]). Declared: {", ".join(self._tools) or "none"}.',
+                )
+            specs |= {spec.name: spec for spec in self._tools[name]}
+        return GovernedWorkbench(self._session, tuple(specs.values()))
+
+    def human(self, role: str, *, description: str = "A person who confirms.") -> DurableHuman:
+        """An agent that speaks for a person. The run waits for the answer without a process."""
+        return DurableHuman(self._session, role, description=description)
+
+
+TeamFactory: TypeAlias = Callable[[TeamContext], Team | ChatAgent | Awaitable[Team | ChatAgent]]
+
+
+class TeamRun:
+    """A team built for one segment of one run."""
+
+    def __init__(self, team: Team | ChatAgent, runtime: KillableRuntime, session: Session, roles: Roles):
+        self._team = team
+        self._runtime = runtime
+        self._session = session
+        self._roles = roles
+        self._iterations: dict[str, int] = {}
+
+    @classmethod
+    async def build(
+        cls, factory: TeamFactory, context: TeamContext, session: Session, *, max_tool_iterations: int
+    ) -> "TeamRun":
+        """A team that is ready to be driven.
+
+        Raises:
+            UngovernedTeam: a part of the team would bypass the chain.
+            TeamError: the factory returned no team.
+        """
+        built = factory(context)
+        team = await built if isawaitable(built) else built
+        if not isinstance(team, Team | ChatAgent):
+            raise TeamError(
+                f"the factory returned {type(team).__name__}, not a team or an agent",
+                hint="Return the AutoGen team itself.",
+            )
+        runtime = KillableRuntime()
+        roles = adopt(team, runtime, max_tool_iterations=max_tool_iterations)
+        return cls(team, runtime, session, roles)
+
+    async def drive(self, task: str) -> str:
+        """The text of the team's last message. Fails as soon as the runtime breaks, which AutoGen may not notice."""
+        self._runtime.start()
+        work = asyncio.create_task(self._consume(task))
+        broken = self._runtime.failed()
+        try:
+            await asyncio.wait({work, broken}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                error = None if broken.cancelled() else broken.exception()
+                raise TeamError(f"an agent broke the runtime: {type(error).__name__}: {error}") from error
+            return await work
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+
+    async def kill(self) -> None:
+        """Ends all that the team still does."""
+        await self._runtime.kill()
+
+    async def _consume(self, task: str) -> str:
+        async for item in self._team.run_stream(task=task):
+            match item:
+                case TaskResult():
+                    return self._answer(item)
+                case ToolCallExecutionEvent():
+                    self._count(item)
+                case BaseChatMessage() if item.source != "user":
+                    self._iterations.pop(item.source, None)
+                    self._session.message(item.source, type(item).__name__, item.to_model_text())
+                case _:
+                    pass
+        raise TeamError("the team ended without a result")
+
+    def _count(self, executed: ToolCallExecutionEvent) -> None:
+        agent = executed.source
+        self._iterations[agent] = self._iterations.get(agent, 0) + 1
+        limit = self._roles.iterations.get(agent, 1)
+        if limit > 1 and self._iterations[agent] == limit:
+            self._session.limit_reached(agent, limit)
+
+    def _answer(self, result: TaskResult) -> str:
+        """The last message of an agent: a person's confirmation is no answer."""
+        for message in reversed(result.messages):
+            if (
+                isinstance(message, BaseChatMessage)
+                and not isinstance(message, HandoffMessage)
+                and message.source not in self._roles.people
+            ):
+                return message.to_model_text()
+        return ""

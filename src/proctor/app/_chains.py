@@ -1,0 +1,119 @@
+"""The two chains. Their order is policy, so it stands here once, outermost first."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+from typing import TypeVar
+
+from proctor.approvals import ApprovalGate
+from proctor.core import (
+    Clock,
+    DeploymentSettings,
+    ModelMiddleware,
+    TeamSettings,
+    ToolMiddleware,
+)
+from proctor.ledger import DailyBudget, Prices, settle
+from proctor.models import Models, retry
+from proctor.runs import Chains, Journaling, begin_before_acting
+from proctor.telemetry import Metrics, trace_model, trace_tool
+from proctor.tools import Toolbox, allow_list, check_arguments, check_output
+
+C = TypeVar("C")
+R = TypeVar("R")
+
+
+MAX_OUTPUT = 1_000_000
+"""Characters of any tool's result; a server's own `max_output` is lower."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """One step of a chain, for people."""
+
+    name: str
+    does: str
+
+
+MODEL_CHAIN: tuple[Link, ...] = (
+    Link(name="journal", does="answers recorded calls, records new ones with their cost and events"),
+    Link(name="trace", does="measures the call"),
+    Link(name="reserve", does="takes the likely cost from the day's budget, or refuses"),
+    Link(name="retry", does="sends again what may be sent again"),
+    Link(name="settle", does="prices the answer"),
+    Link(name="provider", does="asks the deployment's model"),
+)
+
+TOOL_CHAIN: tuple[Link, ...] = (
+    Link(name="journal", does="answers recorded calls, records new ones with their cost and events"),
+    Link(name="trace", does="measures the call"),
+    Link(name="allow", does="refuses what the team didn't declare"),
+    Link(name="arguments", does="refuses arguments that the tool's schema doesn't take"),
+    Link(name="approval", does="waits for a person where the tool has side effects"),
+    Link(name="begin", does="notes durably that a tool with side effects is about to act"),
+    Link(name="output", does="cleans and limits what the tool returns"),
+    Link(name="tool", does="calls the tool"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the chains of one team are made of."""
+
+    journaling: Journaling
+    metrics: Metrics
+    budget: DailyBudget
+    prices: Prices
+    models: Models
+    toolbox: Toolbox
+    deployments: Mapping[str, DeploymentSettings]
+    team: TeamSettings
+    declared: frozenset[tuple[str, str]]
+    """The tools, as (server, name), that the team declared."""
+    clock: Clock
+    rng: Random
+
+
+def build_chains(parts: Parts) -> Chains:
+    """Both chains of a team, ready to take calls."""
+    model: dict[str, ModelMiddleware] = {
+        "journal": parts.journaling.model,
+        "trace": trace_model(parts.metrics),
+        "reserve": parts.budget.reserve,
+        "retry": retry(
+            parts.deployments, clock=parts.clock, rng=parts.rng, on_retry=parts.metrics.model_retried
+        ),
+        "settle": settle(parts.prices, clock=parts.clock),
+    }
+    tool: dict[str, ToolMiddleware] = {
+        "journal": parts.journaling.tool,
+        "trace": trace_tool(parts.metrics),
+        "allow": allow_list(parts.declared),
+        "arguments": check_arguments(),
+        "approval": ApprovalGate(parts.team),
+        "begin": begin_before_acting,
+        "output": check_output(MAX_OUTPUT),
+    }
+    return Chains(
+        model=_compose([model[link.name] for link in MODEL_CHAIN[:-1]], parts.models.complete),
+        tool=_compose([tool[link.name] for link in TOOL_CHAIN[:-1]], parts.toolbox.call),
+    )
+
+
+def _compose(
+    links: Sequence[Callable[[C, Callable[[C], Awaitable[R]]], Awaitable[R]]],
+    last: Callable[[C], Awaitable[R]],
+) -> Callable[[C], Awaitable[R]]:
+    handler = last
+    for link in reversed(links):
+        handler = partial(_call, link, handler)
+    return handler
+
+
+def _call(
+    link: Callable[[C, Callable[[C], Awaitable[R]]], Awaitable[R]],
+    proceed: Callable[[C], Awaitable[R]],
+    call: C,
+) -> Awaitable[R]:
+    return link(call, proceed)

@@ -1,0 +1,218 @@
+"""`proctor.toml`, with the environment over it."""
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, Field, ValidationError
+
+from proctor.core import (
+    BudgetSettings,
+    ConfigurationError,
+    DeploymentSettings,
+    KnowledgeSettings,
+    LocalModelSettings,
+    Name,
+    PolicySettings,
+    Section,
+    ServerSettings,
+    StoreSettings,
+    TeamSettings,
+    ToolServerSettings,
+    UnknownKey,
+)
+
+FILE = "proctor.toml"
+PREFIX = "PROCTOR_"
+"""`PROCTOR_BUDGET__DAILY_USD=5` stands for `budget.daily_usd`."""
+
+NOT_SETTINGS = frozenset({"PROCTOR_CONFIG", "PROCTOR_DATA", "PROCTOR_DEBUG"})
+"""Variables with the prefix that are no settings."""
+
+SHOWN_TYPES = (bool, int, float)
+"""Values that an error may quote. A text may be a key that stands in the wrong place."""
+
+
+class Settings(Section):
+    """The whole configuration. Every key has a default but those of models and tool servers."""
+
+    database: StoreSettings = StoreSettings()
+    models: dict[Name, DeploymentSettings] = Field(default={})
+    tools: dict[Name, ToolServerSettings] = Field(default={})
+    teams: dict[Name, TeamSettings] = Field(default={})
+    budget: BudgetSettings = BudgetSettings()
+    policies: PolicySettings = PolicySettings()
+    knowledge: KnowledgeSettings = KnowledgeSettings()
+    server: ServerSettings = ServerSettings()
+    local: LocalModelSettings = LocalModelSettings()
+    app: str = Field(default="", pattern=r"^$|^[^:]+(:[A-Za-z_]\w*)?$")
+    """Where the teams are: `module` or `file.py`, as `proctor run` takes it without the team."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """The configuration and where each value came from."""
+
+    settings: Settings
+    sources: Mapping[str, str]
+    """For each dotted key that was given: the file or variable that gave it."""
+    path: Path | None
+    """The file, where there is one."""
+
+    def source(self, key: str) -> str:
+        """The file or variable that gave a value or the table that it stands in; else `default`."""
+        return _source(self.sources, key) or "default"
+
+
+def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Loaded:
+    """The configuration: from `path`, else from `PROCTOR_CONFIG`, else from `proctor.toml`, else defaults.
+
+    Variables such as `PROCTOR_MODELS__SMALL__MODEL` stand over the file. They name a section in capitals,
+    and with `_` for `-`: where the file has `[models.my-model]`, `PROCTOR_MODELS__MY_MODEL__TIMEOUT` is meant for it.
+
+    Raises:
+        UnknownKey: a key that no setting has, with the likely one.
+        ConfigurationError: the file can't be read, or a value doesn't fit.
+    """
+    named = path or (Path(environ["PROCTOR_CONFIG"]) if environ.get("PROCTOR_CONFIG") else None)
+    file = named or Path(FILE)
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    if file.exists():
+        values = _read_toml(file)
+        sources = dict.fromkeys(_leaves(values), str(file))
+    elif named is not None:
+        raise ConfigurationError(
+            f"there is no configuration file {named}", hint="Check --config or PROCTOR_CONFIG."
+        )
+    for variable, text in sorted(environ.items()):
+        if variable.startswith(PREFIX) and variable not in NOT_SETTINGS:
+            sources[_put(values, variable, _parse(text))] = variable
+    for place, known in _unknown_keys(values, Settings):
+        raise _explain_key(place, known, _source(sources, place) or str(file))
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        raise _explain_value(error, values, sources, file) from None
+    return Loaded(settings=settings, sources=sources, path=file if file.exists() else None)
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{file} is not valid TOML: {error}", hint="Mend that line.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{file} is not UTF-8 text: {error}", hint="Save it as UTF-8.") from error
+    except OSError as error:
+        raise ConfigurationError(f"{file} can't be read: {error.strerror}") from error
+
+
+def _leaves(values: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}"
+
+
+def _put(values: dict[str, Any], variable: str, value: Any) -> str:
+    """The dotted key of the setting that a variable has set."""
+    *above, last = variable.removeprefix(PREFIX).lower().split("__")
+    place = []
+    for key in above:
+        place.append(_spelling(key, values))
+        values = values.setdefault(place[-1], {})
+        if not isinstance(values, dict):
+            raise ConfigurationError(
+                f"{variable} sets a value below {'.'.join(place)}, which is a value itself"
+            )
+    place.append(_spelling(last, values))
+    values[place[-1]] = value
+    return ".".join(place)
+
+
+def _spelling(key: str, known: Mapping[str, Any]) -> str:
+    """A variable's word as the file writes it, where the file has it."""
+    return next((name for name in known if name.lower().replace("-", "_") == key), key)
+
+
+def _parse(text: str) -> Any:
+    """A variable's value as TOML reads it; what is no TOML, or a date, is a text."""
+    try:
+        read = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    value = read.pop("value")
+    return value if not read and isinstance(value, bool | int | float | str | list | dict) else text
+
+
+def _source(sources: Mapping[str, str], key: str) -> str | None:
+    """What gave a value, or the table that it stands in, or the first of the values below it."""
+    above = key
+    while above not in sources and "." in above:
+        above = above.rpartition(".")[0]
+    below = (source for given, source in sources.items() if given.startswith(f"{key}."))
+    return sources.get(above) or next(below, None)
+
+
+def _unknown_keys(values: Any, kind: Any, above: str = "") -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The dotted keys that no setting has, each with the keys that there are at its place."""
+    if not isinstance(values, dict):
+        return
+    if get_origin(kind) is dict:
+        for name, value in values.items():
+            yield from _unknown_keys(value, get_args(kind)[1], f"{above}{name}.")
+    elif isinstance(kind, type) and issubclass(kind, BaseModel):
+        for key, value in values.items():
+            if key in kind.model_fields:
+                yield from _unknown_keys(value, kind.model_fields[key].annotation, f"{above}{key}.")
+            else:
+                yield f"{above}{key}", tuple(kind.model_fields)
+    else:
+        for one in get_args(kind):
+            yield from _unknown_keys(values, one, above)
+
+
+def _explain_key(place: str, known: tuple[str, ...], source: str) -> UnknownKey:
+    above, _, key = place.rpartition(".")
+    near = get_close_matches(key, known, n=1)
+    if near:
+        meant = f"{above}.{near[0]}" if above else near[0]
+        hint = f"Did you mean {meant}?"
+    elif not above and source.startswith(PREFIX):
+        hint = f"Two underscores stand between section and key: {PREFIX}BUDGET__DAILY_USD."
+    else:
+        hint = f"Known {'in ' + above if above else 'sections'}: {', '.join(known)}."
+    return UnknownKey(f"{source}: no setting is called {place}", hint=hint)
+
+
+def _explain_value(
+    error: ValidationError, values: Mapping[str, Any], sources: Mapping[str, str], file: Path
+) -> ConfigurationError:
+    deepest = max(error.errors(), key=lambda each: len(each["loc"]))
+    place = ".".join(_place(values, deepest["loc"], missing=deepest["type"] == "missing"))
+    more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    hint = "Mend that value."
+    if deepest["type"] == "missing":
+        hint = f"Add `{deepest['loc'][-1]} = …` there."
+    elif deepest["type"] == "string_type":
+        hint = "Put the value in double quotes."
+    elif isinstance(deepest["input"], SHOWN_TYPES):
+        hint = f"It is now {deepest['input']!r}."
+    what = deepest["msg"].removeprefix("Value error, ")
+    return ConfigurationError(f"{_source(sources, place) or file}: {place}: {what}{more}", hint=hint)
+
+
+def _place(values: Any, loc: tuple[int | str, ...], *, missing: bool) -> Iterator[str]:
+    """The keys of an error's place, without the marks that pydantic adds for the arms of a union."""
+    for part in loc:
+        if isinstance(values, dict) and part in values:
+            values = values[part]
+            yield str(part)
+    if missing:
+        yield str(loc[-1])

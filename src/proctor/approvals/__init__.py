@@ -1,0 +1,32 @@
+"""Questions to people: asked once, decided once, used once."""
+
+from proctor.approvals._gate import ApprovalGate, refusal
+from proctor.approvals._sql import (
+    Approval,
+    State,
+    any_decided,
+    approvals,
+    cancel_pending,
+    consume,
+    decide,
+    get,
+    of_run,
+    page,
+    request,
+)
+
+__all__ = [
+    "Approval",
+    "ApprovalGate",
+    "State",
+    "any_decided",
+    "approvals",
+    "cancel_pending",
+    "consume",
+    "decide",
+    "get",
+    "of_run",
+    "page",
+    "refusal",
+    "request",
+]

@@ -1,0 +1,60 @@
+"""The commands by name, and what becomes of their errors.
+
+Each command's module is imported when it is called: the names and their help cost nothing.
+"""
+
+import os
+import signal
+import sys
+
+from cyclopts import App
+
+from proctor.cli._output import print_error
+from proctor.core import ProctorError
+
+INTERRUPTED = 128 + signal.SIGINT
+
+app = App(
+    name="proctor",
+    help="Runs AutoGen teams so that no run is lost, no call goes unseen, and people decide what matters.",
+    help_epilogue=(
+        "Exit codes of run, resume, watch and decide: 0 completed, 1 failed or cancelled, 2 waits for a person, "
+        "3 refused by policy. Everything else: 0 or 1. PROCTOR_DEBUG=1 shows tracebacks."
+    ),
+    help_format="plaintext",  # Markdown takes longer to load than all the rest
+    version=lambda: _version(),
+)
+app.command("proctor.cli._run:run", name="run", help="Run a team on a text and follow it.")
+app.command("proctor.cli._runs:runs", name="runs", help="List, show, watch, resume and cancel runs.")
+app.command("proctor.cli._approvals:approvals", name="approvals", help="See and decide what waits for a person.")
+app.command("proctor.cli._serve:serve", name="serve", help="Execute the runs of this database until stopped.")
+app.command("proctor.cli._config:config", name="config", help="Show and check the configuration.")
+app.command("proctor.cli._doctor:doctor", name="doctor", help="Check all that Proctor needs on this machine.")
+app.command("proctor.cli._models:models", name="models", help="Fetch the weights of models that run locally.")
+app.command("proctor.cli._init:init", name="init", help="Write a configuration and a small team to start with.")
+
+
+def main() -> None:
+    """Runs the command that the arguments name and ends the process with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr] # an odd terminal must not end a run
+    try:
+        code = app(result_action="return_int_as_exit_code_else_zero")
+    except ProctorError as error:
+        if os.environ.get("PROCTOR_DEBUG") == "1":
+            raise
+        print_error(error, as_json="--json" in sys.argv)
+        code = 1
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # The reader (`head`) has gone. The interpreter would complain once more when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code)
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("proctor-runtime")

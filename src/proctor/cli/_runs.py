@@ -1,0 +1,239 @@
+"""`proctor runs`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from cyclopts import App as Commands
+from cyclopts.types import PositiveInt
+from rich.text import Text
+
+from proctor.app import App, Loaded, Proctor, load_settings, open_proctor
+from proctor.cli._execution import Interrupted, carry_on, stop_signals
+from proctor.cli._live import Live, Silent
+from proctor.cli._options import ConfigFile, Json
+from proctor.cli._output import console, duration, fields, instant, one_line, print_json, table
+from proctor.cli._report import (
+    MOODS,
+    Report,
+    print_interruption,
+    print_outcome,
+    print_reason,
+    report_json,
+    report_on,
+    totals,
+)
+from proctor.cli._timeline import lines, print_lines
+from proctor.core import format_usd
+from proctor.runs import Run
+
+State = Literal["queued", "running", "waiting", "completed", "failed", "cancelled", "refused"]
+
+runs = Commands(name="runs", help="List, show, watch, resume and cancel runs.", help_format="plaintext")
+
+
+@runs.command(name="list")
+def list_runs(
+    *,
+    state: State | None = None,
+    team: str | None = None,
+    limit: PositiveInt = 20,
+    config: ConfigFile = None,
+    json: Json = False,
+) -> None:
+    """List the newest runs.
+
+    Parameters
+    ----------
+    state
+        Only runs in this state.
+    team
+        Only runs of this team.
+    limit
+        At most so many.
+    """
+
+    async def page() -> tuple[Run, ...]:
+        async with reading(load_settings(config)) as proctor:
+            return await proctor.runs.page(state=state, team=team, limit=limit)
+
+    found = asyncio.run(page())
+    if json:
+        print_json([_summary(run) for run in found])
+    else:
+        _print_list(found)
+
+
+@runs.command
+def show(id: str, /, *, config: ConfigFile = None, json: Json = False) -> None:
+    """Show a run: its timeline, its answer, and what it took.
+
+    Parameters
+    ----------
+    id
+        The run's id, as `proctor runs list` shows it.
+    """
+
+    async def load() -> tuple[Report, Sequence[Any]]:
+        async with reading(load_settings(config)) as proctor:
+            run = await proctor.runs.get(id)
+            return await report_on(proctor, run), await proctor.runs.calls(id)
+
+    report, calls = asyncio.run(load())
+    if json:
+        events = [
+            {"seq": event.seq, "at": event.at, "type": event.type, "agent": event.agent, "data": event.data}
+            for event in report.events
+        ]
+        print_json(report_json(report) | {"events": events})
+        return
+    out, run = console(), report.run
+    head = {
+        "run": run.id,
+        "team": run.team + (f"  ({run.target})" if run.target else ""),
+        "tenant": run.tenant if run.tenant != "default" else "",
+        "started": instant(run.created_at),
+        "attempts": str(run.attempt) if run.attempt > 1 else "",
+        "task": run.task,
+    }
+    out.print(fields(head))
+    out.print()
+    print_lines(lines(report.events, calls), out, since=run.created_at)
+    out.print()
+    if run.state == "completed" and run.result is not None:
+        out.print(Text("answer", style="dim"))
+        out.print(Text(run.result), soft_wrap=True)
+        out.print()
+    print_reason(report, out)
+    out.print(totals(report))
+
+
+@runs.command
+def watch(id: str, /, *, config: ConfigFile = None) -> int:
+    """Follow a run that another process executes, until it ends.
+
+    Parameters
+    ----------
+    id
+        The run's id.
+    """
+    return asyncio.run(_watch(id, load_settings(config)))
+
+
+@runs.command
+def resume(id: str, /, *, config: ConfigFile = None, json: Json = False) -> int:
+    """Go on with a run that failed, was queued, or lost its process.
+
+    It goes on where it stood: no recorded call is made again. Where another process serves the database, that
+    process takes it up, and you follow it.
+
+    Parameters
+    ----------
+    id
+        The run's id.
+    """
+    return asyncio.run(resumed(id, load_settings(config), json=json))
+
+
+@runs.command
+def cancel(id: str, /, *, config: ConfigFile = None, json: Json = False) -> None:
+    """Stop a run for good.
+
+    Parameters
+    ----------
+    id
+        The run's id.
+    """
+
+    async def stop() -> Run:
+        async with reading(load_settings(config)) as proctor:
+            return await proctor.runs.cancel(id)
+
+    run = asyncio.run(stop())
+    if json:
+        print_json(_summary(run))
+    elif run.state == "cancelled":
+        console().print(Text(f"Run {id} is cancelled."))
+    else:
+        console().print(Text(f"Run {id} is asked to stop; its process cancels the calls in progress."))
+
+
+@asynccontextmanager
+async def reading(loaded: Loaded) -> AsyncIterator[Proctor]:
+    """The database's runs and approvals, without the power to execute anything."""
+    async with open_proctor(App(), settings=loaded.settings, executes=False) as proctor:
+        yield proctor
+
+
+async def resumed(id: str, loaded: Loaded, *, json: bool) -> int:
+    """The exit code of a run that goes on here, or in the process that serves the database."""
+    view = Silent() if json else Live()
+    async with reading(loaded) as proctor:
+        run = await proctor.runs.resume(id)
+    try:
+        await carry_on(run, loaded.settings, view)
+    except Interrupted as stop:
+        return print_interruption(id, stop)
+    async with reading(loaded) as proctor:
+        report = await report_on(proctor, await proctor.runs.get(id))
+    if json:
+        print_json(report_json(report))
+    else:
+        print_outcome(report, said=view.said)
+    return report.exit_code
+
+
+async def _watch(id: str, loaded: Loaded) -> int:
+    view = Live()
+    async with reading(loaded) as proctor:
+        run = await proctor.runs.get(id)
+        with stop_signals() as stopped:
+            following = asyncio.create_task(view.follow(proctor.runs.watch(id), since=run.created_at))
+            stopping = asyncio.create_task(stopped.wait())
+            await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (following, stopping):
+                task.cancel()
+            await asyncio.gather(following, stopping, return_exceptions=True)
+        report = await report_on(proctor, await proctor.runs.get(id))
+    if stopped.is_set():
+        return print_interruption(id, Interrupted(elsewhere=True))
+    print_outcome(report, said=view.said)
+    return report.exit_code
+
+
+def _summary(run: Run) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "team": run.team,
+        "target": run.target,
+        "tenant": run.tenant,
+        "state": run.state,
+        "task": run.task,
+        "result": run.result,
+        "error": {"code": run.error_code, "message": run.error} if run.error_code else None,
+        "cost_micros": run.cost,
+        "created_at": run.created_at,
+        "finished_at": run.finished_at,
+    }
+
+
+def _print_list(found: Sequence[Run]) -> None:
+    if not found:
+        console().print("There are no such runs.")
+        return
+    now = datetime.now(UTC)
+    made = table("run", "state", "team", "began", "took", "cost", "task", right=("cost",), flexible="task")
+    for run in found:
+        took = duration((run.finished_at - run.created_at).total_seconds()) if run.finished_at else ""
+        made.add_row(
+            run.id,
+            Text(run.state, style=MOODS.get(run.state, "")),
+            run.team,
+            f"{duration((now - run.created_at).total_seconds())} ago",
+            took,
+            format_usd(run.cost),
+            Text(one_line(run.task, 200)),
+        )
+    console().print(made)

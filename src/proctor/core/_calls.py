@@ -1,0 +1,164 @@
+"""Model calls and tool calls as values, in the shape of OpenAI's chat completions.
+
+This is the common tongue of the rooms: agents make calls, the chain passes them on, the journal records them,
+providers and tool servers answer them. Nothing here knows AutoGen, a provider or a database.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypeAlias
+
+from proctor.core._events import EventType
+from proctor.core._json import JsonObject, JsonValue
+from proctor.core._money import Micros
+from proctor.core._questions import Decision, Question
+
+CallKind = Literal["model", "tool", "human"]
+Effect = Literal["read_only", "idempotent", "consequential"]
+"""What a tool does to the world. `idempotent` may be repeated under its key. Unknown: `consequential`."""
+
+FinishReason = Literal["stop", "tool_calls", "length", "content_filter"]
+
+
+class CallScope(Protocol):
+    """What a middleware can ask of the run in which a call is made."""
+
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def team(self) -> str: ...
+    @property
+    def tenant(self) -> str: ...
+    @property
+    def agent(self) -> str:
+        """The calling agent, with its place where teams are nested: `desk/analyst`."""
+
+    @property
+    def key(self) -> str:
+        """The call's own key, the same at every attempt: it serves as idempotency key."""
+
+    def event(self, type: EventType, data: JsonObject) -> None:
+        """Adds to the run's log, in the transaction that records the call."""
+
+    async def begin(self) -> None:
+        """Returns when the start of the call is durable and this attempt is still the run's own.
+
+        Raises:
+            StaleAttempt: another attempt has taken the run over; nothing may be done any more.
+        """
+
+    async def decision(self, question: Question) -> Decision:
+        """A person's decision on this call. Where there is none yet the run waits: this never returns."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens of one model call. `input` holds `cached_input`; `output` holds `reasoning`."""
+
+    input: int = 0
+    output: int = 0
+    cached_input: int = 0
+    reasoning: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCall:
+    """A request to a model."""
+
+    scope: CallScope = field(compare=False, repr=False)
+    model: str
+    """The deployment asked for, as named in the configuration: `small`, `large`, …"""
+    messages: tuple[JsonObject, ...]
+    """Chat messages on the wire: `{"role": …, "content": …}`."""
+    tools: tuple[JsonObject, ...] = ()
+    """Function tools on the wire: `{"type": "function", "function": {…}}`."""
+    tool_choice: JsonValue = None
+    response_format: JsonObject | None = None
+    options: JsonObject = field(default_factory=dict)
+    """Further arguments of the request, such as `temperature`."""
+    on_text: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
+    """Receives the text piece by piece where the caller wants a stream."""
+
+    def request(self) -> dict[str, JsonValue]:
+        """What identifies and replays the call: all of it but who listens."""
+        return {
+            "model": self.model,
+            "messages": self.messages,
+            "tools": self.tools,
+            "tool_choice": self.tool_choice,
+            "response_format": self.response_format,
+            "options": self.options,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelResult:
+    """A model's answer."""
+
+    message: JsonObject
+    """The assistant's message on the wire, with `content` and perhaps `tool_calls`."""
+    finish_reason: FinishReason
+    usage: Usage
+    deployment: str
+    """The deployment that answered."""
+    model: str
+    """The model's name as the provider gives it."""
+    cost: Micros = 0
+    attempts: int = 1
+    """Requests that were sent, retries included."""
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolSpec:
+    """A tool as a model is shown it and as the policy knows it."""
+
+    server: str
+    """The tool server's name in the configuration, or `python` for the application's own functions."""
+    name: str
+    description: str
+    parameters: JsonObject
+    """JSON Schema of the arguments, with its `$defs`."""
+    effect: Effect = "consequential"
+
+    def wire(self) -> dict[str, JsonValue]:
+        """The tool as chat completions take it."""
+        function: dict[str, JsonValue] = {
+            "name": self.name,
+            "description": self.description,
+            "parameters": self.parameters,
+        }
+        return {"type": "function", "function": function}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """A request to a tool."""
+
+    scope: CallScope = field(compare=False, repr=False)
+    tool: ToolSpec
+    arguments: JsonObject
+    call_id: str = field(default="", compare=False)
+    """The id that the model gave to the call."""
+
+    def request(self) -> dict[str, JsonValue]:
+        """What identifies and replays the call."""
+        return {"server": self.tool.server, "tool": self.tool.name, "arguments": self.arguments}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolResult:
+    """A tool's answer, or the refusal that the model sees in its place."""
+
+    text: str
+    is_error: bool = False
+    refused_by: str = ""
+    """The rule or person that refused the call; empty where the tool itself answered."""
+    structured: JsonObject | None = None
+    cost: Micros = 0
+
+
+ModelHandler: TypeAlias = Callable[[ModelCall], Awaitable[ModelResult]]
+ToolHandler: TypeAlias = Callable[[ToolCall], Awaitable[ToolResult]]
+ModelMiddleware: TypeAlias = Callable[[ModelCall, ModelHandler], Awaitable[ModelResult]]
+ToolMiddleware: TypeAlias = Callable[[ToolCall, ToolHandler], Awaitable[ToolResult]]

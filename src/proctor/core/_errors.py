@@ -1,0 +1,193 @@
+"""Everything that can break, as one tree.
+
+    ProctorError
+    ├── ConfigurationError            the configuration can't be used
+    │   ├── UnknownKey                a key that no setting has
+    │   └── MissingSetting            something asked for isn't configured
+    ├── InvalidInput                  a text that can't be taken at all
+    ├── NotFound                      no such team, run, approval, …
+    ├── Conflict                      the state of the thing doesn't allow it
+    │   ├── StaleAttempt              another attempt has taken the run over
+    │   └── DatabaseInUse             another process executes runs on this database
+    ├── TeamError                     the team can't be built or failed
+    │   └── UngovernedTeam            the team holds a part that bypasses the chain
+    ├── RunError                      a run that can't go on: `failed`, resumable
+    │   └── DeadlineExceeded
+    ├── ModelError                    a model call failed, after its retries
+    │   ├── ModelUnreachable
+    │   ├── ModelOverloaded
+    │   ├── ModelRefused              the provider refused the request itself (4xx)
+    │   ├── ModelNonsense             an answer that can't be read, or ended in the middle
+    │   └── PriceUnknown
+    ├── BudgetExceeded                a budget stops the call
+    └── ToolError                     a tool could not be called
+        └── ToolServerUnavailable
+
+What is *expected* (a policy said no, an approval is pending) is a value, never one of these.
+"""
+
+from typing import ClassVar
+
+
+class ProctorError(Exception):
+    """Something in Proctor went wrong."""
+
+    code: ClassVar[str] = "error"
+    """Stable word for programs."""
+    status: ClassVar[int] = 500
+    """The HTTP status it becomes."""
+    retryable: ClassVar[bool] = False
+    """Whether the same request may succeed later."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        """What to do next, in one sentence."""
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.hint}" if self.hint else self.message
+
+
+class ConfigurationError(ProctorError):
+    """The configuration can't be used."""
+
+    code = "configuration"
+    status = 500
+
+
+class UnknownKey(ConfigurationError):
+    """A key that no setting has."""
+
+    code = "unknown_key"
+
+
+class MissingSetting(ConfigurationError):
+    """Something asked for isn't configured."""
+
+    code = "missing_setting"
+
+
+class InvalidInput(ProctorError):
+    """A text that can't be taken at all."""
+
+    code = "invalid_input"
+    status = 422
+
+
+class NotFound(ProctorError):
+    """There is no such thing."""
+
+    code = "not_found"
+    status = 404
+
+
+class Conflict(ProctorError):
+    """The state of the thing doesn't allow it."""
+
+    code = "conflict"
+    status = 409
+
+
+class StaleAttempt(Conflict):
+    """Another attempt has taken the run over."""
+
+    code = "stale_attempt"
+
+
+class DatabaseInUse(Conflict):
+    """Another process executes runs on this database."""
+
+    code = "database_in_use"
+
+
+class TeamError(ProctorError):
+    """The team can't be built, or failed."""
+
+    code = "team"
+
+
+class UngovernedTeam(TeamError):
+    """The team holds a part that bypasses the chain."""
+
+    code = "ungoverned_team"
+    status = 422
+
+
+class RunError(ProctorError):
+    """A run can't go on."""
+
+    code = "run"
+
+
+class DeadlineExceeded(RunError):
+    """A run took longer than it may."""
+
+    code = "deadline_exceeded"
+    status = 504
+
+
+class ModelError(ProctorError):
+    """A model call failed."""
+
+    code = "model"
+    status = 502
+
+    def __init__(self, message: str, *, hint: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+        """Seconds that the provider asks to wait."""
+
+
+class ModelUnreachable(ModelError):
+    """The model's endpoint can't be reached, or broke off."""
+
+    code = "model_unreachable"
+    retryable = True
+
+
+class ModelOverloaded(ModelError):
+    """The provider asks to slow down, or fails for a moment."""
+
+    code = "model_overloaded"
+    retryable = True
+
+
+class ModelRefused(ModelError):
+    """The provider refused the request itself."""
+
+    code = "model_refused"
+
+
+class ModelNonsense(ModelError):
+    """The provider's answer can't be read, or ended in the middle."""
+
+    code = "model_nonsense"
+    retryable = True
+
+
+class PriceUnknown(ModelError):
+    """The price of a model isn't known."""
+
+    code = "price_unknown"
+
+
+class BudgetExceeded(ProctorError):
+    """A budget stops the call."""
+
+    code = "budget_exceeded"
+    status = 402
+
+
+class ToolError(ProctorError):
+    """A tool could not be called."""
+
+    code = "tool"
+    status = 502
+
+
+class ToolServerUnavailable(ToolError):
+    """A tool server doesn't start, or doesn't answer."""
+
+    code = "tool_server_unavailable"
+    retryable = True

@@ -1,0 +1,53 @@
+"""What happened in a run: the one log that timeline, stream, metrics and audit read."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from proctor.core._json import JsonObject
+
+EventType = Literal[
+    "run.started",
+    "run.resumed",
+    "run.waiting",
+    "run.completed",
+    "run.failed",
+    "run.cancelled",
+    "run.refused",
+    "message",
+    "model.called",
+    "model.failed",
+    "model.retried",
+    "tool.started",
+    "tool.called",
+    "tool.refused",
+    "tool.limit_reached",
+    "approval.requested",
+    "approval.decided",
+    "human.answered",
+    "policy.verdict",
+    "budget.refused",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One entry of a run's log."""
+
+    run_id: str
+    seq: int
+    """Position in the run's log, from 1 without gaps."""
+    at: datetime
+    type: EventType
+    agent: str
+    """Who caused it: an agent's name, or `""` for the run itself."""
+    data: JsonObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A piece of a model's answer while it is being written. It is streamed and never stored."""
+
+    run_id: str
+    agent: str
+    text: str

@@ -1,0 +1,35 @@
+"""What a policy says about a text or an action."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Outcome = Literal["allow", "redact", "escalate", "deny"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A place in the *original* text that a rule points at."""
+
+    start: int
+    """First character, counted from 0."""
+    end: int
+    """One past the last character."""
+    type: str
+    """What was found, for example `payment_card`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The answer of a policy. `deny` and `escalate` are expected answers, not errors."""
+
+    outcome: Outcome
+    rules: tuple[str, ...] = ()
+    """Ids of the rules that spoke, strongest first."""
+    spans: tuple[Span, ...] = ()
+    text: str | None = None
+    """The text to go on with where the outcome is `redact`."""
+    reason: str = ""
+    """One sentence for the person or model that is refused."""
+
+
+ALLOW = Verdict(outcome="allow")

@@ -1,0 +1,1 @@
+"""The reference deployments, written as a user of Proctor would write them."""

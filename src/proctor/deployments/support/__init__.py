@@ -1,0 +1,1 @@
+"""The customer-support deployment: its team, its shop and its help articles."""

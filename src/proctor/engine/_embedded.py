@@ -1,0 +1,101 @@
+"""The embedded engine: this process executes segments itself.
+
+Knows neither teams nor the journal: only ids of work, how to find what is due, and how to have it executed.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+import structlog
+
+from proctor.store import Lock
+
+log = structlog.get_logger()
+
+POLL = 0.5
+"""Seconds between looks for work that other processes have queued."""
+
+Work = TypeVar("Work")
+Due = Callable[[], Awaitable[Sequence[str]]]
+
+
+class EmbeddedEngine(Generic[Work]):
+    """Executes due work, `concurrency` pieces at a time, as the only process on its database."""
+
+    def __init__(
+        self,
+        *,
+        lock: Lock,
+        due: Due,
+        recover: Due,
+        execute: Callable[[str | Work], Awaitable[object]],
+        concurrency: int,
+    ) -> None:
+        self._lock = lock
+        self._due = due
+        self._recover = recover
+        self._execute = execute
+        self._slots = asyncio.Semaphore(concurrency)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._poller: asyncio.Task[None] | None = None
+        self.running = False
+        """Whether this process has the right to execute work."""
+
+    async def start(self) -> None:
+        """Takes the right to execute, and takes up what a dead process left.
+
+        Raises:
+            DatabaseInUse: another process has the right.
+        """
+        await asyncio.to_thread(self._lock.acquire)
+        self.running = True
+        for id in await self._recover():
+            self.submit(id)
+        self._poller = asyncio.create_task(self._poll())
+
+    def submit(self, id: str, work: Work | None = None) -> "asyncio.Task[None]":
+        """The execution of a piece of work, known by its id or given whole; one under way is returned as it is."""
+        task = self._tasks.get(id)
+        if task is None:
+            task = asyncio.create_task(self._work(id if work is None else work))
+            self._tasks[id] = task
+            task.add_done_callback(lambda ended: self._ended(id, ended))
+        return task
+
+    async def idle(self) -> None:
+        """Returns when nothing is executed and nothing is due."""
+        while True:
+            for id in await self._due():
+                self.submit(id)
+            if not self._tasks:
+                return
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def stop(self) -> None:
+        """Ends the executions and gives the right back. What was not finished is taken up at the next start."""
+        if self._poller is not None:
+            self._poller.cancel()
+            await asyncio.gather(self._poller, return_exceptions=True)
+            self._poller = None
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        if self.running:
+            self._lock.release()
+            self.running = False
+
+    async def _work(self, work: str | Work) -> None:
+        async with self._slots:
+            await self._execute(work)
+
+    def _ended(self, id: str, task: "asyncio.Task[None]") -> None:
+        del self._tasks[id]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("segment.broke", id=id, error=f"{type(error).__name__}: {error}")
+
+    async def _poll(self) -> None:
+        while True:
+            await asyncio.sleep(POLL)
+            for id in await self._due():
+                self.submit(id)

@@ -1,0 +1,10 @@
+"""What the teams can look up: documents in collections, found by their words and by their meaning.
+
+Knows no team and no tool: a deployment offers a search to its agents as it likes.
+"""
+
+from proctor.knowledge._documents import Document
+from proctor.knowledge._knowledge import Changes, FoundBy, Knowledge, Passage
+from proctor.knowledge._tables import ensure_index, index_ddl
+
+__all__ = ["Changes", "Document", "FoundBy", "Knowledge", "Passage", "ensure_index", "index_ddl"]

@@ -1,0 +1,221 @@
+"""Collections of documents: filled, kept up to date, searched."""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import Literal, TypeAlias
+
+import numpy as np
+from sqlalchemy import Connection
+
+from proctor.core import Clock, KnowledgeSettings, SystemClock, digest
+from proctor.knowledge import _embeddings, _sql
+from proctor.knowledge._documents import Document, split
+from proctor.knowledge._terms import terms
+from proctor.store import Database
+
+FoundBy: TypeAlias = Literal["full_text", "embeddings"]
+
+_BATCH = 32
+"""Documents in one transaction: others' records wait for it."""
+_POOL = 50
+"""Passages that each of the two searches hands to the fusion."""
+_RANK_OFFSET = 60
+"""The constant of reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009)."""
+_MAX_QUERY_TERMS = 512
+
+_log = logging.getLogger("proctor.knowledge")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """A piece of a document that answers a query."""
+
+    source: str
+    """The document's name."""
+    title: str
+    """The document's title and the headings above the passage."""
+    text: str
+    score: float
+    """Reciprocal ranks, summed: it orders the passages of one search and compares with no other."""
+    found_by: tuple[FoundBy, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What became of documents: how many were stored, already there, and dropped."""
+
+    stored: int = 0
+    unchanged: int = 0
+    dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Matrix:
+    """A collection's embeddings, as they were at a stamp."""
+
+    stamp: tuple[int, int]
+    numbers: tuple[int, ...]
+    vectors: _embeddings.Vectors
+
+    def nearest(self, vector: _embeddings.Vectors, limit: int) -> list[int]:
+        order = np.argsort(-(self.vectors @ vector), kind="stable")[:limit]
+        return [self.numbers[row] for row in order]
+
+
+class Knowledge:
+    """Documents that can be looked up, in named collections."""
+
+    def __init__(
+        self, database: Database, settings: KnowledgeSettings, *, clock: Clock | None = None
+    ) -> None:
+        self._database = database
+        self._clock = clock or SystemClock()
+        self._encoder: _embeddings.Encoder | None = None
+        self._matrices: dict[str, _Matrix] = {}
+        if settings.embeddings == "builtin":
+            if _embeddings.is_installed():
+                self._encoder = _embeddings.Encoder()
+            else:
+                _log.warning(
+                    "Knowledge is searched by full text alone: the extra `embeddings` isn't installed. "
+                    'Install proctor-runtime[embeddings], or set `embeddings = "none"` in [knowledge].'
+                )
+
+    @property
+    def searches_by(self) -> tuple[FoundBy, ...]:
+        """How this process searches: without the extra `embeddings` by full text alone."""
+        return ("full_text", "embeddings") if self._encoder else ("full_text",)
+
+    async def add(self, collection: str, documents: Iterable[Document]) -> Changes:
+        """Stores documents that are new or have changed, and tells how many; the others cost a look."""
+        stored = unchanged = 0
+        for batch in _batches(documents):
+            fresh = await self._changed(collection, batch)
+            stored += len(fresh)
+            unchanged += len(batch) - len(fresh)
+            if fresh:
+                prepared = await asyncio.to_thread(self._prepare, fresh)
+                await self._database.commit(
+                    partial(_sql.put, collection=collection, documents=prepared, now=self._clock.now())
+                )
+        return Changes(stored=stored, unchanged=unchanged)
+
+    async def replace(self, collection: str, documents: Iterable[Document]) -> Changes:
+        """Makes the collection consist of these documents; it can be searched all the while."""
+        kept: set[str] = set()
+
+        def noted() -> Iterator[Document]:
+            for document in documents:
+                kept.add(document.name)
+                yield document
+
+        changes = await self.add(collection, noted())
+
+        def drop_others(connection: Connection) -> int:
+            others = _sql.names(connection, collection) - kept
+            _sql.drop(connection, collection, others)
+            return len(others)
+
+        dropped = await self._database.commit(drop_others)
+        return Changes(stored=changes.stored, unchanged=changes.unchanged, dropped=dropped)
+
+    async def search(self, collection: str, query: str, *, limit: int = 5) -> tuple[Passage, ...]:
+        """The passages that answer a query best, the best first."""
+        words = list(islice(terms(query), _MAX_QUERY_TERMS))
+        vector = None
+        if self._encoder and query.strip():
+            vector = (await asyncio.to_thread(self._encoder.encode, [query]))[0]
+
+        def find(connection: Connection) -> tuple[Passage, ...]:
+            ranked: dict[FoundBy, list[int]] = {
+                "full_text": _sql.match(connection, collection, words, _POOL),
+                "embeddings": []
+                if vector is None
+                else self._matrix(connection, collection).nearest(vector, _POOL),
+            }
+            scores = _fuse(ranked.values())
+            best = sorted(scores, key=lambda number: (-scores[number], number))[:limit]
+            found = _sql.load(connection, best)
+            return tuple(
+                Passage(
+                    source=found[number].source,
+                    title=found[number].title,
+                    text=found[number].text,
+                    score=scores[number],
+                    found_by=tuple(by for by, numbers in ranked.items() if number in numbers),
+                )
+                for number in best
+            )
+
+        return await self._database.read(find)
+
+    async def _changed(self, collection: str, batch: dict[str, Document]) -> dict[str, Document]:
+        """Those documents, by the digest of their content, that aren't stored as they are."""
+        known = await self._database.read(
+            lambda connection: _sql.digests(connection, collection, batch.keys())
+        )
+        wanted = {name: self._digest(document) for name, document in batch.items()}
+        return {wanted[name]: batch[name] for name in batch if known.get(name) != wanted[name]}
+
+    def _digest(self, document: Document) -> str:
+        encoder = _embeddings.NAME if self._encoder else None
+        return digest([document.name, document.title, document.language, document.text, encoder])
+
+    def _prepare(self, documents: dict[str, Document]) -> tuple[_sql.NewSource, ...]:
+        pieces = {mark: split(document) for mark, document in documents.items()}
+        texts = [f"{piece.title}\n{piece.text}" for group in pieces.values() for piece in group]
+        vectors: Iterator[bytes | None] = iter([None] * len(texts))
+        if self._encoder and texts:
+            vectors = (row.tobytes() for row in self._encoder.encode(texts).astype(np.float16))
+        return tuple(
+            _sql.NewSource(
+                name=document.name,
+                digest=mark,
+                title=document.title,
+                language=document.language,
+                chunks=tuple(
+                    _sql.NewChunk(
+                        title=piece.title,
+                        text=piece.text,
+                        terms=" ".join(terms(f"{piece.title}\n{piece.text}")),
+                        embedding=next(vectors),
+                    )
+                    for piece in pieces[mark]
+                ),
+            )
+            for mark, document in documents.items()
+        )
+
+    def _matrix(self, connection: Connection, collection: str) -> _Matrix:
+        """The collection's embeddings in memory, read again when another process has changed them, too."""
+        stamp = _sql.stamp(connection, collection)
+        matrix = self._matrices.get(collection)
+        if matrix is None or matrix.stamp != stamp:
+            rows = _sql.embeddings(connection, collection)
+            vectors = np.frombuffer(b"".join(vector for _, vector in rows), dtype=np.float16)
+            matrix = _Matrix(
+                stamp=stamp,
+                numbers=tuple(number for number, _ in rows),
+                vectors=vectors.reshape(len(rows), -1 if rows else _embeddings.SIZE).astype(np.float32),
+            )
+            self._matrices[collection] = matrix
+        return matrix
+
+
+def _batches(documents: Iterable[Document]) -> Iterator[dict[str, Document]]:
+    iterator = iter(documents)
+    while batch := {document.name: document for document in islice(iterator, _BATCH)}:
+        yield batch
+
+
+def _fuse(rankings: Iterable[Sequence[int]]) -> dict[int, float]:
+    """Reciprocal rank fusion: what stands high in either ranking, and higher what stands in both."""
+    scores: dict[int, float] = {}
+    for ranking in rankings:
+        for rank, number in enumerate(ranking, start=1):
+            scores[number] = scores.get(number, 0.0) + 1 / (_RANK_OFFSET + rank)
+    return scores

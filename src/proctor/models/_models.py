@@ -1,0 +1,82 @@
+"""The innermost step of the model chain: finds the deployment that a call names and has it answered."""
+
+import os
+from collections.abc import Mapping
+from difflib import get_close_matches
+
+from proctor.core import DeploymentSettings, LocalModelSettings, MissingSetting, ModelCall, ModelResult
+from proctor.models._deployments import Capabilities, Deployment, Provider
+from proctor.models._endpoints import ConfiguredEndpoints, LocalEndpoints, configured_endpoint
+from proctor.models._openai import OpenAIProvider
+
+
+class Models:
+    """The configured deployments and the providers behind them.
+
+    Nothing is connected or started before the first call. `providers` replaces the real ones by name:
+    tests do so with a scripted model.
+    """
+
+    def __init__(
+        self,
+        deployments: Mapping[str, DeploymentSettings],
+        *,
+        local: LocalModelSettings | None = None,
+        environ: Mapping[str, str] = os.environ,
+        providers: Mapping[str, Provider] | None = None,
+    ) -> None:
+        self._deployments = {
+            name: Deployment(name=name, settings=settings) for name, settings in deployments.items()
+        }
+        self._environ = environ
+        self._providers: dict[str, Provider] = {
+            "openai": OpenAIProvider(ConfiguredEndpoints(environ)),
+            "local": OpenAIProvider(LocalEndpoints(local or LocalModelSettings())),
+            **(providers or {}),
+        }
+
+    async def complete(self, call: ModelCall) -> ModelResult:
+        """The answer of the deployment that the call names, to one request.
+
+        Raises:
+            MissingSetting: there is no such deployment, or its API key isn't set.
+            ModelError: the request failed, or its answer can't be used.
+        """
+        deployment = self._deployment(call.model)
+        return await self._providers[deployment.settings.provider].complete(call, deployment)
+
+    def info(self, name: str) -> Capabilities:
+        """What can be asked of a deployment.
+
+        Raises:
+            MissingSetting: there is no such deployment.
+        """
+        settings = self._deployment(name).settings
+        return Capabilities(
+            model=settings.model, vision=settings.vision, context_window=settings.context_window
+        )
+
+    def check(self) -> None:
+        """Returns where every deployment has what it needs to be called.
+
+        Raises:
+            MissingSetting: an API key isn't set.
+        """
+        for deployment in self._deployments.values():
+            if deployment.settings.provider == "openai":
+                configured_endpoint(deployment, self._environ)
+
+    async def close(self) -> None:
+        """Closes connections and stops local model servers."""
+        for provider in self._providers.values():
+            await provider.close()
+
+    def _deployment(self, name: str) -> Deployment:
+        deployment = self._deployments.get(name)
+        if deployment is None:
+            close = get_close_matches(name, self._deployments) or sorted(self._deployments)
+            known = ", ".join(close) or "none is configured"
+            raise MissingSetting(
+                f"no model is named {name!r}; there is: {known}", hint=f"Add a section [models.{name}]."
+            )
+        return deployment

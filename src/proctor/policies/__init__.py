@@ -1,0 +1,8 @@
+"""What a text that enters may hold: personal data and secrets are found by value, never by talk about them.
+
+Knows no run, no model and no database: it takes a text and settings, and gives a verdict.
+"""
+
+from proctor.policies._screen import read_text, screen
+
+__all__ = ["read_text", "screen"]

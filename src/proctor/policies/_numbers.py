@@ -1,0 +1,201 @@
+"""Payment cards and national ids: digits that carry their own proof."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+from typing import TypeAlias
+
+Place: TypeAlias = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Network:
+    """The first digits that a card network issues, as inclusive bounds, and the lengths of its numbers."""
+
+    first: int
+    last: int
+    lengths: frozenset[int]
+
+
+def _network(first: int, last: int, *lengths: int) -> _Network:
+    return _Network(first=first, last=last, lengths=frozenset(lengths))
+
+
+_NETWORKS = (
+    _network(4, 4, 13, 16, 19),  # Visa
+    _network(51, 55, 16),  # Mastercard
+    _network(2221, 2720, 16),  # Mastercard
+    _network(34, 34, 15),  # American Express
+    _network(37, 37, 15),  # American Express
+    _network(300, 305, 14),  # Diners Club
+    _network(3095, 3095, 14),  # Diners Club
+    _network(36, 36, 14),  # Diners Club
+    _network(38, 39, 14),  # Diners Club
+    _network(6011, 6011, 16, 19),  # Discover
+    _network(644, 659, 16, 19),  # Discover
+    _network(3528, 3589, 16, 19),  # JCB
+    _network(62, 62, 16, 17, 18, 19),  # UnionPay
+    _network(9558, 9559, 19),  # Chinese debit cards older than UnionPay
+    _network(5018, 5018, 13, 14, 15, 16, 17, 18, 19),  # Maestro
+    _network(5020, 5020, 13, 14, 15, 16, 17, 18, 19),  # Maestro
+    _network(5038, 5038, 13, 14, 15, 16, 17, 18, 19),  # Maestro
+    _network(6304, 6304, 13, 14, 15, 16, 17, 18, 19),  # Maestro
+    _network(6759, 6763, 13, 14, 15, 16, 17, 18, 19),  # Maestro
+    _network(2200, 2204, 16, 19),  # Mir
+    _network(508, 508, 16),  # RuPay
+    _network(60, 60, 16),  # RuPay
+    _network(81, 82, 16),  # RuPay
+    _network(9792, 9792, 16),  # Troy
+)
+
+_DIGIT_RUN = re.compile(r"(?<![0-9A-Za-z_])(?<![0-9A-Za-z][-./])[0-9](?:[ .\-]{0,3}[0-9OolI]){12,}+")
+_GROUP = re.compile(r"[0-9OolI]+")
+_AS_DIGITS = str.maketrans("OolI", "0011")
+_SHORTEST_CARD, _LONGEST_CARD = 13, 19
+_FEWEST_TRUE_DIGITS = 11
+_SHAPES: tuple[tuple[int, ...], ...] = (
+    (4, 4, 4, 4),
+    (4, 4, 4, 4, 3),
+    (4, 6, 5),
+    (4, 6, 4),
+    (4, 4, 4, 1),
+    (4, 4, 5),
+    (6, 13),
+)
+"""How cards are printed, in groups of digits."""
+_FIRST_GROUPS = frozenset({4, 6, *range(_SHORTEST_CARD, _LONGEST_CARD + 1)})
+_OTHER_NUMBER = re.compile(
+    r"(?i)(?:\b(?:order|purchase|tracking|shipment|parcel|invoice|receipt|reference|ref|transaction|ticket|case"
+    r"|confirmation|serial|imei|isbn|ean)|订单|运单|快递|物流|单|流水|发票|编|序列|参考)"
+    r"(?: ?(?:number|no\.?|nr\.?|num|id|code)|号码?)?[ #:='\"(]{0,4}(?:is |是|为)?[ #:'\"]{0,2}$"
+)
+"""A label right before a number that says it is something else."""
+_LABEL_LENGTH = 40
+
+_DOUBLED = bytes.maketrans(b"0123456789", bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
+_ZERO = ord("0")
+
+
+def payment_cards(text: str) -> Iterator[Place]:
+    """Where card numbers stand: right network, length and check digit, and no part of more."""
+    for run in _DIGIT_RUN.finditer(text):
+        groups = [group.span() for group in _GROUP.finditer(text, *run.span())]
+        found = False
+        index = 0
+        while index < len(groups):
+            size = _card_at(text, groups, index)
+            if size:
+                found = True
+                yield groups[index][0], groups[index + size - 1][1]
+            index += size or 1
+        spread = not found and len(groups) > 1 and _joined_alike(text, groups)
+        if spread and _is_card(text, *run.span()):
+            yield run.span()
+
+
+def _card_at(text: str, groups: list[Place], index: int) -> int:
+    """The number of digit groups that form a card from the given one on; 0 where none does."""
+    first = groups[index][1] - groups[index][0]
+    if first not in _FIRST_GROUPS:
+        return 0
+    lengths = [end - start for start, end in groups[index : index + 5]]
+    shapes = [shape for shape in _SHAPES if tuple(lengths[: len(shape)]) == shape]
+    if first >= _SHORTEST_CARD:
+        shapes.append((first,))
+    for shape in shapes:
+        part = groups[index : index + len(shape)]
+        start, end = part[0][0], part[-1][1]
+        if (
+            _joined_alike(text, part)
+            and _is_card(text, start, end)
+            and _ends_here(text, start, end)
+            and (len(part) > 1 or not _OTHER_NUMBER.search(text, max(0, start - _LABEL_LENGTH), start))
+        ):
+            return len(part)
+    return 0
+
+
+def _joined_alike(text: str, groups: list[Place]) -> bool:
+    return len({text[before[1] : after[0]] for before, after in pairwise(groups)}) <= 1
+
+
+def _ends_here(text: str, start: int, end: int) -> bool:
+    """Whether no dash, dot or letter joins the number to more."""
+    before, after = text[max(0, start - 2) : start], text[end : end + 2]
+    joined_before = before[-1:] in ("-", ".") and before[:1].isdigit()
+    joined_after = after[:1] in ("-", ".") and after[1:].isdigit()
+    return not (joined_before or joined_after or (after[:1].isascii() and after[:1].isalnum()))
+
+
+def _is_card(text: str, start: int, end: int) -> bool:
+    written = "".join(_GROUP.findall(text, start, end)) if end - start <= 4 * _LONGEST_CARD else ""
+    digits = written.translate(_AS_DIGITS)
+    if not _SHORTEST_CARD <= len(digits) <= _LONGEST_CARD:
+        return False
+    if sum(character.isdigit() for character in written) < _FEWEST_TRUE_DIGITS or len(set(digits)) == 1:
+        return False
+    return _luhn(digits) and any(
+        len(digits) in network.lengths
+        and network.first <= int(digits[: len(str(network.first))]) <= network.last
+        for network in _NETWORKS
+    )
+
+
+def _luhn(digits: str) -> bool:
+    raw = digits.encode()
+    plain, doubled = raw[-1::-2], raw[-2::-2]
+    return (sum(plain) - _ZERO * len(plain) + sum(doubled.translate(_DOUBLED))) % 10 == 0
+
+
+_SSN = re.compile(
+    r"(?<![0-9A-Za-z_])(?<![0-9][-.])(?!000|666|9)[0-9]{3}(?P<join>[- .]?)"
+    r"(?!00)[0-9]{2}(?P=join)(?!0000)[0-9]{4}(?![0-9A-Za-z_]|[-.][0-9])"
+)
+_SSN_LABEL = re.compile(r"(?i)(?:\bssn\b|social security|社会安全号|社安号)")
+
+_RESIDENT_ID = re.compile(
+    r"(?<![0-9A-Za-z_])[1-8][0-9]{5}(?P<join>[- ]?)"
+    r"(?P<year>(?:19|20)[0-9]{2})(?P<month>[01][0-9])(?P<day>[0-3][0-9])(?P=join)[0-9]{3}[0-9Xx](?![0-9A-Za-z_])"
+)
+_PROVINCES = frozenset(
+    (
+        *range(11, 16),
+        *range(21, 24),
+        *range(31, 38),
+        *range(41, 47),
+        *range(50, 55),
+        *range(61, 66),
+        71,
+        81,
+        82,
+        83,
+    )
+)
+_ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+_ID_CHECKS = "10X98765432"
+
+
+def national_ids(text: str) -> Iterator[Place]:
+    """Where US social security numbers and Chinese resident ids (GB 11643) stand.
+
+    A social security number has no check digit: written otherwise than with dashes it needs its name nearby.
+    """
+    for match in _SSN.finditer(text):
+        nearby = max(0, match.start() - _LABEL_LENGTH)
+        if match["join"] == "-" or _SSN_LABEL.search(text, nearby, match.start()):
+            yield match.span()
+    for match in _RESIDENT_ID.finditer(text):
+        if _is_resident_id(match):
+            yield match.span()
+
+
+def _is_resident_id(match: re.Match[str]) -> bool:
+    number = match[0].translate({ord(" "): None, ord("-"): None}).upper()
+    try:
+        date(int(match["year"]), int(match["month"]), int(match["day"]))
+    except ValueError:
+        return False
+    total = sum(weight * int(digit) for weight, digit in zip(_ID_WEIGHTS, number[:17], strict=True))
+    return int(number[:2]) in _PROVINCES and _ID_CHECKS[total % 11] == number[17]

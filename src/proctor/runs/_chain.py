@@ -1,0 +1,156 @@
+"""The outermost link of both chains: calls that the journal holds are answered from it, and go no further."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias, cast
+
+from proctor.core import (
+    JsonObject,
+    ModelCall,
+    ModelHandler,
+    ModelResult,
+    Question,
+    RunError,
+    ToolCall,
+    ToolHandler,
+    ToolResult,
+    monotonic_ms,
+)
+from proctor.runs._session import Scope
+from proctor.runs._values import (
+    RecordedCall,
+    model_outcome,
+    read_model_outcome,
+    read_tool_outcome,
+    tool_outcome,
+)
+from proctor.store import Job
+
+Entry: TypeAlias = Callable[[ModelCall | ToolCall, ModelResult | ToolResult], Sequence[Job[None]]]
+"""What the ledger commits together with an outcome."""
+
+
+class Journaling:
+    """Answers recorded calls and records the others, with what other rooms commit together with an outcome."""
+
+    def __init__(self, entry: Entry) -> None:
+        self._entry = entry
+
+    async def model(self, call: ModelCall, proceed: ModelHandler) -> ModelResult:
+        """A model's answer: the recorded one, or a new one and its record."""
+        scope = cast("Scope", call.scope)
+        recorded = await scope.recorded()
+        if recorded is not None:
+            return read_model_outcome(recorded)
+        await settle_past(scope)
+        async with scope.session.live():
+            scope.starting(call.request())
+            began = monotonic_ms()
+            result = await proceed(call)
+            duration = monotonic_ms() - began
+            scope.event("model.called", _model_data(result, duration))
+            scope.finish(
+                call.request(),
+                model_outcome(result),
+                cost=result.cost,
+                duration_ms=duration,
+                with_it=self._entry(call, result),
+            )
+        return result
+
+    async def tool(self, call: ToolCall, proceed: ToolHandler) -> ToolResult:
+        """A tool's answer: the recorded one, or a new one and its record."""
+        scope = cast("Scope", call.scope)
+        recorded = await scope.recorded()
+        if recorded is not None:
+            return read_tool_outcome(recorded)
+        await settle_past(scope)
+        async with scope.session.live():
+            scope.starting(call.request())
+            began = monotonic_ms()
+            result = await self._unless_in_doubt(scope, call, proceed)
+            duration = monotonic_ms() - began
+            scope.event("tool.called", _tool_data(call, result, duration))
+            scope.finish(
+                call.request(),
+                {**tool_outcome(result), "acted": scope.begun},
+                cost=result.cost,
+                duration_ms=duration,
+                with_it=self._entry(call, result),
+            )
+        return result
+
+    async def _unless_in_doubt(self, scope: Scope, call: ToolCall, proceed: ToolHandler) -> ToolResult:
+        """A call that an earlier attempt started is never repeated silently, unless its key makes that harmless."""
+        started = scope.session.journal.in_doubt.get(scope.call_key)
+        if started is None or call.tool.effect != "consequential":
+            return await proceed(call)
+        question = Question(
+            kind="uncertain",
+            role="",
+            text=f"{call.tool.name} was started at {started.started_at:%Y-%m-%d %H:%M:%S} UTC and its end isn't "
+            "known. Look whether it took effect: respond with its result if so, approve to do it now if not.",
+            action=call.request(),
+        )
+        decision = await scope.decision(question)
+        if decision.kind == "approve":
+            return await proceed(call)
+        text = decision.comment or "The action was started; whether it took effect isn't known."
+        return ToolResult(text=text, is_error=decision.kind == "reject")
+
+
+async def begin_before_acting(call: ToolCall, proceed: ToolHandler) -> ToolResult:
+    """The last link before a tool: what changes the world is noted durably first, and only by the run's own attempt."""
+    if call.tool.effect != "read_only":
+        await call.scope.begin()
+    return await proceed(call)
+
+
+async def settle_past(scope: Scope) -> None:
+    """Returns when nothing of an earlier attempt is left that acted on the world and was not met again.
+
+    Where something is, this attempt goes another way than the last one, and a person decides whether it may.
+    """
+    journal = scope.session.journal
+    left = [call for call in journal.replay.unmatched() if _acted(call)]
+    if not left:
+        return
+    action: JsonObject = {"unmatched": [call.request for call in left]}
+    question = Question(
+        kind="diverged",
+        role="",
+        text="The resumed run goes another way than before: it no longer asks for actions that it has carried out. "
+        "Approve to let it go on; they stay done.",
+        action=action,
+    )
+    decision = await scope.decision(question)
+    if decision.kind == "reject":
+        raise RunError("a person stopped the run because it went another way when it was resumed")
+
+
+def _acted(call: RecordedCall) -> bool:
+    return call.key.kind == "tool" and call.outcome is not None and bool(call.outcome.get("acted"))
+
+
+def _model_data(result: ModelResult, duration: float) -> dict[str, str | int | float | bool]:
+    return {
+        "deployment": result.deployment,
+        "model": result.model,
+        "input": result.usage.input,
+        "output": result.usage.output,
+        "cached_input": result.usage.cached_input,
+        "cost": result.cost,
+        "attempts": result.attempts,
+        "ms": round(duration, 1),
+    }
+
+
+def _tool_data(call: ToolCall, result: ToolResult, duration: float) -> dict[str, str | int | float | bool]:
+    return {
+        "server": call.tool.server,
+        "tool": call.tool.name,
+        "effect": call.tool.effect,
+        "error": result.is_error,
+        "refused_by": result.refused_by,
+        "cost": result.cost,
+        "ms": round(duration, 1),
+    }

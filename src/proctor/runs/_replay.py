@@ -1,0 +1,107 @@
+"""The past of a resumed run: recorded answers, released in the order in which they were recorded.
+
+Parallel branches must meet again as they met the first time. So an answer waits for those recorded before it, but
+never longer than it takes the event loop to settle: an answer that nobody asks for any more holds up no other.
+A call that the journal doesn't hold waits too, until the past is over or nothing of it moves any more.
+"""
+
+import asyncio
+from collections.abc import Iterable
+
+from proctor.runs._values import CallKey, RecordedCall
+
+SETTLED = 30
+"""Passes of the event loop without a new question after which nobody is on the way to ask.
+
+AutoGen hands a message from one agent to the next in fewer than ten passes; each costs some ten microseconds.
+"""
+
+
+class Replay:
+    """Recorded calls on their way to those who ask for them again."""
+
+    def __init__(self, recorded: Iterable[RecordedCall]) -> None:
+        finished = [call for call in recorded if call.outcome is not None]
+        self._calls = {call.key: call for call in finished}
+        self._order = [call.key for call in finished]
+        self._position = {key: number for number, key in enumerate(self._order)}
+        self._next = 0
+        self._last: CallKey | None = None
+        self._released: set[CallKey] = set()
+        self._waiting: dict[CallKey, asyncio.Future[None]] = {}
+        self._newcomers: list[asyncio.Future[None]] = []
+        self._asked = asyncio.Event()
+        self._idle = 0
+        self._pump: asyncio.Task[None] | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether every recorded call has been asked for again."""
+        return len(self._released) == len(self._order)
+
+    def unmatched(self) -> tuple[RecordedCall, ...]:
+        """Recorded calls that nobody has asked for so far."""
+        return tuple(self._calls[key] for key in self._order if key not in self._released)
+
+    async def answer(self, key: CallKey) -> RecordedCall | None:
+        """The recorded call when its turn has come; nothing where there is none and the past has settled."""
+        if self.over:
+            return None
+        if self._pump is None:
+            self._pump = asyncio.create_task(self._release())
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if key in self._calls:
+            self._waiting[key] = turn
+        else:
+            self._newcomers.append(turn)
+        self._idle = 0
+        self._asked.set()
+        await turn
+        return self._calls.get(key)
+
+    async def close(self) -> None:
+        """Ends the release of what is left."""
+        if self._pump is not None:
+            self._pump.cancel()
+            await asyncio.gather(self._pump, return_exceptions=True)
+            self._pump = None
+
+    async def _release(self) -> None:
+        while not self.over:
+            if not self._waiting and not self._newcomers:
+                self._asked.clear()
+                await self._asked.wait()
+            await self._settle()
+            if self._waiting:
+                self._let_go(min(self._waiting, key=self._position.__getitem__))
+            else:
+                self._welcome()
+        self._welcome()
+
+    async def _settle(self) -> None:
+        """Waits until the next recorded call is asked for, or until nobody seems to ask any more."""
+        self._idle = 0
+        while self._idle < SETTLED:
+            self._idle += 1
+            await asyncio.sleep(0)
+            while self._next < len(self._order) and self._order[self._next] in self._released:
+                self._next += 1
+            if self._next < len(self._order) and self._follows(self._order[self._next]):
+                return
+
+    def _follows(self, key: CallKey) -> bool:
+        """Whether a waiting call needn't let the receiver of the last answer go first: it is the same one."""
+        return key in self._waiting and (self._last is None or self._last.agent == key.agent)
+
+    def _let_go(self, key: CallKey) -> None:
+        self._released.add(key)
+        self._last = key
+        turn = self._waiting.pop(key)
+        if not turn.done():
+            turn.set_result(None)
+
+    def _welcome(self) -> None:
+        for turn in self._newcomers:
+            if not turn.done():
+                turn.set_result(None)
+        self._newcomers.clear()

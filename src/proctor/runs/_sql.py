@@ -1,0 +1,309 @@
+"""The statements of runs, calls and events, one function each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import Connection, Row, bindparam, func, select, update
+from sqlalchemy import insert as insert_into
+
+from proctor.core import (
+    Event,
+    EventType,
+    JsonObject,
+    NotFound,
+    StaleAttempt,
+    canonical_json,
+    digest,
+    read_object,
+)
+from proctor.runs._tables import blobs, calls, events, runs
+from proctor.runs._values import CallKey, RecordedCall, Run, RunState
+
+LARGE = 64 * 1024
+"""Characters above which a value is kept once, by its digest, beside the journal (DESIGN 2)."""
+
+_BLOB = "$blob"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventDraft:
+    """An event that has no number yet: the database gives it when it is committed."""
+
+    type: EventType
+    agent: str
+    data: JsonObject
+    at: datetime
+
+
+def insert_run(connection: Connection, run: Run) -> None:
+    """Adds a run."""
+    connection.execute(
+        insert_into(runs),
+        {
+            "id": run.id,
+            "team": run.team,
+            "target": run.target,
+            "tenant": run.tenant,
+            "state": run.state,
+            "attempt": run.attempt,
+            "task": run.task,
+            "cost": 0,
+            "events": 0,
+            "cancel_requested": False,
+            "created_at": run.created_at,
+        },
+    )
+
+
+def get_run(connection: Connection, run_id: str) -> Run:
+    """One run.
+
+    Raises:
+        NotFound: there is no such run.
+    """
+    row = connection.execute(select(runs).where(runs.c.id == run_id)).first()
+    if row is None:
+        raise NotFound(f"there is no run {run_id}", hint="`proctor runs list` shows the newest ones.")
+    return _run(row)
+
+
+def page_runs(
+    connection: Connection,
+    *,
+    state: RunState | None = None,
+    team: str | None = None,
+    before: str = "",
+    limit: int = 50,
+) -> tuple[Run, ...]:
+    """A page of runs, newest first, from before the id `before`."""
+    query = select(runs).order_by(runs.c.id.desc()).limit(limit)
+    if state is not None:
+        query = query.where(runs.c.state == state)
+    if team is not None:
+        query = query.where(runs.c.team == team)
+    if before:
+        query = query.where(runs.c.id < before)
+    return tuple(_run(row) for row in connection.execute(query))
+
+
+def runs_in(connection: Connection, state: RunState) -> tuple[str, ...]:
+    """The ids of all runs in a state, oldest first."""
+    return tuple(connection.scalars(select(runs.c.id).where(runs.c.state == state).order_by(runs.c.id)))
+
+
+def cancelling(connection: Connection) -> tuple[str, ...]:
+    """Runs that execute and are asked to stop."""
+    query = select(runs.c.id).where(runs.c.state == "running", runs.c.cancel_requested)
+    return tuple(connection.scalars(query))
+
+
+def move(
+    connection: Connection, run_id: str, *, allowed: Sequence[RunState], to: RunState, **values: Any
+) -> bool:
+    """Whether the run was in one of the states, and is now in the other."""
+    changed = connection.execute(
+        update(runs).where(runs.c.id == run_id, runs.c.state.in_(allowed)).values(state=to, **values)
+    )
+    return changed.rowcount == 1
+
+
+def claim(connection: Connection, run_id: str) -> Run | None:
+    """The run as a new attempt at it, or nothing where it isn't queued any more."""
+    changed = connection.execute(
+        update(runs)
+        .where(runs.c.id == run_id, runs.c.state == "queued")
+        .values(state="running", attempt=runs.c.attempt + 1)
+    )
+    return get_run(connection, run_id) if changed.rowcount == 1 else None
+
+
+def request_cancel(connection: Connection, run_id: str) -> None:
+    """Asks whoever executes the run to stop it."""
+    connection.execute(update(runs).where(runs.c.id == run_id).values(cancel_requested=True))
+
+
+_head = select(runs.c.attempt, runs.c.events).where(runs.c.id == bindparam("run")).with_for_update()
+_advance = (
+    update(runs)
+    .where(runs.c.id == bindparam("run"))
+    .values(events=bindparam("count"), cost=runs.c.cost + bindparam("spent"))
+)
+_insert_call = insert_into(calls)
+_insert_events = insert_into(events)
+_finish_call = (
+    update(calls)
+    .where(
+        calls.c.run_id == bindparam("b_run_id"),
+        calls.c.agent == bindparam("b_agent"),
+        calls.c.kind == bindparam("b_kind"),
+        calls.c.fingerprint == bindparam("b_fingerprint"),
+        calls.c.occurrence == bindparam("b_occurrence"),
+    )
+    .values(
+        position=bindparam("b_position"),
+        outcome=bindparam("b_outcome"),
+        cost=bindparam("b_cost"),
+        duration_ms=bindparam("b_duration_ms"),
+        attempt=bindparam("b_attempt"),
+    )
+)
+
+
+def append(
+    connection: Connection, run_id: str, attempt: int | None, drafts: Sequence[EventDraft], spent: int
+) -> None:
+    """Numbers and adds events to a run's log, and fences: only the run's own attempt may write.
+
+    Raises:
+        StaleAttempt: another attempt has taken the run over.
+    """
+    head = connection.execute(_head, {"run": run_id}).one()
+    if attempt is not None and head.attempt != attempt:
+        raise StaleAttempt(f"attempt {attempt} of {run_id} was overtaken by attempt {head.attempt}")
+    if not drafts and not spent:
+        return
+    rows = [
+        {
+            "run_id": run_id,
+            "seq": head.events + number,
+            "at": draft.at,
+            "type": draft.type,
+            "agent": draft.agent,
+            "data": canonical_json(draft.data),
+        }
+        for number, draft in enumerate(drafts, start=1)
+    ]
+    if rows:
+        connection.execute(_insert_events, rows)
+    connection.execute(_advance, {"run": run_id, "count": head.events + len(rows), "spent": spent})
+
+
+def insert_calls(connection: Connection, run_id: str, recorded: Sequence[RecordedCall]) -> None:
+    """Adds recorded calls."""
+    rows = [
+        {
+            "run_id": run_id,
+            "agent": call.key.agent,
+            "kind": call.key.kind,
+            "fingerprint": call.key.fingerprint,
+            "occurrence": call.key.occurrence,
+            "position": call.position,
+            "attempt": call.attempt,
+            "request": _keep(connection, call.request),
+            "outcome": None if call.outcome is None else _keep(connection, call.outcome),
+            "cost": call.cost,
+            "started_at": call.started_at,
+            "duration_ms": call.duration_ms,
+        }
+        for call in recorded
+    ]
+    connection.execute(_insert_call, rows)
+
+
+def finish_call(connection: Connection, run_id: str, call: RecordedCall) -> None:
+    """Adds the outcome to a call that was recorded as started."""
+    assert call.outcome is not None
+    connection.execute(
+        _finish_call,
+        {
+            "b_run_id": run_id,
+            "b_agent": call.key.agent,
+            "b_kind": call.key.kind,
+            "b_fingerprint": call.key.fingerprint,
+            "b_occurrence": call.key.occurrence,
+            "b_position": call.position,
+            "b_outcome": _keep(connection, call.outcome),
+            "b_cost": call.cost,
+            "b_duration_ms": call.duration_ms,
+            "b_attempt": call.attempt,
+        },
+    )
+
+
+def recorded_calls(connection: Connection, run_id: str) -> tuple[RecordedCall, ...]:
+    """A run's calls: the finished ones in the order in which they finished, then those only started."""
+    query = select(calls).where(calls.c.run_id == run_id)
+    found = tuple(_recorded(connection, row) for row in connection.execute(query))
+    return tuple(sorted(found, key=lambda call: (call.position is None, call.position or 0)))
+
+
+def run_events(
+    connection: Connection, run_id: str, *, after: int = 0, limit: int = 10_000
+) -> tuple[Event, ...]:
+    """A run's log from behind a number, in order."""
+    query = (
+        select(events)
+        .where(events.c.run_id == run_id, events.c.seq > after)
+        .order_by(events.c.seq)
+        .limit(limit)
+    )
+    return tuple(
+        Event(
+            run_id=row.run_id,
+            seq=row.seq,
+            at=row.at,
+            type=cast("EventType", row.type),
+            agent=row.agent,
+            data=read_object(row.data),
+        )
+        for row in connection.execute(query)
+    )
+
+
+def count_by_state(connection: Connection) -> dict[str, int]:
+    """How many runs are in each state."""
+    query = select(runs.c.state, func.count()).group_by(runs.c.state)
+    return {state: count for state, count in connection.execute(query)}
+
+
+def _keep(connection: Connection, value: JsonObject) -> str:
+    text = canonical_json(value)
+    if len(text) <= LARGE:
+        return text
+    name = digest(value)
+    if connection.execute(select(blobs.c.digest).where(blobs.c.digest == name)).first() is None:
+        connection.execute(insert_into(blobs), {"digest": name, "body": text})
+    return canonical_json({_BLOB: name})
+
+
+def _fetch(connection: Connection, text: str) -> dict[str, Any]:
+    value = read_object(text)
+    if set(value) != {_BLOB}:
+        return cast("dict[str, Any]", value)
+    body = connection.scalar(select(blobs.c.body).where(blobs.c.digest == value[_BLOB]))
+    assert body is not None, "a recorded value is missing beside the journal"
+    return cast("dict[str, Any]", read_object(body))
+
+
+def _recorded(connection: Connection, row: Row[Any]) -> RecordedCall:
+    key = CallKey(agent=row.agent, kind=row.kind, fingerprint=row.fingerprint, occurrence=row.occurrence)
+    return RecordedCall(
+        key=key,
+        position=row.position,
+        attempt=row.attempt,
+        request=_fetch(connection, row.request),
+        outcome=None if row.outcome is None else _fetch(connection, row.outcome),
+        cost=row.cost,
+        started_at=row.started_at,
+        duration_ms=row.duration_ms,
+    )
+
+
+def _run(row: Row[Any]) -> Run:
+    return Run(
+        id=row.id,
+        team=row.team,
+        target=row.target,
+        tenant=row.tenant,
+        state=row.state,
+        attempt=row.attempt,
+        task=row.task,
+        result=row.result,
+        error_code=row.error_code,
+        error=row.error,
+        cost=row.cost,
+        created_at=row.created_at,
+        finished_at=row.finished_at,
+    )

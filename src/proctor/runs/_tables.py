@@ -1,0 +1,62 @@
+"""The tables of a run: its row, its recorded calls, its events, and large values beside them."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, String, Table, Text
+
+from proctor.store import UtcDateTime, metadata
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("team", String(64), nullable=False),
+    Column("target", Text, nullable=False),
+    Column("tenant", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("task", Text, nullable=False),
+    Column("result", Text),
+    Column("error_code", String(40)),
+    Column("error", Text),
+    Column("cost", BigInteger, nullable=False),
+    Column("events", Integer, nullable=False),
+    Column("cancel_requested", Boolean, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Index("runs_state", "state", "id"),
+)
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("run_id", String(40), primary_key=True),
+    Column("agent", String(200), primary_key=True),
+    Column("kind", String(8), primary_key=True),
+    Column("fingerprint", String(32), primary_key=True),
+    Column("occurrence", Integer, primary_key=True),
+    Column("position", Integer),
+    Column("attempt", Integer, nullable=False),
+    Column("request", Text, nullable=False),
+    Column("outcome", Text),
+    Column("cost", BigInteger, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("duration_ms", Float),
+    Index("calls_position", "run_id", "position"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("run_id", String(40), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("type", String(32), nullable=False),
+    Column("agent", String(200), nullable=False),
+    Column("data", Text, nullable=False),
+)
+
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("digest", String(32), primary_key=True),
+    Column("body", Text, nullable=False),
+)

@@ -1,0 +1,110 @@
+"""The database: one door for reading, one for writing, on SQLite and on PostgreSQL."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from proctor.core import ConfigurationError
+from proctor.store._lock import Lock, open_lock
+from proctor.store._migrations import upgrade
+from proctor.store._writer import GroupWriter, Job
+
+T = TypeVar("T")
+
+
+class Database:
+    """A migrated database and its writer. Blocking work is done in threads, never on the event loop."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._writer = GroupWriter(engine)
+
+    @classmethod
+    async def open(cls, url: str) -> Self:
+        """A database ready for use: its file or schema is created and migrated where needed.
+
+        Raises:
+            ConfigurationError: the address can't be read, or names an engine that isn't supported.
+        """
+        engine = make_engine(url)
+        await asyncio.to_thread(upgrade, engine)
+        return cls(engine)
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """What a query finds, in one read transaction."""
+
+        def work() -> T:
+            with self.engine.connect() as connection:
+                if connection.dialect.name == "sqlite":
+                    connection.exec_driver_sql("BEGIN")
+                return query(connection)
+
+        return await asyncio.to_thread(work)
+
+    def commit(self, job: Job[T]) -> "asyncio.Future[T]":
+        """A future of a job's value, set when its statements are durable; jobs are committed in groups."""
+        return self._writer.submit(job)
+
+    @property
+    def commits(self) -> int:
+        """Transactions that this process has committed."""
+        return self._writer.commits
+
+    def lock(self) -> Lock:
+        """The right to execute runs on this database, which one process at a time has."""
+        return open_lock(self.engine)
+
+    async def close(self) -> None:
+        """Commits what is waiting and gives the connections back."""
+        await asyncio.to_thread(self._writer.close)
+        self.engine.dispose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+def make_engine(url: str) -> Engine:
+    """A SQLAlchemy engine with the settings that Proctor relies on."""
+    try:
+        address = make_url(url)
+    except ArgumentError as error:
+        raise ConfigurationError(
+            f"database.url can't be read: {url!r}", hint="Write sqlite:///FILE or postgresql+psycopg://…"
+        ) from error
+    backend = address.get_backend_name()
+    if backend == "postgresql":
+        return create_engine(address.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+    if backend != "sqlite":
+        raise ConfigurationError(
+            f"database.url names {backend}, which Proctor doesn't run on",
+            hint="Use sqlite:///FILE or postgresql+psycopg://…",
+        )
+    if not address.database or address.database == ":memory:":
+        raise ConfigurationError(
+            "a database in memory would lose every run", hint="Name a file: sqlite:///proctor.db"
+        )
+    Path(address.database).expanduser().resolve().parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(address, connect_args={"timeout": 30})
+    event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+    """WAL with a full sync at each commit: what was committed survives a power cut."""
+    assert isinstance(connection, sqlite3.Connection)
+    connection.isolation_level = None  # transactions begin where we say, not at the first INSERT
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+        connection.execute(f"PRAGMA {pragma}")

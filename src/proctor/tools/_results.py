@@ -1,0 +1,66 @@
+"""A server's answer as a result: text for the model, and never the bytes of an image."""
+
+import base64
+import hashlib
+from binascii import Error as NotBase64
+from collections.abc import Mapping
+from typing import assert_never
+
+from mcp_types import (
+    AudioContent,
+    BlobResourceContents,
+    CallToolResult,
+    ContentBlock,
+    EmbeddedResource,
+    ImageContent,
+    ResourceLink,
+    TextContent,
+    TextResourceContents,
+)
+
+from proctor.core import Micros, ToolResult, canonical_json
+from proctor.tools._text import cut
+
+
+def read_result(answer: CallToolResult, *, max_output: int, cost: Micros) -> ToolResult:
+    """The answer with its texts joined; where it has none, its structured content as JSON."""
+    structured = answer.structured_content
+    text = "\n".join(_text(block) for block in answer.content)
+    if not text and structured is not None:
+        text = canonical_json(structured)
+    return ToolResult(
+        text=cut(text, max_output),
+        is_error=bool(answer.is_error),
+        structured=structured if isinstance(structured, Mapping) else None,
+        cost=cost,
+    )
+
+
+def _text(block: ContentBlock) -> str:
+    match block:
+        case TextContent():
+            return block.text
+        case ImageContent():
+            return _reference("image", block.mime_type, block.data)
+        case AudioContent():
+            return _reference("audio", block.mime_type, block.data)
+        case ResourceLink():
+            return f"[resource {block.uri}{f', {block.mime_type}' if block.mime_type else ''}]"
+        case EmbeddedResource():
+            return _resource(block.resource)
+        case _:
+            assert_never(block)
+
+
+def _resource(resource: TextResourceContents | BlobResourceContents) -> str:
+    if isinstance(resource, TextResourceContents):
+        return resource.text
+    return _reference(f"resource {resource.uri}", resource.mime_type or "binary", resource.blob)
+
+
+def _reference(kind: str, mime_type: str, data: str) -> str:
+    try:
+        content = base64.b64decode(data)
+    except NotBase64:
+        return f"[{kind} {mime_type}, unreadable: not base64]"
+    return f"[{kind} {mime_type}, {len(content):,} bytes, sha256 {hashlib.sha256(content).hexdigest()}]"

@@ -1,0 +1,127 @@
+"""A tool server as the application holds it: started when needed, shared by all runs, started again."""
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from proctor.core import (
+    Clock,
+    ProctorError,
+    ToolCall,
+    ToolResult,
+    ToolServerSettings,
+    ToolServerUnavailable,
+    ToolSpec,
+)
+from proctor.tools._listing import Listing
+
+if TYPE_CHECKING:
+    from proctor.tools._session import Session
+
+_FIRST_WAIT = timedelta(seconds=0.5)
+_LONGEST_WAIT = timedelta(seconds=30)
+
+
+class ToolServer:
+    """One MCP server. Each method may be called from any task, and a cancelled caller harms no other.
+
+    A server that ends is started again by the next call; once it has failed twice without answering a call in
+    between, calls are refused for a while that doubles with each further failure.
+    """
+
+    def __init__(self, name: str, settings: ToolServerSettings, clock: Clock) -> None:
+        self.name = name
+        self._settings = settings
+        self._clock = clock
+        self._listing = Listing(name, settings)
+        self._session: Session | None = None
+        self._closed = False
+        self._failures = 0
+        self._failure: ProctorError | None = None
+        self._not_before = clock.now()
+
+    async def start(self) -> None:
+        """Returns when the server is ready.
+
+        Raises:
+            ToolServerUnavailable: it didn't start within `start_timeout`, with what is known about why.
+            ConfigurationError: it doesn't offer what `allow` or `effects` name.
+        """
+        await self._running()
+
+    async def close(self) -> None:
+        """Ends the server for good; returns when no task and no process of it is left."""
+        self._closed = True
+        if self._session is not None:
+            self._session.stop()
+            await asyncio.wait({self._session.task})
+
+    async def list_tools(self) -> tuple[ToolSpec, ...]:
+        """The tools that may be called, read anew only after a restart or a change that the server tells of.
+
+        Raises:
+            ToolError: as for `start`, or the list can't be read.
+        """
+        from proctor.tools._session import SessionForgotten
+
+        try:
+            return await (await self._running()).specs()
+        except SessionForgotten:
+            return await (await self._running()).specs()
+
+    async def call(self, call: ToolCall) -> ToolResult:
+        """The server's answer, or a refusal where the configuration doesn't allow the tool.
+
+        Raises:
+            ToolServerUnavailable: no answer came. The call is not repeated, since the tool may have acted.
+            ConfigurationError: as for `start`.
+        """
+        if not self._listing.allows(call.tool.name):
+            return ToolResult(
+                text=f"The tool {call.tool.name!r} of {self.name!r} is not allowed here.",
+                is_error=True,
+                refused_by="allow",
+            )
+        from proctor.tools._session import SessionForgotten
+
+        try:
+            result = await (await self._running()).call(call)
+        except SessionForgotten:
+            result = await (await self._running()).call(call)
+        self._failures = 0
+        return result
+
+    async def _running(self) -> "Session":
+        while True:
+            session = self._session or self._launch()
+            if not session.ending:
+                await session.started()
+                return session
+            # The old process may hold a port or a file that the new one needs.
+            await asyncio.wait({session.task})
+
+    def _launch(self) -> "Session":
+        # Here because the SDK takes a second to import, which programs without a tool server needn't pay.
+        from proctor.tools._session import Session
+
+        if self._closed:
+            raise ToolServerUnavailable(f"tool server {self.name!r} is closed")
+        wait = (self._not_before - self._clock.now()).total_seconds()
+        if self._failure is not None and wait > 0:
+            raise type(self._failure)(
+                f"{self._failure.message}\nIt failed {self._failures} times; next try in {wait:.1f} s.",
+                hint=self._failure.hint,
+            )
+        session = self._session = Session(self.name, self._settings, self._listing)
+        session.task.add_done_callback(lambda _: self._ended(session))
+        return session
+
+    def _ended(self, session: "Session") -> None:
+        self._session = None
+        if session.failure is None:
+            return
+        self._failure = session.failure
+        self._failures += 1
+        if self._failures > 1:
+            wait = min(_FIRST_WAIT * 2 ** min(self._failures - 2, 10), _LONGEST_WAIT)
+            self._not_before = self._clock.now() + wait

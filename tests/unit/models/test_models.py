@@ -1,0 +1,101 @@
+import pytest
+
+from proctor.core import DeploymentSettings, MissingSetting, ModelCall, ModelRefused, ModelResult, Usage
+from proctor.models import Capabilities, Models
+from proctor.testing import FakeScope, ScriptedModel, tool_call
+
+SETTINGS = {
+    "small": DeploymentSettings(model="fake-1", vision=True, context_window=8192),
+    "large": DeploymentSettings(model="fake-2", base_url="http://127.0.0.1:9/v1"),
+}
+
+
+def call(text: str = "Hi", *, model: str = "small", **parts) -> ModelCall:
+    messages = ({"role": "user", "content": text},)
+    return ModelCall(scope=FakeScope(), model=model, messages=messages, **parts)
+
+
+def scripted(script) -> tuple[Models, ScriptedModel]:
+    model = ScriptedModel(script)
+    return Models(SETTINGS, environ={}, providers={"openai": model}), model
+
+
+async def test_a_call_goes_to_the_deployment_that_it_names():
+    models, model = scripted(["one", "two"])
+    first, second = await models.complete(call()), await models.complete(call(model="large"))
+    assert (first.deployment, first.model) == ("small", "fake-1")
+    assert (second.deployment, second.model) == ("large", "fake-2")
+    assert [seen.model for seen in model.calls] == ["small", "large"]
+
+
+async def test_an_unknown_deployment_is_reported_with_those_that_are_alike():
+    models, _ = scripted([])
+    with pytest.raises(MissingSetting, match="there is: small"):
+        await models.complete(call(model="smal"))
+    with pytest.raises(MissingSetting, match="there is: large, small"):
+        models.info("gpt")
+
+
+def test_capabilities_are_what_the_settings_say():
+    models, _ = scripted([])
+    assert models.info("small") == Capabilities(
+        model="fake-1", vision=True, context_window=8192, function_calling=True, structured_output=True
+    )
+
+
+def test_a_missing_key_is_found_without_a_call():
+    with pytest.raises(MissingSetting, match="OPENAI_API_KEY"):
+        Models(SETTINGS, environ={}).check()
+    Models(SETTINGS, environ={"OPENAI_API_KEY": "sk-1"}).check()
+
+
+async def test_closing_closes_every_provider():
+    models, model = scripted([])
+    await models.close()
+    assert model.closed
+
+
+async def test_a_script_answers_with_texts_tool_calls_results_and_errors():
+    result = ModelResult(
+        message={"role": "assistant", "content": "cut"},
+        finish_reason="length",
+        usage=Usage(input=3),
+        deployment="small",
+        model="x",
+    )
+    models, _ = scripted(["Yes.", [tool_call("look_up", order=7)], result, ModelRefused("no")])
+    said = await models.complete(call())
+    called = await models.complete(call())
+    assert (said.message, said.finish_reason) == ({"role": "assistant", "content": "Yes."}, "stop")
+    [wire] = called.message["tool_calls"]
+    assert wire["function"] == {"name": "look_up", "arguments": '{"order":7}'}
+    assert called.finish_reason == "tool_calls"
+    assert await models.complete(call()) == result
+    with pytest.raises(ModelRefused, match="no"):
+        await models.complete(call())
+    with pytest.raises(ModelRefused, match="no answer left"):
+        await models.complete(call())
+
+
+async def test_a_scripted_call_has_the_same_id_at_every_run_and_another_for_another_request():
+    async def id_for(text: str) -> str:
+        models, _ = scripted(lambda _: [tool_call("look_up")])
+        return (await models.complete(call(text))).message["tool_calls"][0]["id"]
+
+    assert await id_for("Hi") == await id_for("Hi")
+    assert await id_for("Hi") != await id_for("Ho")
+
+
+async def test_a_script_may_be_a_function_that_waits():
+    async def answers(asked: ModelCall) -> str:
+        return str(asked.messages[-1]["content"]) + "!"
+
+    models, _ = scripted(answers)
+    assert (await models.complete(call("Hi"))).message["content"] == "Hi!"
+
+
+async def test_a_scripted_text_is_streamed_word_by_word():
+    pieces: list[str] = []
+    models, _ = scripted([" On its  way. "])
+    await models.complete(call(on_text=pieces.append))
+    assert pieces == [" ", "On ", "its  ", "way. "]
