@@ -153,10 +153,11 @@ class TeamRun:
         await self._runtime.kill()
 
     async def _consume(self, task: str) -> str:
+        answer: str | None = None
         async for item in self._team.run_stream(task=task):
             match item:
                 case TaskResult():
-                    return self._answer(item)
+                    answer = self._answer(item)  # returning here would leave AutoGen's span to another context
                 case ToolCallExecutionEvent():
                     self._count(item)
                 case BaseChatMessage() if item.source != "user":
@@ -164,7 +165,9 @@ class TeamRun:
                     self._session.message(item.source, type(item).__name__, item.to_model_text())
                 case _:
                     pass
-        raise TeamError("the team ended without a result")
+        if answer is None:
+            raise TeamError("the team ended without a result")
+        return answer
 
     def _count(self, executed: ToolCallExecutionEvent) -> None:
         agent = executed.source

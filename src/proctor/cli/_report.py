@@ -166,6 +166,5 @@ def totals(report: Report) -> Text:
         f"{models} model call{'s' * (models != 1)} ({report.total('input')}→{report.total('output')} tok)",
         f"{tools} tool call{'s' * (tools != 1)}",
         format_usd(run.cost),
-        run.id,
     ]
     return Text.assemble((run.state, f"bold {MOODS.get(run.state, '')}"), "  ·  ".join(parts))

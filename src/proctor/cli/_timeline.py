@@ -18,6 +18,7 @@ Mood = Literal["plain", "spoken", "good", "bad", "asks"]
 STYLES: dict[Mood, str] = {"plain": "", "spoken": "cyan", "good": "green", "bad": "red", "asks": "yellow"}
 WHO_WIDTH = 14
 WHAT_WIDTH = 10
+FIGURE_WIDTHS = (12, 9, 8)
 LONGEST = 4_000
 """Characters of a message that are shown."""
 
@@ -85,26 +86,33 @@ def lines(events: Sequence[Event], calls: Sequence[RecordedCall]) -> Iterator[Li
 def print_lines(shown: Iterable[Line], console: Console, *, since: datetime) -> None:
     """Prints lines with their time from an instant."""
     for line in shown:
-        seconds = (line.at - since).total_seconds()
-        row = Table.grid(padding=(0, 2, 0, 0), expand=True)
-        row.add_column(width=8, justify="right", style="dim", no_wrap=True)
-        row.add_column(width=WHO_WIDTH, no_wrap=True, overflow="ellipsis", style="bold")
-        row.add_column(width=WHAT_WIDTH, no_wrap=True, style=STYLES[line.mood])
-        figures = [line.tokens, line.cost, line.took]
-        cut = any(figures)
-        row.add_column(
-            ratio=1,
-            no_wrap=cut,
-            overflow="ellipsis" if cut else "fold",
-            style=STYLES[line.mood] if line.mood in ("bad", "asks") else "",
-        )
-        if cut:
-            for width in (11, 8, 8):
-                row.add_column(width=width, justify="right", style="dim", no_wrap=True)
-        row.add_row(
-            f"+{duration(seconds)}", line.who, line.what, Text(line.text), *(figures if cut else ())
-        )
-        console.print(row)
+        row = _row(line, f"+{duration((line.at - since).total_seconds())}")
+        if console.is_terminal:
+            console.print(row)
+            continue
+        with console.capture() as captured:
+            console.print(row)
+        for each in captured.get().splitlines():
+            console.out(each.rstrip())
+
+
+def _row(line: Line, when: str) -> Table:
+    figures = (line.tokens, line.cost, line.took) if line.tokens or line.cost or line.took else ()
+    style = STYLES[line.mood]
+    row = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    row.add_column(width=8, justify="right", style="dim", no_wrap=True)
+    row.add_column(width=WHO_WIDTH, style="bold", no_wrap=True, overflow="ellipsis")
+    row.add_column(width=WHAT_WIDTH, style=style, no_wrap=True)
+    row.add_column(
+        ratio=1,
+        style=style if line.mood in ("bad", "asks") else "",
+        no_wrap=bool(figures),
+        overflow="ellipsis" if figures else "fold",
+    )
+    for width in FIGURE_WIDTHS[: len(figures)]:
+        row.add_column(width=width, justify="right", style="dim", no_wrap=True)
+    row.add_row(when, line.who, line.what, Text(line.text), *figures)
+    return row
 
 
 def asked(action: JsonObject) -> str:
@@ -167,7 +175,7 @@ def _plain(event: Event) -> tuple[str, str, Mood]:
     data = event.data
     match event.type:
         case "run.started":
-            return "started", f"team {data['team']}", "plain"
+            return "started", f"team {data['team']}, {event.run_id}", "plain"
         case "run.completed":
             return "completed", "", "good"
         case "run.failed":

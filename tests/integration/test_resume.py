@@ -1,0 +1,106 @@
+"""Every kind of AutoGen team, stopped at each of its model calls and rebuilt from the journal."""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+
+import pytest
+from teams.zoo import add_teams, script
+
+import proctor
+from proctor import Settings
+from proctor.core import ModelCall, TeamSettings
+from proctor.testing import Reply, ScriptedModel
+
+KINDS = (
+    "single",
+    "round_robin",
+    "selector",
+    "swarm",
+    "magentic",
+    "graph",
+    "agent_tool",
+    "team_tool",
+    "nested",
+)
+
+
+@dataclass
+class Stop:
+    """A model that falls silent at its n-th call, as if the process had been killed there."""
+
+    after: int | None
+    calls: int = 0
+    answered: Counter[str] = field(default_factory=Counter)
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def __call__(self, call: ModelCall) -> Reply:
+        if self.after is not None and self.calls >= self.after:
+            self.reached.set()
+            await asyncio.get_running_loop().create_future()
+        self.calls += 1
+        await asyncio.sleep(0.001 * (self.calls % 3))
+        self.answered[call.scope.key] += 1
+        return script(call)
+
+
+def application(effects: list[str]) -> proctor.App:
+    app = proctor.App()
+
+    @app.tool(effect="consequential")
+    async def act(x: str) -> str:
+        """Acts."""
+        await asyncio.sleep(0.001 * (len(effects) % 3))
+        effects.append(x)
+        return f"ok {x}"
+
+    add_teams(app)
+    return app
+
+
+async def whole(settings: Settings, kind: str) -> tuple[proctor.Run, Stop, list[str]]:
+    effects: list[str] = []
+    stop = Stop(after=None)
+    async with proctor.open(
+        application(effects), settings=settings, providers={"openai": ScriptedModel(stop)}
+    ) as running:
+        run = await running.run(kind, "hello")
+    return run, stop, effects
+
+
+async def interrupted(settings: Settings, kind: str, after: int) -> tuple[proctor.Run, Counter[str], list[str]]:
+    effects: list[str] = []
+    first = Stop(after=after)
+    app = application(effects)
+    async with proctor.open(app, settings=settings, providers={"openai": ScriptedModel(first)}) as running:
+        run = await running.start(kind, "hello")
+        async with asyncio.timeout(20):
+            await first.reached.wait()
+            for _ in range(100):  # siblings of the silent call come to their ends
+                await asyncio.sleep(0.001)
+            await running.database.commit(lambda _: None)
+    second = Stop(after=None)
+    async with proctor.open(app, settings=settings, providers={"openai": ScriptedModel(second)}) as running:
+        async with asyncio.timeout(20):
+            run = await running.wait(run.id)
+    return run, first.answered + second.answered, effects
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_team_stopped_at_any_model_call_resumes_without_repeating_anything(
+    settings: Settings, kind: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    free = settings.model_copy(update={"teams": {kind: TeamSettings(approval="never")}})
+    run, stop, effects = await whole(free, kind)
+    assert run.state == "completed", run.error
+    assert stop.calls > 0
+    for after in range(stop.calls):
+        folder = tmp_path_factory.mktemp("stop")
+        fresh = free.model_copy(
+            update={"database": free.database.model_copy(update={"url": f"sqlite:///{folder}/p.db"})}
+        )
+        again, answered, acted = await interrupted(fresh, kind, after)
+        assert again.state == "completed", (after, again.error)
+        assert again.attempt == 2
+        assert set(answered.values()) == {1}, (after, "a recorded call was made again")
+        assert sorted(acted) == sorted(effects), (after, "an effect is missing or doubled")
