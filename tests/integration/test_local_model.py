@@ -22,7 +22,9 @@ PULLED = (default_folder() / shipped_lock().models[NAME].file).exists()
 pytestmark = [
     pytest.mark.local_model,
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.skipif(not (PULLED or ASKED_FOR), reason="not pulled; set PROCTOR_LOCAL_MODEL=1 to fetch 1.1 GB"),
+    pytest.mark.skipif(
+        not (PULLED or ASKED_FOR), reason="not pulled; set PROCTOR_LOCAL_MODEL=1 to fetch 1.1 GB"
+    ),
 ]
 
 Message = dict[str, object]
@@ -49,7 +51,9 @@ ORDERS = [
         order_id=ORDER,
         reason={"type": "string", "enum": ["no longer needed", "ordered by mistake"]},
     ),
-    tool("return_delivered_order_items", "Return items of a delivered order.", order_id=ORDER, item_ids=ITEMS),
+    tool(
+        "return_delivered_order_items", "Return items of a delivered order.", order_id=ORDER, item_ids=ITEMS
+    ),
     tool(
         "modify_pending_order_address",
         "Change where a pending order is shipped.",
@@ -68,7 +72,9 @@ CUSTOMERS = [
         last_name="Last name",
         zip="Zip code",
     ),
-    tool("get_user_details", "Look up a customer's address and orders.", user_id="User id, e.g. 'sara_doe_496'"),
+    tool(
+        "get_user_details", "Look up a customer's address and orders.", user_id="User id, e.g. 'sara_doe_496'"
+    ),
 ]
 PRODUCTS = [
     tool("list_all_product_types", "List names and product ids of all product types."),
@@ -76,7 +82,9 @@ PRODUCTS = [
     tool("get_item_details", "Look up price and stock of one item.", item_id="Item id"),
     tool("calculate", "Compute an arithmetic expression.", expression="E.g. '2 * (3.5 + 1)'"),
 ]
-HUMAN = tool("transfer_to_human_agents", "Hand over to a person, when the user asks for one.", summary="The issue")
+HUMAN = tool(
+    "transfer_to_human_agents", "Hand over to a person, when the user asks for one.", summary="The issue"
+)
 ANALYSIS = [
     tool("list_tables", "List the tables of the database."),
     tool(
@@ -86,12 +94,21 @@ ANALYSIS = [
         sql="The SELECT statement",
         limit={"type": "integer", "description": "Most rows to return"},
     ),
-    tool("get_weather", "Current weather of a city.", "city", city="City", unit={"enum": ["celsius", "fahrenheit"]}),
+    tool(
+        "get_weather",
+        "Current weather of a city.",
+        "city",
+        city="City",
+        unit={"enum": ["celsius", "fahrenheit"]},
+    ),
 ]
 
 TOOLS = {
     "orders": ("You look after orders of an online shop.", [*ORDERS, HUMAN]),
-    "customers": ("You identify customers of an online shop and answer what they ask about their account.", CUSTOMERS),
+    "customers": (
+        "You identify customers of an online shop and answer what they ask about their account.",
+        CUSTOMERS,
+    ),
     "products": ("You answer questions about products of an online shop.", PRODUCTS),
     "shop": ("You are the service desk of an online shop.", [*ORDERS[:2], *CUSTOMERS, *PRODUCTS, HUMAN]),
     "analysis": ("You answer questions from a database.", ANALYSIS),
@@ -135,7 +152,11 @@ def ask(desk: str, text: str, name: str, **arguments: object) -> Case:
     return Case(desk, (user(text),), call=(name, arguments))
 
 
-SHIPPED = {"order_id": "#W2378156", "status": "delivered", "items": [{"name": "Keyboard", "item_id": "1151293680"}]}
+SHIPPED = {
+    "order_id": "#W2378156",
+    "status": "delivered",
+    "items": [{"name": "Keyboard", "item_id": "1151293680"}],
+}
 PENDING = {"order_id": "#W7733111", "status": "pending", "items": [{"name": "Lamp", "item_id": "7453605304"}]}
 ITEM = {"item_id": "7453605304", "name": "Desk Lamp", "color": "silver", "price": 150.01, "available": True}
 
@@ -172,7 +193,11 @@ TUNED = (
         city="Denver",
         zip="80203",
     ),
-    Case("orders", (user("I want to cancel my order."),), says=("order number", "order ID", "order id", "which order")),
+    Case(
+        "orders",
+        (user("I want to cancel my order."),),
+        says=("order number", "order ID", "order id", "which order"),
+    ),
     Case("orders", (user("Hello!"),), says=()),
     Case("orders", (user("谢谢你的帮助, 再见!"),), says=()),
     Case(
@@ -193,7 +218,12 @@ TUNED = (
         ),
         call=("cancel_pending_order", {"order_id": "#W7733111", "reason": "no longer needed"}),
     ),
-    ask("customers", "Hi, my email is mei.kim@example.com.", "find_user_id_by_email", email="mei.kim@example.com"),
+    ask(
+        "customers",
+        "Hi, my email is mei.kim@example.com.",
+        "find_user_id_by_email",
+        email="mei.kim@example.com",
+    ),
     ask(
         "customers",
         "I don't remember my email. I'm Yusuf Rossi, zip code 19122.",
@@ -202,7 +232,12 @@ TUNED = (
         last_name="Rossi",
         zip="19122",
     ),
-    ask("customers", "我的邮箱是 wei.li@example.cn, 请查我的账户。", "find_user_id_by_email", email="wei.li@example.cn"),
+    ask(
+        "customers",
+        "我的邮箱是 wei.li@example.cn, 请查我的账户。",
+        "find_user_id_by_email",
+        email="wei.li@example.cn",
+    ),
     Case(
         "customers",
         (
@@ -213,8 +248,21 @@ TUNED = (
     ),
     Case(
         "customers",
-        (user("My email is no@example.com"), *called("find_user_id_by_email", "Error: user not found", email="no@example.com")),
-        says=("not found", "couldn't find", "could not find", "unable to find", "not able to find", "find a", "name", "zip", "no user"),
+        (
+            user("My email is no@example.com"),
+            *called("find_user_id_by_email", "Error: user not found", email="no@example.com"),
+        ),
+        says=(
+            "not found",
+            "couldn't find",
+            "could not find",
+            "unable to find",
+            "not able to find",
+            "find a",
+            "name",
+            "zip",
+            "no user",
+        ),
     ),
     ask("products", "What kinds of products do you sell?", "list_all_product_types"),
     ask("products", "How much is item 7453605304?", "get_item_details", item_id="7453605304"),
@@ -287,7 +335,9 @@ def is_right(case: Case, choice: dict) -> bool:
     calls = choice["message"].get("tool_calls")
     if case.call is None:
         reply = choice["message"].get("content") or ""
-        return not calls and bool(reply.strip()) and (not case.says or any(word in reply for word in case.says))
+        return (
+            not calls and bool(reply.strip()) and (not case.says or any(word in reply for word in case.says))
+        )
     if not calls or calls[0]["function"]["name"] != case.call[0]:
         return False
     arguments = json.loads(calls[0]["function"]["arguments"])

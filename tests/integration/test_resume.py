@@ -68,7 +68,9 @@ async def whole(settings: Settings, kind: str) -> tuple[proctor.Run, Stop, list[
     return run, stop, effects
 
 
-async def interrupted(settings: Settings, kind: str, after: int) -> tuple[proctor.Run, Counter[str], list[str]]:
+async def interrupted(
+    settings: Settings, kind: str, after: int
+) -> tuple[proctor.Run, Counter[str], list[str]]:
     effects: list[str] = []
     first = Stop(after=after)
     app = application(effects)

@@ -299,10 +299,12 @@ async def test_the_error_of_a_dead_server_holds_its_exit_code_and_last_words():
     assert "about to go" in raised.value.message
 
 
-async def test_a_server_is_seen_to_end_while_its_own_child_holds_the_pipes():
-    async with odd("orphan") as server:
-        with pytest.raises(ToolServerUnavailable, match="exited with code 5"):
+async def test_a_server_is_seen_to_end_while_its_child_holds_the_pipes_and_the_child_is_ended():
+    async with odd("orphan", call_timeout=timedelta(seconds=10)) as server:
+        with pytest.raises(ToolServerUnavailable, match="exited with code 5") as raised:
             await server.call(call("tool_0"))
+    child = int(raised.value.message.split()[-1])
+    await until(lambda: is_gone(child))
 
 
 async def test_a_message_without_measure_ends_the_session_and_is_named():

@@ -38,7 +38,9 @@ def answer_call(habit: str) -> dict[str, Any]:
         case "nonsense":
             return {"content": "no list"}
         case "orphan":
-            subprocess.Popen(["sleep", "20"], stdin=subprocess.DEVNULL)
+            child = subprocess.Popen(["sleep", "100"], stdin=subprocess.DEVNULL)
+            sys.stderr.write(f"{child.pid}\n")
+            sys.stderr.flush()
             os._exit(5)
         case "flood":
             for number in range(5000):

@@ -157,7 +157,9 @@ class TeamRun:
         async for item in self._team.run_stream(task=task):
             match item:
                 case TaskResult():
-                    answer = self._answer(item)  # returning here would leave AutoGen's span to another context
+                    answer = self._answer(
+                        item
+                    )  # returning here would leave AutoGen's span to another context
                 case ToolCallExecutionEvent():
                     self._count(item)
                 case BaseChatMessage() if item.source != "user":

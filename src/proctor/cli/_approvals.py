@@ -3,26 +3,25 @@
 import asyncio
 import getpass
 import json as jsonlib
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from cyclopts import App as Commands
-from cyclopts import Group, Parameter
+from cyclopts import Parameter
 from cyclopts.types import PositiveInt
-from cyclopts.validators import LimitedChoice
 from rich.text import Text
 
 from proctor.app import load_settings
 from proctor.approvals import Approval
 from proctor.cli._options import ConfigFile, Json
-from proctor.cli._output import console, duration, fields, instant, print_json, table
+from proctor.cli._output import age, console, duration, fields, instant, print_json, print_table, put
 from proctor.cli._report import approval_json
 from proctor.cli._runs import reading, resumed
 from proctor.cli._timeline import asked
-from proctor.core import Decision, DecisionKind
+from proctor.core import Decision, DecisionKind, InvalidInput
 from proctor.runs import Run
 
 State = Literal["pending", "decided", "consumed", "cancelled"]
-ANSWER = Group("Decision (exactly one)", validator=LimitedChoice(1, 1))
 
 approvals = Commands(
     name="approvals", help="See and decide what waits for a person.", help_format="plaintext"
@@ -56,15 +55,23 @@ def list_approvals(
         print_json([approval_json(approval) for approval in found])
         return
     if not found:
-        console().print("Nothing waits for a person." if state == "pending" else "There are no such questions.")
-        return
-    made = table("approval", "team", "who asks", "since", "what", flexible="what")
-    for approval in found:
-        since = instant(approval.requested_at)
-        made.add_row(
-            approval.id, approval.team, approval.agent, since, Text(asked(approval.question.action))
+        console().print(
+            "Nothing waits for a person." if state == "pending" else "There are no such questions."
         )
-    console().print(made)
+        return
+    now = datetime.now(UTC)
+    rows = [
+        (
+            approval.id,
+            approval.team,
+            approval.agent,
+            age((now - approval.requested_at).total_seconds()),
+            asked(approval.question.action),
+        )
+        for approval in found
+    ]
+    columns = ("approval", "team", "who asks", "age", "what")
+    print_table(console(), columns, rows, right=("age",), overflow="ellipsis")
 
 
 @approvals.command
@@ -86,9 +93,8 @@ def show(id: str, /, *, config: ConfigFile = None, json: Json = False) -> None:
         print_json(approval_json(approval))
         return
     question, decision = approval.question, approval.decision
-    out = console()
     action = jsonlib.dumps(question.action, ensure_ascii=False, indent=2)
-    out.print(
+    put(
         fields(
             {
                 "approval": approval.id,
@@ -103,7 +109,8 @@ def show(id: str, /, *, config: ConfigFile = None, json: Json = False) -> None:
                 "question": question.text,
                 "action": action,
             }
-        )
+        ),
+        console(),
     )
 
 
@@ -112,9 +119,9 @@ def decide(
     id: str,
     /,
     *,
-    approve: Annotated[bool, Parameter(group=ANSWER, negative="")] = False,
-    reject: Annotated[bool, Parameter(group=ANSWER, negative="")] = False,
-    respond: Annotated[str | None, Parameter(group=ANSWER)] = None,
+    approve: Annotated[bool, Parameter(negative="")] = False,
+    reject: Annotated[bool, Parameter(negative="")] = False,
+    respond: str | None = None,
     comment: str = "",
     by: str | None = None,
     wait: Annotated[bool, Parameter(name="--wait", negative="--no-wait")] = True,
@@ -140,6 +147,8 @@ def decide(
     wait
         Go on with the run and follow it.
     """
+    if approve + reject + (respond is not None) != 1:
+        raise InvalidInput("A decision is one of --approve, --reject and --respond TEXT.", hint="Give exactly one.")
     loaded = load_settings(config)
     kind: DecisionKind = "approve" if approve else "reject" if reject else "respond"
     decision = Decision(kind=kind, comment=respond if respond is not None else comment, by=by or _user())
@@ -160,7 +169,9 @@ def _print_decided(approval: Approval, run: Run, *, json: bool) -> None:
     if json:
         print_json(approval_json(approval))
         return
-    waited = duration((approval.decided_at - approval.requested_at).total_seconds()) if approval.decided_at else ""
+    waited = (
+        duration((approval.decided_at - approval.requested_at).total_seconds()) if approval.decided_at else ""
+    )
     console().print(Text(f"Decided after {waited}. Run {run.id} is {run.state}."))
 
 

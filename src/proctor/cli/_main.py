@@ -26,12 +26,16 @@ app = App(
 )
 app.command("proctor.cli._run:run", name="run", help="Run a team on a text and follow it.")
 app.command("proctor.cli._runs:runs", name="runs", help="List, show, watch, resume and cancel runs.")
-app.command("proctor.cli._approvals:approvals", name="approvals", help="See and decide what waits for a person.")
+app.command(
+    "proctor.cli._approvals:approvals", name="approvals", help="See and decide what waits for a person."
+)
 app.command("proctor.cli._serve:serve", name="serve", help="Execute the runs of this database until stopped.")
 app.command("proctor.cli._config:config", name="config", help="Show and check the configuration.")
 app.command("proctor.cli._doctor:doctor", name="doctor", help="Check all that Proctor needs on this machine.")
 app.command("proctor.cli._models:models", name="models", help="Fetch the weights of models that run locally.")
-app.command("proctor.cli._init:init", name="init", help="Write a configuration and a small team to start with.")
+app.command(
+    "proctor.cli._init:init", name="init", help="Write a configuration and a small team to start with."
+)
 
 
 def main() -> None:

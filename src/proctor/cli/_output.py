@@ -5,10 +5,11 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from rich import box
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -17,11 +18,26 @@ from proctor.core import ProctorError
 PLAIN_WIDTH = 100
 """Columns where the output goes into a file or pipe, unless COLUMNS says otherwise."""
 
+GAP = 3
+"""Columns between two cells of a table."""
+LEAST_WIDTH = 10
+
 
 def console(*, stderr: bool = False) -> Console:
     """A console on standard output or standard error."""
     plain = not (sys.stderr if stderr else sys.stdout).isatty() and "COLUMNS" not in os.environ
     return Console(stderr=stderr, width=PLAIN_WIDTH if plain else None, highlight=False, markup=False)
+
+
+def put(renderable: RenderableType, to: Console) -> None:
+    """Prints something; in a file or pipe without blanks at the ends of lines."""
+    if to.is_terminal:
+        to.print(renderable)
+        return
+    with to.capture() as captured:
+        to.print(renderable)
+    for line in captured.get().splitlines():
+        to.out(line.rstrip())
 
 
 def print_json(value: Any) -> None:
@@ -38,21 +54,29 @@ def print_error(error: ProctorError, *, as_json: bool) -> None:
     block.add_row(Text("error:", style="bold red"), Text(error.message))
     if error.hint:
         block.add_row("", Text(error.hint))
-    console(stderr=True).print(block)
+    put(block, console(stderr=True))
 
 
-def table(*columns: str, right: Sequence[str] = (), flexible: str = "") -> Table:
-    """A table that reads well without colours; one flexible column gives way where the line is too short."""
+def print_table(
+    to: Console,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str | Text]],
+    *,
+    right: Sequence[str] = (),
+    overflow: Literal["ellipsis", "fold"] = "fold",
+) -> None:
+    """Prints a table that reads well without colours. Its last column gives way where a line is too short."""
     made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
-    for name in columns:
-        made.add_column(
-            name,
-            justify="right" if name in right else "left",
-            no_wrap=True,
-            overflow="ellipsis",
-            ratio=1 if name == flexible else None,
-        )
-    return made
+    widest = [max(cell_len(str(cell)) for cell in cells) for cells in zip(columns, *rows, strict=True)]
+    rest = to.width - sum(widest[:-1]) - GAP * (len(columns) - 1)
+    widest[-1] = max(min(widest[-1], rest), LEAST_WIDTH)
+    for name, width in zip(columns, widest, strict=True):
+        cut = overflow if name == columns[-1] else "ellipsis"
+        justify: Literal["left", "right"] = "right" if name in right else "left"
+        made.add_column(name, justify=justify, width=width, no_wrap=cut == "ellipsis", overflow=cut)
+    for row in rows:
+        made.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+    put(made, to)
 
 
 def fields(values: Mapping[str, str | Text]) -> Table:
@@ -80,6 +104,23 @@ def duration(seconds: float) -> str:
         return f"{hours} h {minutes} min"
     days, hours = divmod(hours, 24)
     return f"{days} d {hours} h"
+
+
+def offset(seconds: float) -> str:
+    """A time from the start of something: `0:01.2`, `12:34.5`, `3:20:05`."""
+    if seconds < 3600:
+        minutes, rest = divmod(seconds, 60)
+        return f"{minutes:.0f}:{rest:04.1f}" if rest < 59.95 else f"{minutes + 1:.0f}:00.0"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+
+
+def age(seconds: float) -> str:
+    """How long ago something was, roughly: `40 s`, `3 min`, `5 h`, `2 d`."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def instant(at: datetime) -> str:

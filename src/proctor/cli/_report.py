@@ -127,7 +127,9 @@ def print_outcome(report: Report, *, said: str = "") -> None:
 def print_interruption(run_id: str, stop: Interrupted) -> int:
     """Prints how the run goes on; gives the exit code."""
     how = "It goes on in the other process; to follow it" if stop.elsewhere else "It is not lost; to go on"
-    console(stderr=True).print(Text(f"\nStopped. {how}: proctor runs {'watch' if stop.elsewhere else 'resume'} {run_id}"))
+    console(stderr=True).print(
+        Text(f"\nStopped. {how}: proctor runs {'watch' if stop.elsewhere else 'resume'} {run_id}")
+    )
     return 128 + signal.SIGINT
 
 
@@ -159,12 +161,12 @@ def print_questions(asks: Sequence[Approval], to: Console) -> None:
 
 def totals(report: Report) -> Text:
     """A line on what the run took."""
-    run = report.run
-    models, tools = report.count("model.called"), report.count("tool.called")
-    parts = [
-        f" after {duration(report.seconds)}",
-        f"{models} model call{'s' * (models != 1)} ({report.total('input')}→{report.total('output')} tok)",
-        f"{tools} tool call{'s' * (tools != 1)}",
-        format_usd(run.cost),
-    ]
+    run, models, tools = report.run, report.count("model.called"), report.count("tool.called")
+    parts = [f" after {duration(report.seconds)}"]
+    if models:
+        tokens = f"{report.total('input')}→{report.total('output')} tok"
+        parts.append(f"{models} model call{'s' * (models != 1)} ({tokens})")
+    if tools:
+        parts.append(f"{tools} tool call{'s' * (tools != 1)}")
+    parts.append(format_usd(run.cost))
     return Text.assemble((run.state, f"bold {MOODS.get(run.state, '')}"), "  ·  ".join(parts))

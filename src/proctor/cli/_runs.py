@@ -14,7 +14,7 @@ from proctor.app import App, Loaded, Proctor, load_settings, open_proctor
 from proctor.cli._execution import Interrupted, carry_on, stop_signals
 from proctor.cli._live import Live, Silent
 from proctor.cli._options import ConfigFile, Json
-from proctor.cli._output import console, duration, fields, instant, one_line, print_json, table
+from proctor.cli._output import age, console, duration, fields, instant, one_line, print_json, print_table, put
 from proctor.cli._report import (
     MOODS,
     Report,
@@ -98,7 +98,7 @@ def show(id: str, /, *, config: ConfigFile = None, json: Json = False) -> None:
         "attempts": str(run.attempt) if run.attempt > 1 else "",
         "task": run.task,
     }
-    out.print(fields(head))
+    put(fields(head), out)
     out.print()
     print_lines(lines(report.events, calls), out, since=run.created_at)
     out.print()
@@ -224,16 +224,17 @@ def _print_list(found: Sequence[Run]) -> None:
         console().print("There are no such runs.")
         return
     now = datetime.now(UTC)
-    made = table("run", "state", "team", "began", "took", "cost", "task", right=("cost",), flexible="task")
-    for run in found:
-        took = duration((run.finished_at - run.created_at).total_seconds()) if run.finished_at else ""
-        made.add_row(
+    rows = [
+        (
             run.id,
             Text(run.state, style=MOODS.get(run.state, "")),
             run.team,
-            f"{duration((now - run.created_at).total_seconds())} ago",
-            took,
+            age((now - run.created_at).total_seconds()),
+            duration((run.finished_at - run.created_at).total_seconds()) if run.finished_at else "",
             format_usd(run.cost),
-            Text(one_line(run.task, 200)),
+            one_line(run.task, 200),
         )
-    console().print(made)
+        for run in found
+    ]
+    columns = ("run", "state", "team", "age", "took", "cost", "task")
+    print_table(console(), columns, rows, right=("age", "took", "cost"), overflow="ellipsis")

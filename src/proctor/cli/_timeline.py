@@ -1,7 +1,7 @@
 """A run's events as lines: when, who, what, and what it took."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from proctor.cli._output import duration, one_line
+from proctor.cli._output import duration, offset, one_line, put
 from proctor.core import Event, JsonObject, JsonValue, canonical_json, format_usd
 from proctor.runs import RecordedCall
 
@@ -21,6 +21,8 @@ WHAT_WIDTH = 10
 FIGURE_WIDTHS = (12, 9, 8)
 LONGEST = 4_000
 """Characters of a message that are shown."""
+DETAIL = 300
+"""Characters of a tool call that are shown."""
 
 RESULTS = frozenset({"model.called", "tool.called", "human.answered"})
 """Events that are recorded together with a call's outcome, in the same order."""
@@ -34,6 +36,7 @@ class Line:
     who: str
     what: str
     text: str = ""
+    detail: str = ""
     mood: Mood = "plain"
     tokens: str = ""
     cost: str = ""
@@ -56,7 +59,7 @@ class Timeline:
                 text = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
                 return Line(at=event.at, who=who, what=what, text=text, mood="spoken")
             case "model.called":
-                return _model_line(event, call)
+                return _model_line(event)
             case "tool.refused":
                 self._refused.add((event.agent, data["tool"]))
                 text = f"{_tool(data)}: {data['reason']}"
@@ -83,24 +86,19 @@ def lines(events: Sequence[Event], calls: Sequence[RecordedCall]) -> Iterator[Li
             yield line
 
 
-def print_lines(shown: Iterable[Line], console: Console, *, since: datetime) -> None:
+def print_lines(shown: Iterable[Line], to: Console, *, since: datetime) -> None:
     """Prints lines with their time from an instant."""
     for line in shown:
-        row = _row(line, f"+{duration((line.at - since).total_seconds())}")
-        if console.is_terminal:
-            console.print(row)
-            continue
-        with console.capture() as captured:
-            console.print(row)
-        for each in captured.get().splitlines():
-            console.out(each.rstrip())
+        figures = (line.tokens, line.cost, line.took) if line.took else ()
+        put(_row(line, offset((line.at - since).total_seconds()), line.text, figures), to)
+        if line.detail:
+            put(_row(replace(line, who="", what=""), "", line.detail), to)
 
 
-def _row(line: Line, when: str) -> Table:
-    figures = (line.tokens, line.cost, line.took) if line.tokens or line.cost or line.took else ()
+def _row(line: Line, when: str, text: str, figures: Sequence[str] = ()) -> Table:
     style = STYLES[line.mood]
     row = Table.grid(padding=(0, 2, 0, 0), expand=True)
-    row.add_column(width=8, justify="right", style="dim", no_wrap=True)
+    row.add_column(width=7, justify="right", style="dim", no_wrap=True)
     row.add_column(width=WHO_WIDTH, style="bold", no_wrap=True, overflow="ellipsis")
     row.add_column(width=WHAT_WIDTH, style=style, no_wrap=True)
     row.add_column(
@@ -111,7 +109,7 @@ def _row(line: Line, when: str) -> Table:
     )
     for width in FIGURE_WIDTHS[: len(figures)]:
         row.add_column(width=width, justify="right", style="dim", no_wrap=True)
-    row.add_row(when, line.who, line.what, Text(line.text), *figures)
+    row.add_row(when, line.who, line.what, Text(text), *figures)
     return row
 
 
@@ -125,15 +123,13 @@ def asked(action: JsonObject) -> str:
     return one_line(canonical_json(action))
 
 
-def _model_line(event: Event, call: RecordedCall | None) -> Line:
+def _model_line(event: Event) -> Line:
     data = event.data
     text = str(data["deployment"])
     if data["model"] not in ("", data["deployment"]):
         text += f" ({data['model']})"
     if data["attempts"] != 1:
         text += f", {data['attempts']} attempts"
-    if wanted := _wanted(call):
-        text += f" → {wanted}"
     return Line(
         at=event.at,
         who=event.agent,
@@ -147,23 +143,22 @@ def _model_line(event: Event, call: RecordedCall | None) -> Line:
 
 def _tool_line(event: Event, call: RecordedCall | None) -> Line:
     data = event.data
-    text, what = _tool(data), "tool"
+    text, what, detail = _tool(data), "tool", ""
     mood: Mood = "plain"
-    if call is not None:
-        text += f" {_arguments(call.request)}"
     if data["refused_by"]:
         what, mood = "refused", "bad"
-        text += f", by {data['refused_by']}"
+        text += f" by {data['refused_by']}"
     elif data["error"]:
         mood = "bad"
         text += " failed"
     if call is not None and call.outcome is not None:
-        text += f" → {call.outcome['text']}"
+        detail = f"{_arguments(call.request)} → {call.outcome['text']}"
     return Line(
         at=event.at,
         who=event.agent,
         what=what,
-        text=one_line(text),
+        text=text,
+        detail=one_line(detail, DETAIL),
         mood=mood,
         cost=_cost(data),
         took=_took(data),
@@ -220,13 +215,6 @@ def _arguments(request: JsonObject) -> str:
     if not isinstance(arguments, dict) or not arguments:
         return "()"
     return f"({', '.join(f'{name}={canonical_json(value)}' for name, value in arguments.items())})"
-
-
-def _wanted(call: RecordedCall | None) -> str:
-    """The tools that a model asked for."""
-    message = call.outcome.get("message") if call is not None and call.outcome is not None else None
-    wanted = message.get("tool_calls") if isinstance(message, dict) else None
-    return ", ".join(each["function"]["name"] for each in wanted or ())
 
 
 def _usd(micros: JsonValue) -> str:

@@ -55,7 +55,7 @@ class EmbeddedEngine(Generic[Work]):
         self._poller = asyncio.create_task(self._poll())
 
     def submit(self, id: str, work: Work | None = None) -> "asyncio.Task[None]":
-        """The execution of a piece of work, known by its id or given whole; one under way is returned as it is."""
+        """The execution of a piece of work, known by its id or given whole; one under way stays as it is."""
         task = self._tasks.get(id)
         if task is None:
             task = asyncio.create_task(self._work(id if work is None else work))

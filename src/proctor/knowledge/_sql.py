@@ -134,11 +134,11 @@ def load(connection: Connection, numbers: Collection[int]) -> dict[int, StoredCh
 
 
 _MATCH_SQLITE = text("""
-    SELECT c.id FROM knowledge_terms
+    SELECT c.id, -bm25(knowledge_terms) AS weight FROM knowledge_terms
     JOIN knowledge_chunks c ON c.id = knowledge_terms.rowid
     JOIN knowledge_sources s ON s.id = c.source
     WHERE knowledge_terms MATCH :query AND s.collection = :collection
-    ORDER BY bm25(knowledge_terms), c.id LIMIT :limit
+    ORDER BY weight DESC, c.id LIMIT :limit
 """)
 _MATCH_POSTGRESQL = text("""
     WITH wanted AS (
@@ -153,16 +153,16 @@ _MATCH_POSTGRESQL = text("""
     ), rarity AS (
         SELECT query, ln(1 + (:total - count(*) + 0.5) / (count(*) + 0.5)) AS weight FROM hits GROUP BY query
     )
-    SELECT hits.id FROM hits JOIN rarity USING (query)
-    GROUP BY hits.id ORDER BY sum(hits.times * hits.weight * rarity.weight) DESC, hits.id LIMIT :limit
+    SELECT hits.id, sum(hits.times * hits.weight * rarity.weight) AS weight FROM hits JOIN rarity USING (query)
+    GROUP BY hits.id ORDER BY weight DESC, hits.id LIMIT :limit
 """)
 """PostgreSQL's own ranking knows no rare and common words: each term's rank is weighed as BM25 does."""
 
 
-def match(connection: Connection, collection: str, terms: Sequence[str], limit: int) -> list[int]:
-    """The ids of the passages that hold the terms, best first."""
+def match(connection: Connection, collection: str, terms: Sequence[str], limit: int) -> dict[int, float]:
+    """The passages that hold the terms, best first: ids, with weights that compare within one search only."""
     if not terms:
-        return []
+        return {}
     if connection.dialect.name == "sqlite":
         query = " OR ".join(f'"{term}"' for term in terms)
         statement = _MATCH_SQLITE.bindparams(query=query)
@@ -170,4 +170,5 @@ def match(connection: Connection, collection: str, terms: Sequence[str], limit: 
         times = Counter(terms)
         total, _ = stamp(connection, collection)
         statement = _MATCH_POSTGRESQL.bindparams(terms=list(times), times=list(times.values()), total=total)
-    return list(connection.scalars(statement, {"collection": collection, "limit": limit}))
+    rows = connection.execute(statement, {"collection": collection, "limit": limit})
+    return {row.id: float(row.weight) for row in rows}

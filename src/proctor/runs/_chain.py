@@ -80,26 +80,27 @@ class Journaling:
         return result
 
     async def _unless_in_doubt(self, scope: Scope, call: ToolCall, proceed: ToolHandler) -> ToolResult:
-        """A call that an earlier attempt started is never repeated silently, unless its key makes that harmless."""
+        """A call that was started before is never repeated silently, unless its key makes that harmless."""
         started = scope.session.journal.in_doubt.get(scope.call_key)
         if started is None or call.tool.effect != "consequential":
             return await proceed(call)
         question = Question(
             kind="uncertain",
             role="",
-            text=f"{call.tool.name} was started at {started.started_at:%Y-%m-%d %H:%M:%S} UTC and its end isn't "
-            "known. Look whether it took effect: respond with its result if so, approve to do it now if not.",
+            text=f"{call.tool.name} was started at {started.started_at:%Y-%m-%d %H:%M:%S} UTC and its end "
+            "isn't known. Look whether it took effect: respond with its result if so, approve to do it "
+            "now if not.",
             action=call.request(),
         )
         decision = await scope.decision(question)
         if decision.kind == "approve":
             return await proceed(call)
-        text = decision.comment or "The action was started; whether it took effect isn't known."
+        text = decision.comment or "The action was started; whether it took effect is unknown."
         return ToolResult(text=text, is_error=decision.kind == "reject")
 
 
 async def begin_before_acting(call: ToolCall, proceed: ToolHandler) -> ToolResult:
-    """The last link before a tool: what changes the world is noted durably first, and only by the run's own attempt."""
+    """The last link before a tool: what changes the world is noted first, and only by the run's own attempt."""
     if call.tool.effect != "read_only":
         await call.scope.begin()
     return await proceed(call)
@@ -118,8 +119,8 @@ async def settle_past(scope: Scope) -> None:
     question = Question(
         kind="diverged",
         role="",
-        text="The resumed run goes another way than before: it no longer asks for actions that it has carried out. "
-        "Approve to let it go on; they stay done.",
+        text="The resumed run goes another way than before: it no longer asks for actions that it has "
+        "carried out. Approve to let it go on; they stay done.",
         action=action,
     )
     decision = await scope.decision(question)

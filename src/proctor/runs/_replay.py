@@ -1,8 +1,8 @@
 """The past of a resumed run: recorded answers, released in the order in which they were recorded.
 
-Parallel branches must meet again as they met the first time. So an answer waits for those recorded before it, but
-never longer than it takes the event loop to settle: an answer that nobody asks for any more holds up no other.
-A call that the journal doesn't hold waits too, until the past is over or nothing of it moves any more.
+Parallel branches must meet again as they met the first time. So an answer waits for those recorded before
+it, but never longer than it takes the event loop to settle: an answer that nobody asks for any more holds up
+no other. A call that the journal doesn't hold waits too, until the past is over or nothing of it moves.
 """
 
 import asyncio

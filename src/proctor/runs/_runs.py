@@ -205,14 +205,12 @@ class Runs:
             if not _sql.move(connection, run_id, allowed=("failed",), to="queued", **values):
                 hint = "`proctor approvals list` shows what it waits for." if run.state == "waiting" else ""
                 raise Conflict(f"run {run_id} is {run.state}: there is nothing to resume", hint=hint)
-            draft = EventDraft(type="run.resumed", agent="", data={}, at=self._clock.now())
-            _sql.append(connection, run_id, None, [draft], 0)
             return _sql.get_run(connection, run_id)
 
         return await self._database.commit(requeue)
 
     async def cancel(self, run_id: str) -> Run:
-        """The run after it was asked to stop: at once where nobody executes it, otherwise as soon as it is seen.
+        """The run after it was asked to stop: at once where nobody executes it, else as soon as it is seen.
 
         Raises:
             NotFound: there is no such run.

@@ -123,6 +123,8 @@ class Segment:
         Raises:
             StaleAttempt: another attempt has taken the run over; nothing of this one was written.
         """
+        if self._run.attempt > 1:
+            self._journal.event("run.resumed", "", {"attempt": self._run.attempt})
         try:
             state, data, values = await self._outcome()
             return await self._end(state, data, values)

@@ -102,7 +102,7 @@ class RunSession:
         options: JsonObject,
         on_text: Callable[[str], None] | None,
     ) -> ModelResult:
-        """A model's answer, through the chain. What breaks the run halts it instead of being raised."""
+        """A model's answer, through the chain. What breaks the run halts it and is not raised."""
 
         def listen(text: str) -> None:
             if on_text is not None:
@@ -130,14 +130,14 @@ class RunSession:
         return await self._guard(self._chains.model(call))
 
     async def tool(self, agent: str, tool: ToolSpec, arguments: JsonObject, call_id: str) -> ToolResult:
-        """A tool's answer or refusal, through the chain. What breaks the run halts it instead of being raised."""
+        """A tool's answer or refusal, through the chain. What breaks the run halts it and is not raised."""
         request: JsonObject = {"server": tool.server, "tool": tool.name, "arguments": arguments}
         scope = self._scope(agent, "tool", request)
         call = ToolCall(scope=scope, tool=tool, arguments=arguments, call_id=call_id)
         return await self._guard(self._chains.tool(call))
 
     async def human(self, agent: str, question: Question) -> str:
-        """What a person answers. What breaks the run halts it instead of being raised."""
+        """What a person answers. What breaks the run halts it and is not raised."""
         return await self._guard(self._human(agent, question))
 
     async def _human(self, agent: str, question: Question) -> str:
@@ -166,8 +166,8 @@ class RunSession:
         """Logs that an agent used up its tool iterations."""
         self.journal.event("tool.limit_reached", agent, {"iterations": iterations})
 
-    async def _guard(self, call: Awaitable[T]) -> T:
-        """A call's value. An error never reaches the agent: AutoGen would hang, or go on with its text alone."""
+    async def _guard(self, call: Awaitable[T]) -> T:  # noqa: RET503 - park never returns
+        """A call's value. An error never reaches the agent: AutoGen would hang, or go on with its text."""
         try:
             return await call
         except ProctorError as error:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, Row, bindparam, func, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 from sqlalchemy import insert as insert_into
 
 from proctor.core import (
@@ -52,7 +52,9 @@ def insert_run(connection: Connection, run: Run) -> None:
             "cost": 0,
             "events": 0,
             "cancel_requested": False,
+            "result": run.result,
             "created_at": run.created_at,
+            "finished_at": run.finished_at,
         },
     )
 
@@ -250,12 +252,6 @@ def run_events(
         )
         for row in connection.execute(query)
     )
-
-
-def count_by_state(connection: Connection) -> dict[str, int]:
-    """How many runs are in each state."""
-    query = select(runs.c.state, func.count()).group_by(runs.c.state)
-    return {state: count for state, count in connection.execute(query)}
 
 
 def _keep(connection: Connection, value: JsonObject) -> str:

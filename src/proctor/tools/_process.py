@@ -58,18 +58,21 @@ class Process:
     async def stop(self) -> bool:
         """Ends the process within six seconds; true where closing its stdin was enough."""
         self.stdin.close()
-        if await self._ends():
-            return True
-        for sign in (signal.SIGTERM, signal.SIGKILL):
-            with suppress(ProcessLookupError):
-                os.killpg(self._transport.get_pid(), sign)
-            if await self._ends():
-                break
-        return False
+        by_itself = await self._ends()
+        # Also after its own end, for the children that it may have left.
+        self._signal(signal.SIGTERM)
+        if not await self._ends():
+            self._signal(signal.SIGKILL)
+            await self._ends()
+        return by_itself
 
     def release(self) -> None:
         """Gives the pipes back, also where a grandchild still holds their other ends."""
         self._transport.close()
+
+    def _signal(self, sign: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._transport.get_pid(), sign)
 
     async def _ends(self) -> bool:
         with suppress(TimeoutError):

@@ -1,4 +1,4 @@
-"""Models on this machine: pinned weights without a model hub, a server beside us, and tool calls by schema."""
+"""Models on this machine: pinned weights without a hub, a server beside us, and tool calls by schema."""
 
 from proctor.models.local._constrained import constrain, interpret
 from proctor.models.local._errors import (

@@ -1,7 +1,8 @@
 """Runs one model server for the process that started it, and ends when that process does.
 
-Started as a file, not as a module, so that a server costs no import of Proctor. The first line on its standard input
-is its configuration; after that, the end of its standard input is the end of its parent, however that came about.
+Started as a file, not as a module, so that a server costs no import of Proctor. The first line on its
+standard input is its configuration; after that, the end of its standard input is the end of its parent,
+however that came about.
 """
 
 import json
@@ -15,7 +16,8 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     settings = json.loads(sys.stdin.readline())
 
-    import xllamacpp  # noqa: PLC0415 - after the pipes are in place, so that its load errors reach the log
+    # After the pipes are in place, so that its load errors reach the log.
+    import xllamacpp  # type: ignore[import-untyped]
 
     params = xllamacpp.CommonParams()
     params.model.path = settings["file"]

@@ -1,7 +1,7 @@
 """Tool calls for models that can't make them: the tools become one JSON schema that the server enforces.
 
-Two pure functions over the chat-completions wire. They don't know who sends the request nor which server answers; the
-server has to honour `response_format: json_schema`, as llama.cpp, Ollama and vLLM do.
+Two pure functions over the chat-completions wire. They don't know who sends the request nor which server
+answers; the server has to honour `response_format: json_schema`, as llama.cpp, Ollama and vLLM do.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _REWRITTEN = ("tools", "tool_choice", "parallel_tool_calls", "response_format", 
 def constrain(request: JsonObject) -> dict[str, JsonValue]:
     """Return a request without tools that makes the model write exactly one tool call or one reply.
 
-    A request without tools keeps its response format; only what its history holds of tools is rewritten. Answers come
-    whole, never as a stream: half a JSON text can't be told apart from half a reply.
+    A request without tools keeps its response format; only what its history holds of tools is rewritten.
+    Answers come whole, never as a stream: half a call is of no use to anyone.
     """
     tools = _functions(request)
     sent = {key: value for key, value in request.items() if key not in _REWRITTEN}
@@ -32,20 +32,25 @@ def constrain(request: JsonObject) -> dict[str, JsonValue]:
         for message in messages
         if message.get("role") in ("system", "developer")
     ]
-    turns = conversation(messages, answers_are_json=bool(tools))
     if not tools:
+        turns = conversation(messages, None)
         first = [{"role": "system", "content": "\n\n".join(system)}] if system else []
         kept = {"response_format": request["response_format"]} if request.get("response_format") else {}
         return {**sent, **kept, "stream": False, "messages": [*first, *turns]}
+    reply = _reply_name(tools)
     # The tools stay in the prompt whatever may be called this time, so that its beginning stays in the cache.
-    prompt: JsonObject = {"role": "system", "content": instructions(tools, system)}
+    prompt: JsonObject = {"role": "system", "content": instructions(tools, system, reply)}
     return {
         **sent,
         "stream": False,
-        "messages": [prompt, *turns],
+        "messages": [prompt, *conversation(messages, reply)],
         "response_format": {
             "type": "json_schema",
-            "json_schema": {"name": "answer", "strict": True, "schema": _answer_schema(request, tools)},
+            "json_schema": {
+                "name": "answer",
+                "strict": True,
+                "schema": _answer_schema(request, tools, reply),
+            },
         },
     }
 
@@ -53,8 +58,8 @@ def constrain(request: JsonObject) -> dict[str, JsonValue]:
 def interpret(response: JsonObject, request: JsonObject) -> dict[str, JsonValue]:
     """Return the response to a constrained request as if the model had answered the original one.
 
-    Usage, timings and whatever else the server said are kept. An answer that was cut off stays `length`, with as much
-    of a reply as had been written and never with half a call.
+    Usage, timings and whatever else the server said are kept. An answer that was cut off stays `length`, with
+    as much of a reply as had been written and never with half a call.
 
     Raises:
         ModelNonsense: an answer ended regularly and is neither a call of an offered tool nor a reply.
@@ -63,9 +68,12 @@ def interpret(response: JsonObject, request: JsonObject) -> dict[str, JsonValue]
     if not tools:
         return dict(response)
     names = {str(_function(tool).get("name")) for tool in tools}
+    reply = _reply_name(tools)
     salt = str(len(items(request.get("messages"))))
     choices = [
-        _read_choice(choice, names, salt) for choice in items(response.get("choices")) if isinstance(choice, Mapping)
+        _read_choice(choice, names, reply, salt)
+        for choice in items(response.get("choices"))
+        if isinstance(choice, Mapping)
     ]
     return {**response, "choices": choices}
 
@@ -74,12 +82,18 @@ def _functions(request: JsonObject) -> list[JsonObject]:
     return [tool for tool in items(request.get("tools")) if isinstance(tool, Mapping) and "function" in tool]
 
 
+def _reply_name(tools: Sequence[JsonObject]) -> str:
+    """Return the name under which the model speaks, which no tool has."""
+    names = {_function(tool).get("name") for tool in tools}
+    return next(name for name in ("reply", "reply_to_user", "speak_to_user") if name not in names)
+
+
 def _function(tool: JsonObject) -> JsonObject:
     function = tool.get("function")
     return function if isinstance(function, Mapping) else {}
 
 
-def _answer_schema(request: JsonObject, tools: Sequence[JsonObject]) -> JsonObject:
+def _answer_schema(request: JsonObject, tools: Sequence[JsonObject], reply: str) -> JsonObject:
     choice = request.get("tool_choice")
     named = _function(choice).get("name") if isinstance(choice, Mapping) else None
     branches: list[JsonValue] = []
@@ -88,7 +102,8 @@ def _answer_schema(request: JsonObject, tools: Sequence[JsonObject]) -> JsonObje
             _call_branch(_function(tool)) for tool in tools if named in (None, _function(tool).get("name"))
         )
     if choice != "required" and named is None:
-        branches.append(_branch({"reply": _reply_schema(request.get("response_format"))}))
+        text = _text_schema(request.get("response_format"))
+        branches.append(_branch({"name": {"const": reply}, "arguments": _branch({"text": text})}))
     return {"anyOf": branches}
 
 
@@ -107,7 +122,7 @@ def _branch(properties: JsonObject) -> JsonObject:
     }
 
 
-def _reply_schema(response_format: JsonValue) -> JsonObject:
+def _text_schema(response_format: JsonValue) -> JsonObject:
     """Return what a reply may be: text, or what the caller asked replies to be."""
     wanted = response_format if isinstance(response_format, Mapping) else {}
     if wanted.get("type") == "json_object":
@@ -118,35 +133,40 @@ def _reply_schema(response_format: JsonValue) -> JsonObject:
     return {"type": "string"}
 
 
-def _read_choice(choice: JsonObject, names: set[str], salt: str) -> JsonObject:
+def _read_choice(choice: JsonObject, names: set[str], reply: str, salt: str) -> JsonObject:
     message = choice.get("message")
     text = content_text(message.get("content")) if isinstance(message, Mapping) else ""
     if choice.get("finish_reason") != "stop":
-        return {**choice, "message": {"role": "assistant", "content": _partial_reply(text)}}
+        return {**choice, "message": {"role": "assistant", "content": _partial_reply(text, reply)}}
     try:
         answer = read_object(text)
     except ValueError as error:
         raise ModelNonsense(f"the local model's answer is no JSON object: {text[:200]!r}") from error
-    if "reply" in answer:
-        return {**choice, "message": {"role": "assistant", "content": _spoken(answer["reply"])}}
     name, arguments = answer.get("name"), answer.get("arguments")
-    if name not in names or not isinstance(arguments, Mapping):
+    if not isinstance(arguments, Mapping) or name not in [*names, reply]:
         raise ModelNonsense(f"the local model called no tool that was offered: {text[:200]!r}")
+    if name == reply:
+        return {**choice, "message": {"role": "assistant", "content": _spoken(arguments.get("text"))}}
     call: JsonObject = {
         "id": f"call_{digest([salt, name, arguments])[:24]}",
         "type": "function",
         "function": {"name": name, "arguments": json.dumps(arguments, ensure_ascii=False)},
     }
-    message = {"role": "assistant", "content": None, "tool_calls": [call]}
-    return {**choice, "finish_reason": "tool_calls", "message": message}
+    called = {"role": "assistant", "content": None, "tool_calls": [call]}
+    return {**choice, "finish_reason": "tool_calls", "message": called}
 
 
-def _partial_reply(text: str) -> str:
+def _partial_reply(text: str, reply: str) -> str:
+    """Return what had been written of a reply before the answer was cut off."""
     try:
         answer = from_json(text, allow_partial="trailing-strings")
     except ValueError:
         return ""
-    return _spoken(answer["reply"]) if isinstance(answer, dict) and "reply" in answer else ""
+    match answer:
+        case {"name": name, "arguments": {"text": str(words)}} if name == reply:
+            return words
+        case _:
+            return ""
 
 
 def _spoken(reply: JsonValue) -> str:

@@ -82,7 +82,9 @@ class LocalExtraMissing(LocalModelError):
     status = 501
 
     def __init__(self) -> None:
-        super().__init__("xllamacpp is not installed", hint="Install it with: pip install 'proctor-runtime[local]'")
+        super().__init__(
+            "xllamacpp is not installed", hint="Install it with: pip install 'proctor-runtime[local]'"
+        )
 
 
 class LocalServerFailed(LocalModelError):

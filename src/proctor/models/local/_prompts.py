@@ -1,7 +1,7 @@
 """The words by which a small model is told its tools, and the form in which it sees what happened so far.
 
-All of it is a pure function of the request, byte for byte, so that the server finds the beginning of a prompt in its
-cache. The tools come first: they change least.
+All of it is a pure function of the request, byte for byte, so that the server finds the beginning of a
+prompt in its cache. The tools come first: they change least.
 """
 
 from __future__ import annotations
@@ -13,30 +13,31 @@ from proctor.core import JsonObject, JsonValue
 from proctor.models.local._schemas import items
 
 _HOW = """\
-Answer with one JSON object, in one of two forms:
-{"name": "<tool>", "arguments": {<its arguments>}} calls a tool. You get its result in the next message.
-{"reply": "<text>"} speaks to the user, in the user's language.
-Call a tool when the conversation holds all of its required arguments; copy them from the conversation exactly. \
-When something required is missing, ask for it in a reply, and never invent it. \
-When the result that answers the user is there, reply with it and call no tool again."""
+Answer with one JSON object that calls one tool: {"name": "<tool>", "arguments": {<its arguments>}}
+To speak to the user call %(reply)s: \
+{"name": "%(reply)s", "arguments": {"text": "<words in the user's language>"}}
+You know and do nothing by yourself: every fact comes from a tool's result, every action is a tool call. \
+Call the tool that the user's wish needs as soon as the conversation holds its required arguments, and copy \
+them exactly. When a required argument is missing, ask for it in a reply; the examples in the tools' \
+descriptions are not the user's. When the result that answers the user is there, reply with it and call no \
+tool again."""
+_REPLY_ABOUT = "Answer or greet the user, or ask for a missing argument."
 
 _GO_ON = "Go on."
 
 
-def instructions(tools: Sequence[JsonObject], system: Sequence[str]) -> str:
-    """Return the system message: the tools, how to call them, and the agent's own instructions."""
-    listing = "\n".join(_tool(tool) for tool in tools)
-    return "\n\n".join((f"# Tools\n{listing}", f"# Form of your answers\n{_HOW}", *system))
+def instructions(tools: Sequence[JsonObject], system: Sequence[str], reply: str) -> str:
+    """Return the system message: the tools, how to call them, and the agent's own instructions.
+
+    Speaking is one more tool, named `reply`: a small model picks well among names, badly between two forms.
+    """
+    listing = "\n".join([*(_tool(tool) for tool in tools), f"- {reply}(text: string): {_REPLY_ABOUT}"])
+    return "\n\n".join((f"# Tools\n{listing}", f"# Form of your answers\n{_HOW % {'reply': reply}}", *system))
 
 
 def call_text(name: str, arguments: JsonValue) -> str:
     """Return a tool call as the model writes it."""
     return json.dumps({"name": name, "arguments": arguments}, ensure_ascii=False)
-
-
-def reply_text(text: str) -> str:
-    """Return a plain answer as the model writes it where it has tools."""
-    return json.dumps({"reply": text}, ensure_ascii=False)
 
 
 def content_text(content: JsonValue) -> str:
@@ -47,9 +48,10 @@ def content_text(content: JsonValue) -> str:
     return "\n".join(part for part in parts if isinstance(part, str))
 
 
-def conversation(messages: Sequence[JsonObject], *, answers_are_json: bool) -> list[JsonObject]:
+def conversation(messages: Sequence[JsonObject], reply: str | None) -> list[JsonObject]:
     """Return the messages after the system's as alternating turns of user and assistant, without tool roles.
 
+    Where there are tools, what the assistant said before is shown as the calls of `reply` that it was.
     The last one is always the user's: a grammar is refused after an assistant's.
     """
     names = {
@@ -60,7 +62,7 @@ def conversation(messages: Sequence[JsonObject], *, answers_are_json: bool) -> l
     }
     turns: list[tuple[str, str]] = []
     for message in messages:
-        for role, text in _turns(message, names, answers_are_json=answers_are_json):
+        for role, text in _turns(message, names, reply):
             if turns and turns[-1][0] == role:
                 turns[-1] = (role, f"{turns[-1][1]}\n{text}")
             else:
@@ -70,9 +72,7 @@ def conversation(messages: Sequence[JsonObject], *, answers_are_json: bool) -> l
     return [{"role": role, "content": text} for role, text in turns]
 
 
-def _turns(
-    message: JsonObject, names: Mapping[str, str], *, answers_are_json: bool
-) -> list[tuple[str, str]]:
+def _turns(message: JsonObject, names: Mapping[str, str], reply: str | None) -> list[tuple[str, str]]:
     text = content_text(message.get("content"))
     match message.get("role"):
         case "system" | "developer":
@@ -85,7 +85,7 @@ def _turns(
             # Words beside a call are left out: the model could not have written both.
             if calls:
                 return [("assistant", call_text(name, arguments)) for name, arguments in calls]
-            return [("assistant", reply_text(text) if answers_are_json else text)]
+            return [("assistant", call_text(reply, {"text": text}) if reply else text)]
         case _:
             return [("user", text)]
 

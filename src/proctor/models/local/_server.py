@@ -1,4 +1,4 @@
-"""Keeps one OpenAI-compatible model server alive beside this process, on loopback, and takes it down with it."""
+"""Keeps one OpenAI-compatible model server alive beside this process, on loopback, while it lives."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def _silent(_: float) -> None:
 class LocalServer:
     """An OpenAI-compatible endpoint for one local model, up for as long as the context lasts.
 
-    When the server process dies it is started again at the same address, with growing pauses; calls made meanwhile
-    fail to connect. When this process dies, in whatever way, the server ends too.
+    When the server process dies it is started again at the same address, with growing pauses; calls made
+    meanwhile fail to connect. When this process dies, in whatever way, the server ends too.
 
         async with LocalServer("qwen2.5-coder-1.5b-instruct-q4_k_m", folder=folder) as server:
             client = AsyncOpenAI(base_url=server.base_url, api_key=server.api_key)

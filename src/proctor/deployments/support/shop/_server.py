@@ -145,5 +145,7 @@ async def serve_http(server: Server[Any], host: str, port: int) -> None:
     app = server.streamable_http_app(json_response=True, stateless_http=True, host=host)
     config = uvicorn.Config(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=5)
     listener = config.bind_socket()
+    # Before it is announced: who reads the line may connect at once.
+    listener.listen(config.backlog)
     print(f"listening on http://{host}:{listener.getsockname()[1]}/mcp", file=sys.stderr, flush=True)  # noqa: T201
     await uvicorn.Server(config).serve(sockets=[listener])

@@ -13,6 +13,13 @@ depends_on = None
 
 def upgrade() -> None:
     """Creates the tables."""
+    _runs()
+    _journal()
+    _approvals()
+    _ledger()
+
+
+def _runs() -> None:
     op.create_table(
         "runs",
         sa.Column("id", sa.String(40), primary_key=True),
@@ -32,6 +39,9 @@ def upgrade() -> None:
         sa.Column("finished_at", UtcDateTime),
     )
     op.create_index("runs_state", "runs", ["state", "id"])
+
+
+def _journal() -> None:
     op.create_table(
         "calls",
         sa.Column("run_id", sa.String(40), primary_key=True),
@@ -62,6 +72,9 @@ def upgrade() -> None:
         sa.Column("digest", sa.String(32), primary_key=True),
         sa.Column("body", sa.Text, nullable=False),
     )
+
+
+def _approvals() -> None:
     op.create_table(
         "approvals",
         sa.Column("id", sa.String(40), primary_key=True),
@@ -83,6 +96,9 @@ def upgrade() -> None:
     )
     op.create_index("approvals_call", "approvals", ["run_id", "call_key"], unique=True)
     op.create_index("approvals_state", "approvals", ["state", "id"])
+
+
+def _ledger() -> None:
     op.create_table(
         "ledger_entries",
         sa.Column("id", sa.String(64), primary_key=True),

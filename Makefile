@@ -1,0 +1,44 @@
+# The words people try. Everything runs in .venv, which `make setup` makes from the lock.
+PYTHON ?= python3
+UV := .venv/bin/uv
+RUN := .venv/bin/python
+export UV_PROJECT_ENVIRONMENT := .venv
+
+.PHONY: setup demo test test-all check format bench clean
+
+setup: .venv/.ready
+
+.venv/.ready: pyproject.toml uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+		|| { echo "Proctor needs Python 3.11, 3.12 or 3.13: make setup PYTHON=python3.12"; exit 1; }
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	@test -x $(UV) || .venv/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
+	@$(UV) sync --frozen --inexact --all-extras --quiet
+	@touch .venv/.ready
+
+demo: setup
+	@$(RUN) -m proctor.deployments.support.demo
+
+test: setup
+	@$(RUN) -m pytest -m "not slow and not local_model"
+
+test-all: setup
+	@$(RUN) -m pytest
+
+check: setup
+	@.venv/bin/ruff format --check src tests benchmarks docs/examples
+	@.venv/bin/ruff check src tests benchmarks docs/examples
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+format: setup
+	@.venv/bin/ruff format src tests benchmarks docs/examples
+	@.venv/bin/ruff check --fix src tests benchmarks docs/examples
+
+bench: setup
+	@$(RUN) -m benchmarks.overhead
+	@$(RUN) -m benchmarks.tau_replay --domain retail
+	@$(RUN) -m benchmarks.chaos
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .benchmarks
