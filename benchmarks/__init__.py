@@ -1,1 +1,1 @@
-"""What Proctor costs and withstands, measured: each module is a program that prints its figures and whether they hold."""
+"""What Proctor costs and withstands, measured: programs that print their figures and whether they hold."""

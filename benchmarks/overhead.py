@@ -1,10 +1,10 @@
-"""What a durable, governed run costs beside raw AutoGen 0.7.5, and beside LangGraph with its SQLite checkpointer.
+"""What a durable, governed run costs beside raw AutoGen 0.7.5, and beside LangGraph with SQLite checkpoints.
 
-Every contender does the same work against the same fake model endpoint, each in a process of its own, one after
-the other: pair by pair, so that what else the machine does meets all of them. CPU is the processor time of all
-threads of the contender's process; the endpoint has its own. Promised are, for teams beside raw AutoGen, at most
-1.5 times the CPU and at least 0.7 times the throughput at concurrency 16, and at most two disk commits added to a
-run at concurrency 1; beside LangGraph, to be ahead in all of it.
+Every contender does the same work against the same fake model endpoint, each in a process of its own, one
+after the other: pair by pair, so that what else the machine does meets all of them. CPU is the processor time
+of all threads of the contender's process; the endpoint has its own. Promised are, for teams beside raw
+AutoGen, at most 1.5 times the CPU and at least 0.7 times the throughput at concurrency 16, and at most two
+disk commits added to a run at concurrency 1; beside LangGraph, to be ahead in all of it.
 
     uv run python -m benchmarks.overhead --json
 """
@@ -18,7 +18,7 @@ from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, cast
+from typing import Any
 
 from cyclopts import App
 from rich.console import Console
@@ -26,7 +26,7 @@ from rich.table import Table
 
 from benchmarks._overhead._children import Child, start
 from benchmarks._overhead._environments import CACHE, python_of
-from benchmarks._overhead._figures import Cell, Check, Contender, Rival, Sample, cell_of, checks_of
+from benchmarks._overhead._figures import Cell, Check, Contender, Ratio, Rival, Sample, cell_of, checks_of
 from benchmarks._overhead._workload import SCENARIOS
 
 app = App(name="benchmarks.overhead", help="What Proctor costs beside raw AutoGen and LangGraph.")
@@ -122,12 +122,12 @@ async def _measure_pair(sizes: Sizes, pythons: dict[Contender, Path], url: str, 
             workers[name] = worker
         for (scenario, concurrency), samples in measured.samples.items():
             for name, worker in workers.items():
-                order = {"scenario": scenario, "concurrency": concurrency}
-                figures = await worker.tell(**order, runs=sizes.runs, warmup=sizes.warmup)
-                sample = Sample(contender=name, **order, runs=sizes.runs, **figures)
+                order = {"scenario": scenario, "concurrency": concurrency, "runs": sizes.runs}
+                figures = await worker.tell(**order, warmup=sizes.warmup)
+                sample = Sample(contender=name, **(order | figures))
                 samples.append(sample)
                 _tell(
-                    f"  {scenario} × {concurrency}: {name} {sample.cpu_ms:.1f} ms, {sample.runs_per_s:.0f}/s"
+                    f"  {scenario} at {concurrency}: {name} {sample.cpu_ms:.1f} ms, {sample.runs_per_s:.0f}/s"
                 )
 
 
@@ -162,18 +162,19 @@ def _rounded(value: Any) -> Any:
 
 def _print_tables(cells: list[Cell], checks: list[Check]) -> None:
     console = Console()
-    costs = Table("scenario", "side by side", "contender", "CPU ms", "runs/s", "commits", "CPU ×", "runs/s ×")
+    costs = Table(
+        "scenario", "side by side", "contender", "CPU ms", "runs/s", "commits", "CPU ratio", "runs/s ratio"
+    )
     for cell in cells:
         for name, cost in cell.costs.items():
             ratios = ("", "")
             if name != "proctor":
-                rival = cast("Rival", name)
-                cpu, throughput = cell.cpu_ratio[rival], cell.throughput_ratio[rival]
-                ratios = tuple(f"{one.median:.2f} ({one.min:.2f}–{one.max:.2f})" for one in (cpu, throughput))
+                cpu, throughput = cell.cpu_ratio[name], cell.throughput_ratio[name]
+                ratios = (_shown(cpu), _shown(throughput))
             numbers = (f"{cost.cpu_ms:.2f}", f"{cost.runs_per_s:.0f}", f"{cost.commits_per_run:.2f}")
             costs.add_row(cell.scenario, str(cell.concurrency), name, *numbers, *ratios)
     console.print(
-        costs, "CPU × and runs/s ×: Proctor's in relation to this contender's, median (min–max) of pairs."
+        costs, "Ratios are Proctor's value to this contender's: median (least to most) of the pairs."
     )
     promises = Table("promise", "scenario", "side by side", "measured", "limit", "holds")
     for check in checks:
@@ -181,6 +182,10 @@ def _print_tables(cells: list[Cell], checks: list[Check]) -> None:
         place = (check.scenario, str(check.concurrency))
         promises.add_row(check.promise, *place, f"{check.value:.2f}", f"{check.limit:.2f}", holds)
     console.print(promises)
+
+
+def _shown(ratio: Ratio) -> str:
+    return f"{ratio.median:.2f} ({ratio.min:.2f} to {ratio.max:.2f})"
 
 
 def _tell(text: str) -> None:

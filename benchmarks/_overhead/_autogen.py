@@ -1,6 +1,6 @@
 """The contender to be held against: AutoGen 0.7.5 as it comes, with its own OpenAI client and no durability.
 
-The client and the tool are made once; what has a conversation in it is made afresh for each run, as Proctor does.
+The client and the tool are made once; what holds a conversation is made afresh for each run, as in Proctor.
 """
 
 from collections.abc import AsyncIterator

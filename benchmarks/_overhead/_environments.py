@@ -15,7 +15,7 @@ _TIMEOUT = 600
 
 
 def python_of(contender: str) -> Path:
-    """The interpreter in which a contender runs: this one for Proctor, else one of its own of the same version."""
+    """The interpreter of a contender: this one for Proctor, else one of the same version in its own environment."""
     if contender == "proctor":
         return Path(sys.executable)
     folder = CACHE / f"{contender}-{sys.version_info.major}.{sys.version_info.minor}"

@@ -83,13 +83,13 @@ class Check:
 
 
 def cell_of(samples: Sequence[Sample], rivals: Sequence[Rival]) -> Cell:
-    """The figures of one scenario at one concurrency; each contender's samples are in the order of the pairs."""
+    """The figures of one scenario at one concurrency, each contender's samples being in the order of pairs."""
     own = _of("proctor", samples)
     others = {rival: _of(rival, samples) for rival in rivals}
     return Cell(
         scenario=own[0].scenario,
         concurrency=own[0].concurrency,
-        costs={"proctor": _cost(own)} | {rival: _cost(theirs) for rival, theirs in others.items()},
+        costs={"proctor": _cost(own), **{rival: _cost(theirs) for rival, theirs in others.items()}},
         cpu_ratio={rival: _ratio(own, others[rival], lambda sample: sample.cpu_ms) for rival in rivals},
         throughput_ratio={
             rival: _ratio(own, others[rival], lambda sample: sample.runs_per_s) for rival in rivals
@@ -98,7 +98,7 @@ def cell_of(samples: Sequence[Sample], rivals: Sequence[Rival]) -> Cell:
 
 
 def checks_of(cell: Cell) -> list[Check]:
-    """What is promised of a cell. Raw AutoGen's promises are of teams: an agent alone is shown, and not judged."""
+    """What is promised of a cell. Beside raw AutoGen that is for teams: an agent alone is shown, not judged."""
     found: list[Check] = []
     own = cell.costs["proctor"]
 

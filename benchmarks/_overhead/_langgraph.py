@@ -1,8 +1,8 @@
 """LangGraph with its SQLite checkpointer, as both come: the leanest graph that does the work, compiled once.
 
-`durability` is left at its default (`async`: a step's checkpoint is written while the next step runs), and the
-database is set as the checkpointer sets it: WAL, with SQLite's own default for `synchronous`, which is FULL.
-Every run is a thread of its own.
+`durability` is left at its default (`async`: a step's checkpoint is written while the next step runs), and
+the database is set as the checkpointer sets it: WAL, with SQLite's own default for `synchronous`, which is
+FULL. Every run is a thread of its own.
 """
 
 import sqlite3

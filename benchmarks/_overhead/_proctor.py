@@ -1,4 +1,4 @@
-"""Proctor as it comes: every link of both chains, prices, a budget, and SQLite with a full sync at each commit."""
+"""Proctor as it comes: all links of both chains, prices, a budget, SQLite with a full sync at each commit."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""The measuring side of a contender's process: it takes orders on its standard input and answers each with figures."""
+"""The measuring side of a contender's process: takes orders on standard input, answers each with figures."""
 
 import asyncio
 import gc

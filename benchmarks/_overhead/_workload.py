@@ -1,7 +1,7 @@
 """The work that every contender does. Imports nothing: each contender runs in an environment of its own."""
 
 SCENARIOS = ("one_call_team", "two_call_team", "one_call_agent", "two_call_agent")
-"""One model call, or a call of a tool between two; by an agent in a team of its own, or by the agent alone."""
+"""One model call, or a tool call between two; by an agent in a team of its own, or by the agent alone."""
 
 TEAMS = frozenset(name for name in SCENARIOS if name.endswith("team"))
 WITH_TOOL = frozenset(name for name in SCENARIOS if name.startswith("two"))

@@ -1,15 +1,18 @@
 """The real local model, asked through its real server. Runs where the model has been pulled, or is asked for.
 
-The cases come in two parts: the prompt's form was chosen on `TUNED`, and `KEPT` was never looked at while doing so.
+The cases come in two parts: the prompt was worded on `TUNED`; `KEPT` was never looked at while doing so.
 """
 
+import asyncio
 import json
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import httpx2
+import psutil
 import pytest
 import pytest_asyncio
 
@@ -342,3 +345,130 @@ def is_right(case: Case, choice: dict) -> bool:
         return False
     arguments = json.loads(calls[0]["function"]["arguments"])
     return all(arguments.get(key) == value for key, value in case.call[1].items())
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The model behind its server."""
+
+    server: LocalServer
+    client: httpx2.AsyncClient
+
+    async def answer(self, request: dict) -> dict:
+        response = await self.client.post("/chat/completions", json={"max_tokens": 200, **constrain(request)})
+        assert response.status_code == 200, response.text
+        return interpret(response.json(), request)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def desk() -> AsyncIterator[Desk]:
+    if ASKED_FOR:
+        await pull(NAME, folder=default_folder())
+    async with LocalServer(NAME, folder=default_folder()) as server:
+        headers = {"Authorization": f"Bearer {server.api_key}"}
+        async with httpx2.AsyncClient(base_url=server.base_url, headers=headers, timeout=300) as client:
+            yield Desk(server, client)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("cases", "floor"), [(TUNED, 18), (KEPT, 10)], ids=["tuned", "kept"])
+async def test_most_answers_are_the_right_call_or_the_right_words(
+    desk: Desk, cases: tuple[Case, ...], floor: int
+) -> None:
+    choices = [(await desk.answer(case.request))["choices"][0] for case in cases]
+    wrong = [case for case, choice in zip(cases, choices, strict=True) if not is_right(case, choice)]
+    assert len(cases) - len(wrong) >= floor, wrong
+
+
+async def test_a_question_is_looked_up_and_then_answered(desk: Desk) -> None:
+    question = Case("products", (user("How much is item 7453605304?"),)).request
+    asked = (await desk.answer(question))["choices"][0]
+    assert asked["finish_reason"] == "tool_calls"
+    (call,) = asked["message"]["tool_calls"]
+    result = {"role": "tool", "tool_call_id": call["id"], "content": json.dumps(ITEM)}
+    followed = {**question, "messages": [*question["messages"], asked["message"], result]}
+    told = await desk.answer(followed)
+    assert told["choices"][0]["finish_reason"] == "stop"
+    assert "150.01" in told["choices"][0]["message"]["content"]
+    assert told["usage"]["prompt_tokens_details"]["cached_tokens"] > 200
+
+
+async def test_a_required_tool_is_called_and_a_forbidden_one_is_not(desk: Desk) -> None:
+    request = Case("products", (user("How much is item 7453605304?"),)).request
+    free = (await desk.answer({**request, "tool_choice": "none"}))["choices"][0]
+    named = {"type": "function", "function": {"name": "calculate"}}
+    forced = (await desk.answer({**request, "tool_choice": named}))["choices"][0]
+    assert (free["finish_reason"], "tool_calls" in free["message"]) == ("stop", False)
+    assert forced["message"]["tool_calls"][0]["function"]["name"] == "calculate"
+
+
+async def test_an_answer_without_room_is_reported_as_cut_off(desk: Desk) -> None:
+    request = Case("orders", (user("Where is my order #W2378156?"),)).request
+    choice = (await desk.answer({**request, "max_tokens": 8}))["choices"][0]
+    assert choice["finish_reason"] == "length"
+    assert "tool_calls" not in choice["message"]
+
+
+async def test_ugly_schemas_and_histories_are_accepted_by_the_server(desk: Desk) -> None:
+    node = {
+        "type": "object",
+        "properties": {"child": {"$ref": "#/$defs/Node"}, "at": {"format": "date-time"}},
+    }
+    ugly = {
+        "type": "object",
+        "$defs": {"Node": node},
+        "properties": {
+            "tree": {"$ref": "#/$defs/Node"},
+            "code": {"type": ["string", "null"], "pattern": "^(?!x)[a-z]+$", "maxLength": 100000},
+            "rows": {"type": "array", "items": {"not": {}}, "maxItems": 100000},
+            "any": {},
+        },
+        "required": ["code"],
+        "patternProperties": {"^x": {}},
+        "if": {"required": ["any"]},
+    }
+    odd = {"type": "function", "function": {"name": "store", "parameters": ugly}}
+    broken = {"id": "c", "type": "function", "function": {"name": "store", "arguments": "{oops"}}
+    history = [user("Store the code abc."), {"role": "assistant", "content": None, "tool_calls": [broken]}]
+    answer = await desk.answer({"model": NAME, "temperature": 0, "tools": [odd], "messages": history})
+    assert answer["choices"][0]["finish_reason"] in ("stop", "tool_calls", "length")
+
+
+async def test_a_server_that_dies_comes_back_at_the_same_address(desk: Desk) -> None:
+    address, pid = desk.server.base_url, desk.server.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    await has_ended(pid)
+    await desk.server.ready(within_seconds=120)
+    response = await desk.client.get("/models")
+    assert (response.status_code, desk.server.base_url, desk.server.restarts) == (200, address, 1)
+
+
+async def test_the_server_ends_with_a_parent_that_was_killed() -> None:
+    program = (
+        "import asyncio\n"
+        "from proctor.models.local import LocalServer, default_folder\n"
+        "async def main():\n"
+        f"    async with LocalServer({NAME!r}, folder=default_folder()) as server:\n"
+        "        print(server.pid, flush=True)\n"
+        "        await asyncio.Event().wait()\n"
+        "asyncio.run(main())\n"
+    )
+    parent = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program), stdout=asyncio.subprocess.PIPE
+    )
+    assert parent.stdout is not None
+    async with asyncio.timeout(120):
+        pid = int(await parent.stdout.readline())
+        parent.kill()
+        await parent.wait()
+    await has_ended(pid)
+
+
+async def has_ended(pid: int) -> None:
+    """Returns when the process is gone or only its exit code is left."""
+    try:
+        process = psutil.Process(pid)
+        await asyncio.to_thread(process.wait, 20)
+    except psutil.NoSuchProcess:
+        return

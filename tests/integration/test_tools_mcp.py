@@ -369,16 +369,16 @@ async def test_a_server_that_exits_at_once_is_quoted_without_the_secrets_it_was_
     [
         ("garbage", "no JSON-RPC message: 'Welcome to the shop!'"),
         ("endless_garbage", "no JSON-RPC message: 'la la la'"),
-        ("silent", "not ready within 1 s"),
+        ("silent", "not ready within 2 s"),
     ],
 )
 async def test_a_server_that_does_not_speak_mcp_is_given_up_in_time(habit, says):
     settings = ToolServerSettings(
-        command=command("odd_tool_server.py", habit), start_timeout=timedelta(seconds=1)
+        command=command("odd_tool_server.py", habit), start_timeout=timedelta(seconds=2)
     )
     started = asyncio.get_running_loop().time()
     assert says in await failed_start(settings)
-    assert asyncio.get_running_loop().time() - started < 6
+    assert asyncio.get_running_loop().time() - started < 10
 
 
 async def test_the_time_to_start_is_not_the_time_of_a_call():

@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 from autogen_core import SingleThreadedAgentRuntime
+from autogen_core._single_threaded_agent_runtime import PublishMessageEnvelope
 from opentelemetry.trace import NoOpTracerProvider
 
 
@@ -20,11 +21,14 @@ class KillableRuntime(SingleThreadedAgentRuntime):
 
     def __init__(self) -> None:
         super().__init__(tracer_provider=NoOpTracerProvider(), ignore_unhandled_exceptions=False)
+        self.broken: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        """What an agent's handler raised, also where it was no `Exception`: AutoGen notices that only with the
+        next message, which may never come."""
 
-    def failed(self) -> "asyncio.Task[None]":
-        """The loop that handles messages: it ends only when the runtime breaks."""
-        assert self._run_context is not None
-        return self._run_context._run_task
+    async def _process_publish(self, message_envelope: PublishMessageEnvelope) -> None:
+        await super()._process_publish(message_envelope)
+        if self._background_exception is not None and not self.broken.done():
+            self.broken.set_result(self._background_exception)
 
     async def kill(self) -> None:
         """Cancels every handler and waits for their end."""

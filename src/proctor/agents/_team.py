@@ -137,12 +137,12 @@ class TeamRun:
         """The text of the team's last message. Fails as soon as the runtime breaks, which AutoGen may not notice."""
         self._runtime.start()
         work = asyncio.create_task(self._consume(task))
-        broken = self._runtime.failed()
+        broken = self._runtime.broken
         try:
             await asyncio.wait({work, broken}, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
-                error = None if broken.cancelled() else broken.exception()
-                raise TeamError(f"an agent broke the runtime: {type(error).__name__}: {error}") from error
+            if broken.done():
+                error = broken.result()
+                raise TeamError(f"an agent raised {type(error).__name__}: {error}") from error
             return await work
         finally:
             work.cancel()

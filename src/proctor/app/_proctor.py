@@ -268,6 +268,8 @@ async def open_proctor(
             budget=budget,
             prices=prices,
         )
+        if app.lifespan is not None:
+            await stack.enter_async_context(app.lifespan(running))
         if executes:
             await running.engine.start()
             stack.push_async_callback(running.engine.stop)

@@ -4,17 +4,24 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from proctor.agents import TeamFactory
 from proctor.core import ConfigurationError, Effect, NotFound
 from proctor.tools import PythonTool, function_tool
 
+if TYPE_CHECKING:
+    from proctor.app._proctor import Proctor
+
 F = TypeVar("F", bound=Callable[..., Any])
+
+Lifespan: TypeAlias = Callable[["Proctor"], AbstractAsyncContextManager[None]]
+"""What an application opens for its tools when it is opened itself, and closes with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +47,12 @@ class App:
     @app.team("triage", tools=["orders", "opening_hours"])
     def triage(ctx: proctor.TeamContext) -> RoundRobinGroupChat: ...
     ```
+
+    `lifespan` is entered before the first run and left after the last one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, lifespan: Lifespan | None = None) -> None:
+        self.lifespan = lifespan
         self.teams: dict[str, RegisteredTeam] = {}
         self.functions: dict[str, PythonTool] = {}
 

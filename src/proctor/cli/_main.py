@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 
-from cyclopts import App
+from cyclopts import App, CycloptsError
 
 from proctor.cli._output import print_error
 from proctor.core import ProctorError
@@ -19,7 +19,7 @@ app = App(
     help="Runs AutoGen teams so that no run is lost, no call goes unseen, and people decide what matters.",
     help_epilogue=(
         "Exit codes of run, resume, watch and decide: 0 completed, 1 failed or cancelled, 2 waits for a person, "
-        "3 refused by policy. Everything else: 0 or 1. PROCTOR_DEBUG=1 shows tracebacks."
+        "3 refused by policy. All commands: 1 for an error, 64 for a wrong call. PROCTOR_DEBUG=1 shows tracebacks."
     ),
     help_format="plaintext",  # Markdown takes longer to load than all the rest
     version=lambda: _version(),
@@ -42,12 +42,17 @@ def main() -> None:
     """Runs the command that the arguments name and ends the process with its exit code."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr] # an odd terminal must not end a run
+    as_json = "--json" in sys.argv
     try:
-        code = app(result_action="return_int_as_exit_code_else_zero")
+        code = app(result_action="return_int_as_exit_code_else_zero", exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        command = " ".join(("proctor", *(error.command_chain or ())))
+        print_error("usage", str(error), f"`{command} --help` tells how it is called.", as_json=as_json)
+        code = os.EX_USAGE
     except ProctorError as error:
         if os.environ.get("PROCTOR_DEBUG") == "1":
             raise
-        print_error(error, as_json="--json" in sys.argv)
+        print_error(error.code, error.message, error.hint, as_json=as_json)
         code = 1
     except KeyboardInterrupt:
         code = INTERRUPTED

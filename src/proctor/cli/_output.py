@@ -13,8 +13,6 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from proctor.core import ProctorError
-
 PLAIN_WIDTH = 100
 """Columns where the output goes into a file or pipe, unless COLUMNS says otherwise."""
 
@@ -45,15 +43,15 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, default=_to_json), flush=True)  # noqa: T201 - this is the output
 
 
-def print_error(error: ProctorError, *, as_json: bool) -> None:
+def print_error(code: str, message: str, hint: str, *, as_json: bool) -> None:
     """Prints what is wrong and what to do about it."""
     if as_json:
-        print_json({"error": {"code": error.code, "message": error.message, "hint": error.hint}})
+        print_json({"error": {"code": code, "message": message, "hint": hint}})
         return
     block = Table.grid(padding=(0, 1))
-    block.add_row(Text("error:", style="bold red"), Text(error.message))
-    if error.hint:
-        block.add_row("", Text(error.hint))
+    block.add_row(Text("error:", style="bold red"), Text(message))
+    if hint:
+        block.add_row("", Text(hint))
     put(block, console(stderr=True))
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import sys
 from typing import Annotated
 
@@ -17,10 +18,12 @@ from proctor.cli._report import print_interruption, print_outcome, report_json, 
 from proctor.core import InvalidInput
 from proctor.policies import read_text
 
+LIKE_AN_OPTION = re.compile(r"--?[a-z][a-z-]*")
+
 
 def run(
     target: str,
-    text: str | None = None,
+    text: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     /,
     *,
     detach: Annotated[bool, Parameter(negative="")] = False,
@@ -84,6 +87,8 @@ def _read(text: str | None) -> str:
         if text is None and sys.stdin.isatty():
             raise InvalidInput("There is no text.", hint="Give it as an argument, or pipe it in.")
         text = read_text(sys.stdin.buffer.read()).removesuffix("\n")
+    elif LIKE_AN_OPTION.fullmatch(text):
+        raise InvalidInput(f"There is no option {text}.", hint="A text of that form goes through standard input.")
     else:
         text = read_text(os.fsencode(text))
     if not text.strip():

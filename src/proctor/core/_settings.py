@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveInt, SecretStr, model_validator
 
 from proctor.core._calls import Effect
 
@@ -44,6 +44,8 @@ class DeploymentSettings(Section):
     """Further requests after a failed one that may be sent again."""
     tools: Literal["native", "schema"] = "native"
     """`schema`: tools are offered as one JSON schema, for models whose own tool calling doesn't work."""
+    options: dict[str, JsonValue] = {}
+    """What goes into each request beside what the agent asks for: `{ temperature = 0, max_tokens = 400 }`."""
     vision: bool = False
     price: Literal["free"] | PriceSettings | None = None
     """Absent: the published price; where none is known the call is refused."""

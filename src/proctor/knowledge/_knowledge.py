@@ -207,8 +207,9 @@ def _passages(
 ) -> tuple[Passage, ...]:
     """The best by the sum of both: words as a share of the best match, meaning as cosine.
 
-    Measured against reciprocal rank fusion (k = 60), nDCG@10: CMRC2018 .986 to .930, tau2 banking .268 to .260,
-    same intents of Banking77 .536 to .548. Ranks forget how clearly the words decide.
+    Measured against reciprocal rank fusion (k = 60), nDCG@10: CMRC2018 .986 to .930 (words alone .985), tau2
+    banking .275 to .260 (.253), same intents of Banking77 .519 to .548 (.428). Ranks forget how clearly the
+    words decide.
     """
     top = max(by_text.values(), default=1.0)
     nearest = set(sorted(by_meaning, key=by_meaning.__getitem__, reverse=True)[:_POOL])

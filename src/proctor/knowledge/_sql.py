@@ -153,7 +153,8 @@ _MATCH_POSTGRESQL = text("""
     ), rarity AS (
         SELECT query, ln(1 + (:total - count(*) + 0.5) / (count(*) + 0.5)) AS weight FROM hits GROUP BY query
     )
-    SELECT hits.id, sum(hits.times * hits.weight * rarity.weight) AS weight FROM hits JOIN rarity USING (query)
+    SELECT hits.id, sum(hits.times * hits.weight * rarity.weight) AS weight
+    FROM hits JOIN rarity USING (query)
     GROUP BY hits.id ORDER BY weight DESC, hits.id LIMIT :limit
 """)
 """PostgreSQL's own ranking knows no rare and common words: each term's rank is weighed as BM25 does."""

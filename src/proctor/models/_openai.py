@@ -64,7 +64,8 @@ def _connect(endpoint: Endpoint, seconds: float) -> "ChatClient":
 
 
 def _body(call: ModelCall, deployment: Deployment) -> dict[str, JsonValue]:
-    body = {**call.options, "model": deployment.settings.model, "messages": call.messages}
+    settings = deployment.settings
+    body = {**settings.options, **call.options, "model": settings.model, "messages": call.messages}
     if call.tools:
         body["tools"] = call.tools
         if call.tool_choice is not None:

@@ -15,12 +15,12 @@ _SETTING = re.compile(
 )
 _SENTENCE = re.compile(
     r"(?i)\b(?:(?P<pin>pin(?: code| number)?)|pass ?(?:word|phrase|code)|passwd|pwd)"
-    r"(?: (?:for|to|of|on) [^\n.:?!]{1,40}?)? (?P<verb>is|was|to|as)(?: now| still)?[: ]{1,3}"
+    r"(?: (?:for|to|of|on) (?:[^\n.:?!]|\.(?=\w)){1,40}?)? (?P<verb>is|was|to|as)(?: now| still)?[: ]{1,3}"
     rf"(?:{_QUOTED}|(?P<bare>[^\s\"'`<>,;]{{3,64}}+))(?P<more>,? ?\w)?",
     re.ASCII,
 )
 _CHINESE = re.compile(
-    r"(?:密码|密碼|口令)(?:[一-鿿]{0,4}?(?P<sign>是|为|為|成|:|=)| )?[ :]{0,3}[\"'「『]?"
+    r"(?:密码|密碼|口令)(?:[一-鿿]{0,4}?(?P<sign>是|为|為|成了?|:|=)| )?[ :]{0,3}[\"'「『]?"
     r"(?P<bare>[!-+\--:<-~]{4,64}+)(?P<counted> ?[位次个個年月天分小])?"
 )
 
@@ -36,7 +36,9 @@ what when where which why with without work works wrong yes you your
 """
 """Words that follow "my password is" when none is given away."""
 _USUAL = frozenset(_USUAL_WORDS.split())
-_COMMON_ENDINGS = ("ing", "ed", "able", "ible", "ly", "n't")
+_COMMON_ENDINGS = ("ing", "ed", "able", "ible", "ly", "ive")
+_MOST_PARTS = 2
+"""`case-sensitive` is a word; what has more hyphens is a passphrase."""
 _SHORTEST_UNSIGNED = 6
 
 
@@ -79,5 +81,8 @@ def _is_mixed(value: str) -> bool:
 
 
 def _is_usual(value: str) -> bool:
-    word = value.lower()
-    return word in _USUAL or (word.isalpha() and word.endswith(_COMMON_ENDINGS)) or word.endswith("n't")
+    words = value.lower().split("-")
+    return len(words) <= _MOST_PARTS and any(
+        word in _USUAL or word.endswith("n't") or (word.isalpha() and word.endswith(_COMMON_ENDINGS))
+        for word in words
+    )

@@ -80,8 +80,8 @@ _ON_COMMAND_LINE = re.compile(
 """`curl --user name:password`."""
 
 _NAMED = re.compile(
-    r"(?i)(?<![\w.-])"
-    r"(?P<name>(?:(?:api|access|secret|private|auth|secret access) )?[a-z][\w.-]{1,60}+|密钥|秘钥|令牌)"
+    r"(?i)(?P<name>密钥|秘钥|令牌|(?<![\w.-])"
+    r"(?:(?:api|access|secret|private|auth|secret access) )?[a-z][\w.-]{1,60}+)"
     r"[\"'`\])]{0,3}(?: string)?[ \t]{0,4}(?:=>|:=|={1,3}|:|is\b|是|为|, ?(?=[\"'])|>\s{0,20})[ \t]{0,4}"
     r"(?:(?:bearer|basic|token) )?[\"'`(]{0,2}"
     r"(?P<value>(?<=[\"'`])[^\s\"'`]{10,500}+|[\w./+=~!@#$%^&*|:-]{10,500}+)",

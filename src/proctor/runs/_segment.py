@@ -154,18 +154,13 @@ class Segment:
         context = TeamContext(
             self._session, task=self._run.task, models=self._plan.models, tools=self._plan.tools
         )
-        team = await TeamRun.build(
-            self._plan.factory, context, self._session, max_tool_iterations=self._plan.max_tool_iterations
-        )
-        work = asyncio.create_task(team.drive(self._run.task))
-        halted = asyncio.create_task(self._session.halted.wait())
+        limit = self._plan.max_tool_iterations
         try:
             async with asyncio.timeout(self._plan.deadline.total_seconds()):
-                await asyncio.wait({work, halted}, return_when=asyncio.FIRST_COMPLETED)
-                if not self._session.halted.is_set():
-                    return await work
-                if not self._cancelled:
-                    await self._session.quiet()
+                team = await TeamRun.build(
+                    self._plan.factory, context, self._session, max_tool_iterations=limit
+                )
+                text = await self._until_halted(team)
         except TimeoutError:
             raise DeadlineExceeded(
                 f"the run took longer than {self._plan.deadline.total_seconds():g} s",
@@ -173,17 +168,28 @@ class Segment:
             ) from None
         except ProctorError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the worker loop: a team may raise anything
             raise TeamError(f"{type(error).__name__}: {error}") from error
+        if self._session.failure is not None:
+            raise self._session.failure
+        return text
+
+    async def _until_halted(self, team: TeamRun) -> str | None:
+        work = asyncio.create_task(team.drive(self._run.task))
+        halted = asyncio.create_task(self._session.halted.wait())
+        try:
+            await asyncio.wait({work, halted}, return_when=asyncio.FIRST_COMPLETED)
+            if not self._session.halted.is_set():
+                return await work
+            if not self._cancelled:
+                await self._session.quiet()
+            return None
         finally:
             halted.cancel()
             work.cancel()
             await self._session.end()
             await team.kill()
             await asyncio.gather(work, halted, return_exceptions=True)
-        if self._session.failure is not None:
-            raise self._session.failure
-        return None
 
     async def _end(self, state: RunState, data: JsonObject, values: Mapping[str, str | None]) -> Run:
         types: dict[RunState, EventType] = {

@@ -112,7 +112,9 @@ def test_a_tool_named_reply_keeps_its_name() -> None:
 def test_the_system_message_holds_tools_first_and_the_agents_words_last() -> None:
     prompt = constrain(ASKED)["messages"][0]["content"]
     assert prompt.startswith(
-        "# Tools\n- get_order(order_id: string, full?: boolean): Looks an order up.\n    order_id: The number\n"
+        "# Tools\n"
+        "- get_order(order_id: string, full?: boolean): Looks an order up.\n"
+        "    order_id: The number\n"
     )
     assert prompt.endswith("You sell lamps.")
 
@@ -194,7 +196,8 @@ def test_a_reference_to_itself_becomes_any_value() -> None:
          {"type": "object", "additionalProperties": {"type": "integer"}}),
         ({"allOf": [{"type": "string"}, {"maxLength": 3}]}, {"type": "string"}),
         ({"allOf": [{"properties": {"a": {"type": "null"}}, "required": ["a"]}, {"type": "object"}]},
-         {"type": "object", "properties": {"a": {"type": "null"}}, "required": ["a"], "additionalProperties": False}),
+         {"type": "object", "properties": {"a": {"type": "null"}}, "required": ["a"],
+          "additionalProperties": False}),
     ],
 )  # fmt: skip
 def test_what_no_grammar_holds_is_dropped(ugly: object, simple: object) -> None:

@@ -25,6 +25,7 @@ def found(text: str) -> list[tuple[str, str]]:
         "how do I reset my password?",
         "My password is not working",
         "my password is incorrect.",
+        "the password is case-sensitive",
         "is my password strong enough?",
         "Password: how often must it change?",
         "Please change my PIN to something else",
@@ -134,6 +135,7 @@ def test_a_token_of_a_published_format_is_found_without_context(token: str) -> N
         ("postgresql://app:s3cr3t!pw@db.example/shop", "s3cr3t!pw"),
         ("curl -u elastic:P4ssw0rd https://localhost", "P4ssw0rd"),
         ("api_key是q9X2mZ7wL4kT8vB1", "q9X2mZ7wL4kT8vB1"),
+        ("API密钥：q9X2mZ7wL4kT8vB1", "q9X2mZ7wL4kT8vB1"),
     ],
 )
 def test_a_random_value_under_a_telling_name_is_a_secret(text: str, value: str) -> None:
@@ -150,6 +152,8 @@ def test_a_random_value_under_a_telling_name_is_a_secret(text: str, value: str) 
         ("password=hunter2", "hunter2"),
         ('DB_PASSWORD := "correct horse"', "correct horse"),
         ("my pin is 4821", "4821"),
+        ("password for li@mail.example is Sunny-Day-88", "Sunny-Day-88"),
+        ("密码改成了Abc12345", "Abc12345"),
         ("我的密码是abc12345", "abc12345"),
         ("登录密码：Qwe!2345，谢谢", "Qwe!2345"),
         ("账号 li，密码Qwe!2345", "Qwe!2345"),

@@ -1,1 +1,22 @@
-"""The customer-support deployment: its team, its shop and its help articles."""
+"""The customer-support deployment: its teams, its shop behind an MCP server, and its help articles.
+
+Run it with `proctor run proctor.deployments.support:support "How long can I return something?"`. The shop's server
+lives beneath this package, so that names are loaded when they are first used: it starts without AutoGen.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from proctor.deployments.support._shelf import load_knowledge
+    from proctor.deployments.support._teams import app, make_app
+
+_MODULES = {"app": "_teams", "load_knowledge": "_shelf", "make_app": "_teams"}
+
+__all__ = ["app", "load_knowledge", "make_app"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

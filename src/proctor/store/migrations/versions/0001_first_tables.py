@@ -1,4 +1,4 @@
-"""Runs, recorded calls, events, approvals and the ledger."""
+"""The first tables: runs, recorded calls, events, approvals, the ledger and knowledge."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,6 +10,25 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+_FULL_TEXT = {
+    "sqlite": (
+        """CREATE VIRTUAL TABLE knowledge_terms USING fts5(
+            terms, content='knowledge_chunks', content_rowid='id', tokenize="unicode61 remove_diacritics 0")""",
+        """CREATE TRIGGER knowledge_chunks_added AFTER INSERT ON knowledge_chunks BEGIN
+            INSERT INTO knowledge_terms(rowid, terms) VALUES (new.id, new.terms);
+        END""",
+        """CREATE TRIGGER knowledge_chunks_dropped AFTER DELETE ON knowledge_chunks BEGIN
+            INSERT INTO knowledge_terms(knowledge_terms, rowid, terms) VALUES ('delete', old.id, old.terms);
+        END""",
+    ),
+    "postgresql": (
+        """ALTER TABLE knowledge_chunks ADD COLUMN search tsvector
+            GENERATED ALWAYS AS (to_tsvector('simple', terms)) STORED""",
+        "CREATE INDEX knowledge_chunks_search ON knowledge_chunks USING gin (search)",
+    ),
+}
+"""Full text over words that Proctor has split itself, in each database's own form."""
+
 
 def upgrade() -> None:
     """Creates the tables."""
@@ -17,6 +36,7 @@ def upgrade() -> None:
     _journal()
     _approvals()
     _ledger()
+    _knowledge()
 
 
 def _runs() -> None:
@@ -120,3 +140,36 @@ def _ledger() -> None:
     op.create_index("ix_ledger_entries_day", "ledger_entries", ["day"])
     op.create_index("ix_ledger_entries_at", "ledger_entries", ["at"])
     op.create_index("ix_ledger_entries_run_id", "ledger_entries", ["run_id"])
+
+
+def _knowledge() -> None:
+    op.create_table(
+        "knowledge_sources",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("collection", sa.Text, nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("digest", sa.Text, nullable=False),
+        sa.Column("title", sa.Text, nullable=False),
+        sa.Column("language", sa.Text, nullable=False),
+        sa.Column("updated", UtcDateTime, nullable=False),
+        sa.UniqueConstraint("collection", "name"),
+    )
+    op.create_table(
+        "knowledge_chunks",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column(
+            "source",
+            sa.Integer,
+            sa.ForeignKey("knowledge_sources.id", ondelete="CASCADE"),
+            nullable=False,
+            index=True,
+        ),
+        sa.Column("position", sa.Integer, nullable=False),
+        sa.Column("title", sa.Text, nullable=False),
+        sa.Column("text", sa.Text, nullable=False),
+        sa.Column("terms", sa.Text, nullable=False),
+        sa.Column("embedding", sa.LargeBinary),
+        sqlite_autoincrement=True,
+    )
+    for statement in _FULL_TEXT[op.get_bind().dialect.name]:
+        op.execute(statement)

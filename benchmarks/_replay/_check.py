@@ -1,0 +1,167 @@
+"""What became of a task, held against its recording: by the shop's own records, the journal and the approvals."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from benchmarks._replay._data import Task
+from benchmarks._replay._person import NAME, is_next_write, questions
+from benchmarks._replay._shops import ShopState
+from proctor import Proctor, Run
+from proctor.approvals import Approval
+from proctor.core import JsonObject, canonical_json, digest
+from proctor.runs import RecordedCall
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """One task after its run."""
+
+    task: str
+    run: str
+    faults: tuple[str, ...]
+    """What is not as recorded; empty where all is right."""
+    completed: bool
+    hash_right: bool
+    attempts: int
+    steps: int
+    writes: int
+    """That had to take effect."""
+    effects: int
+    """That did, by the shop's own ledger."""
+    doubled: int
+    missing: int
+    approved: int
+    """Effects for which there is a used approval of exactly their arguments."""
+    errors: int
+    """Steps that had to fail."""
+    errors_passed_on: int
+    """Of these, how many did, and told the model so."""
+    same_answers: int
+    """Steps whose answer is the recorded one, to the letter; no promise depends on it."""
+    uncertain: int
+    """Questions about calls whose end was unknown."""
+
+
+def totals(checked: Sequence[Checked]) -> dict[str, int]:
+    """What all tasks come to."""
+    counted = (
+        "steps",
+        "writes",
+        "effects",
+        "doubled",
+        "missing",
+        "approved",
+        "errors",
+        "errors_passed_on",
+        "same_answers",
+    )
+    return {
+        "completed": sum(one.completed for one in checked),
+        "hashes_right": sum(one.hash_right for one in checked),
+        **{name: sum(getattr(one, name) for one in checked) for name in counted},
+    }
+
+
+async def check(running: Proctor, run: Run, task: Task, *, initial_hash: str, shop: ShopState) -> Checked:
+    """A run that has ended, held against the recording of its task."""
+    asked = await questions(running, run.id)
+    calls = await running.runs.calls(run.id)
+    acted = [call for call in calls if call.key.kind == "tool" and call.outcome is not None]
+    wanted, done = (Counter(map(_mark, effects)) for effects in (task.effects, shop.effects))
+    used = Counter(_mark(_named(approval.question.action)) for approval in asked if _is_used(approval))
+    seen = _texts_shown(calls)
+    told = [
+        call.outcome is not None and call.outcome["is_error"] is True and call.outcome["text"] == text
+        for call, text in zip(acted, seen, strict=False)
+    ]
+    return Checked(
+        task=task.id,
+        run=run.id,
+        faults=tuple(_faults(run, task, initial_hash, shop, asked, acted, seen)),
+        completed=run.state == "completed",
+        hash_right=shop.hash == task.final_hash,
+        attempts=run.attempt,
+        steps=len(task.steps),
+        writes=wanted.total(),
+        effects=done.total(),
+        doubled=(done - wanted).total(),
+        missing=(wanted - done).total(),
+        approved=(done & used).total(),
+        errors=sum(step.fails for step in task.steps),
+        errors_passed_on=sum(step.fails and one for step, one in zip(task.steps, told, strict=False)),
+        same_answers=sum(step.result == text for step, text in zip(task.steps, seen, strict=False)),
+        uncertain=sum(approval.question.kind == "uncertain" for approval in asked),
+    )
+
+
+def _faults(
+    run: Run,
+    task: Task,
+    initial_hash: str,
+    shop: ShopState,
+    asked: Sequence[Approval],
+    acted: Sequence[RecordedCall],
+    seen: Sequence[str],
+) -> Iterator[str]:
+    if run.state != "completed":
+        yield f"the run is {run.state}: {run.error or run.result}"
+    if initial_hash != task.initial_hash:
+        yield "the shop's first state is not the recorded one"
+    if shop.hash != task.final_hash:
+        yield "the shop's last state is not the recorded one"
+    if list(map(_mark, shop.effects)) != list(map(_mark, task.effects)):
+        yield f"the shop's effects are {[tool for tool, _ in shop.effects]}"
+    recorded = [(canonical_json([step.tool, step.arguments]), step.fails) for step in task.steps]
+    made = [(_mark(_named(call.request)), _outcome(call)["is_error"]) for call in acted]
+    if made != recorded:
+        yield "the calls, or which of them fail, are not the recorded ones"
+    if [_outcome(call)["text"] for call in acted] != list(seen):
+        yield "the model saw other answers than the tools gave"
+    yield from _approval_faults(task, asked)
+
+
+def _approval_faults(task: Task, asked: Sequence[Approval]) -> Iterator[str]:
+    actions = [approval for approval in asked if approval.question.kind == "action"]
+    known = [approval.question.action for approval in actions]
+    if known and not is_next_write(task, known[:-1], known[-1]):
+        yield "approvals were asked for other writes than the recorded ones"
+    if not all(map(_is_used, actions)):
+        yield "an approval was not used, or its arguments are not those that were approved"
+    granted = Counter(_mark(_named(action)) for action in known)
+    if Counter(map(_mark, task.effects)) - granted:
+        yield "a write has no approval"
+    if any(approval.question.kind in ("reply", "diverged") for approval in asked):
+        yield "a question was asked that has no place here"
+
+
+def _is_used(approval: Approval) -> bool:
+    """Whether it let exactly its action through, once, in the name of the person."""
+    decision = approval.decision
+    return (
+        approval.question.kind == "action"
+        and approval.state == "consumed"
+        and decision is not None
+        and (decision.kind, decision.by) == ("approve", NAME)
+        and approval.digest == digest(approval.question.action)
+    )
+
+
+def _texts_shown(calls: Iterable[RecordedCall]) -> list[str]:
+    """The tools' answers as the model read them in its last call."""
+    last = [call.request for call in calls if call.key.kind == "model"][-1:]
+    messages: Iterable[JsonObject] = last[0]["messages"] if last else ()  # type: ignore[assignment]
+    return [str(message["content"]) for message in messages if message["role"] == "tool"]
+
+
+def _outcome(call: RecordedCall) -> JsonObject:
+    assert call.outcome is not None
+    return call.outcome
+
+
+def _named(request: JsonObject) -> tuple[str, JsonObject]:
+    return str(request["tool"]), request["arguments"]  # type: ignore[return-value]
+
+
+def _mark(call: tuple[str, JsonObject]) -> str:
+    return canonical_json(call)

@@ -1,0 +1,38 @@
+"""How a benchmark says what it found: one JSON object, or a table; and whether its promises hold."""
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any, Never
+
+from rich.console import Console
+from rich.table import Table
+
+from proctor import ProctorError
+
+
+def finish(figures: Mapping[str, Any], *, as_json: bool) -> Never:
+    """Prints the figures; ends the process with 1 where `ok` doesn't hold."""
+    if as_json:
+        print(json.dumps(figures, ensure_ascii=False))
+    else:
+        table = Table("figure", "value", title=str(figures.get("benchmark", "")))
+        for name, value in figures.items():
+            table.add_row(name.replace("_", " "), _shown(value))
+        Console().print(table)
+    sys.exit(0 if figures["ok"] else 1)
+
+
+def fail(benchmark: str, error: ProctorError, *, as_json: bool) -> Never:
+    """Says why nothing was measured, and ends the process with 2."""
+    if as_json:
+        told = {"code": error.code, "message": error.message, "hint": error.hint}
+        print(json.dumps({"benchmark": benchmark, "ok": False, "error": told}, ensure_ascii=False))
+    print(f"{type(error).__name__}: {error}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "\n".join(f"{name}: {one}" for name, one in value.items())
+    return "\n".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,102 @@
+"""The retriever: an agent that looks everything up and asks no model."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, cast
+
+from autogen_agentchat.agents import BaseChatAgent
+from autogen_agentchat.base import Response
+from autogen_agentchat.messages import BaseChatMessage, StructuredMessage, TextMessage
+from autogen_core import CancellationToken
+from autogen_core.tools import Workbench
+from pydantic import BaseModel
+
+from proctor.deployments.support._case import (
+    Case,
+    DeskName,
+    Wish,
+    describe,
+    desk_for,
+    email_in,
+    orders_in,
+    passages_text,
+)
+from proctor.deployments.support._shelf import language_of
+from proctor.deployments.support.shop import Order, User
+
+_MOST_ORDERS = 3
+_LANGUAGES = {"en": "the customer's language", "zh": "Chinese"}
+DESK = "desk"
+"""The key of a message's metadata that says which desk goes on."""
+
+
+class Request(BaseModel):
+    """What the analyst makes of a customer's message."""
+
+    query: str
+    wish: Wish
+
+
+class Retriever(BaseChatAgent):
+    """Posts what the knowledge base and the shop's database hold on a request, and names the desk that goes on."""
+
+    def __init__(self, name: str, workbench: Workbench) -> None:
+        super().__init__(name, "Looks up what is known; changes nothing.")
+        self._workbench = workbench
+
+    @property
+    def produced_message_types(self) -> Sequence[type[BaseChatMessage]]:
+        """One text."""
+        return (TextMessage,)
+
+    async def on_messages(
+        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
+    ) -> Response:
+        """The facts, for the desk in the message's metadata."""
+        said = "\n".join(message.to_model_text() for message in messages if message.source == "user")
+        request = next(
+            (message.content for message in reversed(messages) if isinstance(message, StructuredMessage)),
+            Request(query=said, wish="rules"),
+        )
+        case = await self._case(said)
+        desk = desk_for(request.wish, case)
+        facts = "\n".join(describe(case, desk))
+        passages = await self._passages(f"{request.query}\n{said}", said, desk)
+        parts = [
+            f"# From the help articles\n{passages}" if passages else "",
+            f"# From the shop's database\n{facts}" if facts else "",
+            f"# The customer's message\n{said}\n(Answer in {_LANGUAGES[language_of(said)]}.)",
+        ]
+        content = "\n\n".join(filter(None, parts))
+        return Response(chat_message=TextMessage(content=content, source=self.name, metadata={DESK: desk}))
+
+    async def on_reset(self, cancellation_token: CancellationToken) -> None:
+        """Nothing to forget."""
+
+    async def _case(self, said: str) -> Case:
+        customer: User | None = None
+        if email := email_in(said):
+            user_id = await self._ask("find_user_id_by_email", email=email)
+            if user_id is not None:
+                customer = cast("User", await self._ask_json("get_user_details", user_id=user_id))
+        named = orders_in(said)[:_MOST_ORDERS]
+        if customer is None:
+            return Case(customer=None, orders=(), unknown=named)
+        own = [order_id for order_id in named if order_id in customer["orders"]]
+        orders = [cast("Order", await self._ask_json("get_order_details", order_id=each)) for each in own]
+        unknown = tuple(order_id for order_id in named if order_id not in own)
+        return Case(customer=customer, orders=tuple(orders), unknown=unknown)
+
+    async def _passages(self, query: str, said: str, desk: DeskName) -> str:
+        limit = 2 if desk == "adviser" else 1
+        found = await self._ask("search_knowledge", query=query, language=language_of(said), limit=limit)
+        return passages_text(json.loads(found)) if found else ""
+
+    async def _ask_json(self, tool: str, **arguments: Any) -> Any:
+        answer = await self._ask(tool, **arguments)
+        return None if answer is None else json.loads(answer)
+
+    async def _ask(self, tool: str, **arguments: Any) -> str | None:
+        """A tool's answer; nothing where it has none to give."""
+        result = await self._workbench.call_tool(tool, arguments)
+        return None if result.is_error else result.to_text()

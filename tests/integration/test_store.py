@@ -1,0 +1,95 @@
+"""The database: its schema's history, its writer, its lock."""
+
+import asyncio
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+import proctor.app
+import proctor.knowledge  # noqa: F401 - registers its tables
+from proctor.core import ConfigurationError, DatabaseInUse
+from proctor.store import Database, check, make_engine, metadata, upgrade
+
+FULL_TEXT = ("knowledge_terms", "knowledge_chunks_search", "search")
+"""What a database adds to the tables for searching; SQLAlchemy doesn't describe it."""
+
+
+def of_full_text(difference: object) -> bool:
+    return any(name in str(difference) for name in FULL_TEXT)
+
+
+async def test_the_migrations_make_the_tables_that_the_rooms_describe(database_url: str) -> None:
+    async with await Database.open(database_url) as database:
+
+        def compare(connection: Connection) -> list[object]:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            return [found for found in compare_metadata(context, metadata) if not of_full_text(found)]
+
+        assert await database.read(compare) == []
+
+
+def test_an_upgrade_of_a_current_schema_changes_nothing(database_url: str) -> None:
+    engine = make_engine(database_url)
+    assert not check(engine)
+    upgrade(engine)
+    assert check(engine)
+    upgrade(engine)
+    assert check(engine)
+    engine.dispose()
+
+
+def test_a_schema_of_a_newer_version_is_refused(database_url: str) -> None:
+    engine = make_engine(database_url)
+    upgrade(engine)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(ConfigurationError):
+        upgrade(engine)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("url", ["mysql://host/name", "no address", "sqlite://", "sqlite:///:memory:"])
+def test_an_address_that_proctor_cannot_keep_runs_in_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError):
+        make_engine(url)
+
+
+async def test_jobs_that_wait_together_are_committed_together(database_url: str) -> None:
+    async with await Database.open(database_url) as database:
+        await database.commit(lambda c: c.execute(text("CREATE TABLE things (n INTEGER)")))
+        before = database.commits
+        jobs = [
+            database.commit(lambda c, n=n: c.execute(text("INSERT INTO things VALUES (:n)"), {"n": n}))
+            for n in range(200)
+        ]
+        await asyncio.gather(*jobs)
+        count = await database.read(lambda c: c.scalar(text("SELECT count(*) FROM things")))
+        assert count == 200
+        assert database.commits - before < 50
+
+
+async def test_a_job_that_fails_takes_no_other_with_it(database_url: str) -> None:
+    async with await Database.open(database_url) as database:
+        await database.commit(lambda c: c.execute(text("CREATE TABLE things (n INTEGER PRIMARY KEY)")))
+
+        def add(number: int) -> asyncio.Future[object]:
+            return database.commit(
+                lambda c: c.execute(text("INSERT INTO things VALUES (:n)"), {"n": number}).rowcount
+            )
+
+        answers = await asyncio.gather(*(add(number) for number in (1, 2, 2, 3)), return_exceptions=True)
+        assert [isinstance(answer, Exception) for answer in answers] == [False, False, True, False]
+        assert await database.read(lambda c: c.scalar(text("SELECT count(*) FROM things"))) == 3
+
+
+async def test_the_right_to_execute_is_given_back(database_url: str) -> None:
+    async with await Database.open(database_url) as database:
+        first, second = database.lock(), database.lock()
+        first.acquire()
+        with pytest.raises(DatabaseInUse):
+            second.acquire()
+        first.release()
+        second.acquire()
+        second.release()
