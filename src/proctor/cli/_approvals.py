@@ -23,9 +23,7 @@ from proctor.runs import Run
 
 State = Literal["pending", "decided", "consumed", "cancelled"]
 
-approvals = Commands(
-    name="approvals", help="See and decide what waits for a person.", help_format="plaintext"
-)
+approvals = Commands(name="approvals", help="Decide what waits for a person.", help_format="plaintext")
 
 
 @approvals.command(name="list")
@@ -148,7 +146,9 @@ def decide(
         Go on with the run and follow it.
     """
     if approve + reject + (respond is not None) != 1:
-        raise InvalidInput("A decision is one of --approve, --reject and --respond TEXT.", hint="Give exactly one.")
+        raise InvalidInput(
+            "A decision is one of --approve, --reject and --respond TEXT.", hint="Give exactly one."
+        )
     loaded = load_settings(config)
     kind: DecisionKind = "approve" if approve else "reject" if reject else "respond"
     decision = Decision(kind=kind, comment=respond if respond is not None else comment, by=by or _user())

@@ -47,7 +47,9 @@ def print_findings(findings: Sequence[Finding], *, json: bool) -> int:
         out.print()
         out.print(Text("to do", style="bold"))
         for finding in todo:
-            out.print(Text.assemble((f"  {finding.what}: ", STYLES[finding.state]), finding.todo), soft_wrap=True)
+            out.print(
+                Text.assemble((f"  {finding.what}: ", STYLES[finding.state]), finding.todo), soft_wrap=True
+            )
     out.print()
     out.print(Text(f"{len(bad)} of {len(findings)} are broken." if bad else "All is well.", style="bold"))
     return bool(bad)

@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import App as Commands
 from cyclopts import Parameter
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from proctor.app import MODEL_CHAIN, TOOL_CHAIN, Link, Loaded, Settings, load_app, load_settings
@@ -60,7 +61,12 @@ def chain(*, json: Json = False) -> None:
     """Show the two chains that every model call and tool call passes, outermost first."""
     chains = {"model call": MODEL_CHAIN, "tool call": TOOL_CHAIN}
     if json:
-        print_json({name: [{"name": link.name, "does": link.does} for link in links] for name, links in chains.items()})
+        print_json(
+            {
+                name: [{"name": link.name, "does": link.does} for link in links]
+                for name, links in chains.items()
+            }
+        )
         return
     out = console()
     for name, links in chains.items():
@@ -99,12 +105,9 @@ def _check_model(settings: Settings, name: str) -> Finding:
     if prices.has_price(name):
         price = "free" if prices.is_free(name) else "price known"
         return Finding(what=what, state="ok", found=f"{settings.models[name].model}, {price}")
-    return Finding(
-        what=what,
-        state="broken",
-        found=f"{settings.models[name].model}: its price isn't known, so every call is refused",
-        todo=f'In [models.{name}], set `price = {{ input = …, output = … }}` per million tokens, or `price = "free"`.',
-    )
+    price = 'price = "free", or price = { input = …, output = … } in dollars for a million tokens'
+    found = f"{settings.models[name].model}: its price isn't known, so every call is refused"
+    return Finding(what=what, state="broken", found=found, todo=f"In [models.{name}] write {price}.")
 
 
 def _check_app(settings: Settings) -> Iterator[Finding]:
@@ -116,7 +119,11 @@ def _check_app(settings: Settings) -> Iterator[Finding]:
     yield Finding(what="app", state="ok", found=f"{settings.app}: {', '.join(app.teams) or 'no team'}")
     offered = {*settings.tools, *app.functions}
     for team in app.teams.values():
-        unknown = [tool for tool in team.tools if tool not in offered and tool.partition(".")[0] not in settings.tools]
+        unknown = [
+            tool
+            for tool in team.tools
+            if tool not in offered and tool.partition(".")[0] not in settings.tools
+        ]
         if unknown:
             todo = f"Add [tools.{unknown[0]}], or correct the name in @app.team."
             found = f"declares tools that nothing offers: {', '.join(unknown)}"
@@ -126,7 +133,7 @@ def _check_app(settings: Settings) -> Iterator[Finding]:
         yield Finding(what=f"teams.{name}", state="note", found="the application has no such team", todo=todo)
 
 
-def _links(links: tuple[Link, ...]) -> object:
+def _links(links: tuple[Link, ...]) -> Table:
     return fields({link.name: link.does for link in links})
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from proctor import store
 from proctor.app import Settings, load_settings
-from proctor.cli._checks import Finding, broken, print_findings
+from proctor.cli._checks import Finding, State, broken, print_findings
 from proctor.cli._config import check_settings
 from proctor.cli._options import ConfigFile, Json
 from proctor.core import DatabaseInUse, DeploymentSettings, ProctorError, SystemClock, ToolServerSettings
@@ -68,7 +68,9 @@ def _python() -> Finding:
     first, beyond = PYTHONS
     fits = first <= sys.version_info[:2] < beyond
     todo = "" if fits else "Use Python 3.11, 3.12 or 3.13."
-    return Finding(what="python", state="ok" if fits else "broken", found=platform.python_version(), todo=todo)
+    return Finding(
+        what="python", state="ok" if fits else "broken", found=platform.python_version(), todo=todo
+    )
 
 
 def _autogen() -> Finding:
@@ -84,9 +86,8 @@ def _autogen() -> Finding:
 
 async def _database(url: str) -> Finding | None:
     """Reachable, of the right schema, writable, and perhaps served by a process."""
-    address = make_url(url)
-    shown = address.render_as_string(hide_password=True)
-    if address.get_backend_name() == "sqlite" and address.database and not Path(address.database).exists():
+    shown = make_url(url).render_as_string(hide_password=True)
+    if (file := _file(url)) is not None and not await asyncio.to_thread(file.exists):
         return Finding(what="database", state="ok", found=f"{shown} is made by the first run")
     try:
         database = store.Database(store.make_engine(url))
@@ -106,6 +107,14 @@ async def _database(url: str) -> Finding | None:
         return Finding(what="database", state="ok", found=f"{shown}, writable{schema}{served}")
     finally:
         await database.close()
+
+
+def _file(url: str) -> Path | None:
+    """SQLite's file."""
+    address = make_url(url)
+    if address.get_backend_name() != "sqlite" or not address.database:
+        return None
+    return Path(address.database)
 
 
 def _write(engine: Engine) -> bool:
@@ -173,13 +182,14 @@ async def _tool_server(name: str, settings: ToolServerSettings) -> Finding:
         return broken(what, error)
     finally:
         await server.close()
-    return Finding(what=what, state="ok", found=f"starts and offers {len(tools)} tool{'s' * (len(tools) != 1)}")
+    return Finding(
+        what=what, state="ok", found=f"starts and offers {len(tools)} tool{'s' * (len(tools) != 1)}"
+    )
 
 
 def _disks(settings: Settings) -> Iterator[Finding]:
-    url = make_url(settings.database.url)
-    if url.get_backend_name() == "sqlite" and url.database:
-        yield _disk("disk of the database", Path(url.database).expanduser())
+    if (file := _file(settings.database.url)) is not None:
+        yield _disk("disk of the database", file)
     if any(deployment.provider == "local" for deployment in settings.models.values()):
         yield _disk("disk of the weights", settings.local.folder.expanduser())
 
@@ -187,7 +197,7 @@ def _disks(settings: Settings) -> Iterator[Finding]:
 def _disk(what: str, path: Path) -> Finding:
     folder = next(parent for parent in path.resolve().parents if parent.exists())
     free = shutil.disk_usage(folder).free
-    state = "broken" if free < NO_DISK else "note" if free < LITTLE_DISK else "ok"
+    state: State = "broken" if free < NO_DISK else "note" if free < LITTLE_DISK else "ok"
     todo = "" if state == "ok" else f"Make room on the disk of {folder}."
     return Finding(what=what, state=state, found=f"{free / 1e9:.1f} GB free", todo=todo)
 
@@ -206,6 +216,6 @@ def _extras(settings: Settings) -> Iterator[Finding]:
             yield Finding(what=what, state="ok", found="not installed, not needed")
         else:
             # Documents are found by their words alone where there are no embeddings.
-            state = "note" if extra == "embeddings" else "broken"
+            state: State = "note" if extra == "embeddings" else "broken"
             todo = f"pip install 'proctor-runtime[{extra}]'"
             yield Finding(what=what, state=state, found="not installed", todo=todo)

@@ -2,9 +2,10 @@
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from proctor.app import Proctor, Settings, load_app, open_proctor
 from proctor.cli._live import View
@@ -27,7 +28,7 @@ class Interrupted(Exception):
 
 
 class Execution:
-    """Executes queued runs. Unlike the engine alone it takes what is its own, and stops at call boundaries."""
+    """Executes queued runs: those that it takes for its own, until it stops at call boundaries."""
 
     def __init__(
         self,
@@ -133,7 +134,9 @@ async def follow(proctor: Proctor, run: Run, view: View, *, after: int = 0, exec
                 elsewhere = True
                 view.note(f"{error.message}: it takes up this run. Following.")
         try:
-            if not await _ends(proctor, run, view, after, stopped, failed):
+            items = proctor.runs.watch(run.id, after=after, until_wait=True)
+            following = view.follow(items, since=run.created_at)
+            if not await _ends(following, stopped=stopped, failed=failed):
                 raise Interrupted(elsewhere=elsewhere)
         finally:
             await execution.stop()
@@ -141,19 +144,21 @@ async def follow(proctor: Proctor, run: Run, view: View, *, after: int = 0, exec
 
 
 async def _ends(
-    proctor: Proctor, run: Run, view: View, after: int, stopped: asyncio.Event, failed: "asyncio.Future[None]"
+    following: Coroutine[Any, Any, None], *, stopped: asyncio.Event, failed: "asyncio.Future[None]"
 ) -> bool:
     """Whether the run ended, or came to wait, before this process was told to stop."""
-    items = proctor.runs.watch(run.id, after=after, until_wait=True)
-    watching = asyncio.create_task(view.follow(items, since=run.created_at))
+    watching = asyncio.create_task(following)
     stopping = asyncio.create_task(stopped.wait())
+    waits: set[asyncio.Future[Any]] = {watching, stopping, failed}
     try:
-        await asyncio.wait({watching, stopping, failed}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         if failed.done():
             failed.result()
-        return watching.done() and watching.result() is None
+        if watching.done():
+            watching.result()
+        return watching.done()
     finally:
-        for each in (watching, stopping, failed):
+        for each in waits:
             each.cancel()
         await asyncio.gather(watching, stopping, return_exceptions=True)
 

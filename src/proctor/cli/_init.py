@@ -24,7 +24,7 @@ def init(folder: Path = Path(), /) -> None:
         raise Conflict(f"{folder / there[0]} is there already", hint="Name another folder, or move it away.")
     folder.mkdir(parents=True, exist_ok=True)
     for name in TEMPLATES:
-        text = files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
+        text = files(__package__).joinpath("templates", f"{name}.template").read_text(encoding="utf-8")
         (folder / name).write_text(text, encoding="utf-8")
     out = console()
     out.print(Text(f"Wrote {' and '.join(str(folder / name) for name in TEMPLATES)}. Next:"), soft_wrap=True)

@@ -14,25 +14,33 @@ from proctor.core import ProctorError
 
 INTERRUPTED = 128 + signal.SIGINT
 
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("proctor-runtime")
+
+
 app = App(
     name="proctor",
     help="Runs AutoGen teams so that no run is lost, no call goes unseen, and people decide what matters.",
     help_epilogue=(
-        "Exit codes of run, resume, watch and decide: 0 completed, 1 failed or cancelled, 2 waits for a person, "
-        "3 refused by policy. All commands: 1 for an error, 64 for a wrong call. PROCTOR_DEBUG=1 shows tracebacks."
+        "Exit codes of run, resume, watch and decide: 0 completed, 1 failed or cancelled, 2 waits for a "
+        "person, 3 refused by policy, 130 stopped. All commands: 1 for an error, 64 for a wrong call. "
+        "PROCTOR_DEBUG=1 shows tracebacks."
     ),
     help_format="plaintext",  # Markdown takes longer to load than all the rest
-    version=lambda: _version(),
+    version=_version,
 )
 app.command("proctor.cli._run:run", name="run", help="Run a team on a text and follow it.")
 app.command("proctor.cli._runs:runs", name="runs", help="List, show, watch, resume and cancel runs.")
 app.command(
     "proctor.cli._approvals:approvals", name="approvals", help="See and decide what waits for a person."
 )
-app.command("proctor.cli._serve:serve", name="serve", help="Execute the runs of this database until stopped.")
+app.command("proctor.cli._serve:serve", name="serve", help="Execute this database's runs until stopped.")
 app.command("proctor.cli._config:config", name="config", help="Show and check the configuration.")
 app.command("proctor.cli._doctor:doctor", name="doctor", help="Check all that Proctor needs on this machine.")
-app.command("proctor.cli._models:models", name="models", help="Fetch the weights of models that run locally.")
+app.command("proctor.cli._models:models", name="models", help="Fetch weights of models that run locally.")
 app.command(
     "proctor.cli._init:init", name="init", help="Write a configuration and a small team to start with."
 )
@@ -61,9 +69,3 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     sys.exit(code)
-
-
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("proctor-runtime")

@@ -4,7 +4,14 @@ import asyncio
 from pathlib import Path
 
 from cyclopts import App as Commands
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.text import Text
 
 from proctor.app import load_settings
@@ -13,9 +20,7 @@ from proctor.cli._output import console, print_json, print_table
 from proctor.models.local import PullProgress, shipped_lock
 from proctor.models.local import pull as pull_weights
 
-models = Commands(
-    name="models", help="Fetch the weights of models that run locally.", help_format="plaintext"
-)
+models = Commands(name="models", help="Fetch weights of models that run locally.", help_format="plaintext")
 
 
 @models.command(name="list")

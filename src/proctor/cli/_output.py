@@ -19,6 +19,8 @@ PLAIN_WIDTH = 100
 GAP = 3
 """Columns between two cells of a table."""
 LEAST_WIDTH = 10
+MINUTE, HOUR, DAY = 60, 3_600, 86_400
+"""Seconds."""
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -90,32 +92,27 @@ def fields(values: Mapping[str, str | Text]) -> Table:
 
 def duration(seconds: float) -> str:
     """A duration for people: `0.42 s`, `12.3 s`, `2 min 5 s`, `3 h 20 min`, `4 d 2 h`."""
-    if seconds < 1:
-        return f"{seconds:.2f} s"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 24:
-        return f"{hours} h {minutes} min"
-    days, hours = divmod(hours, 24)
-    return f"{days} d {hours} h"
+    if seconds < MINUTE:
+        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < HOUR:
+        return f"{whole // MINUTE} min {whole % MINUTE} s"
+    if whole < DAY:
+        return f"{whole // HOUR} h {whole % HOUR // MINUTE} min"
+    return f"{whole // DAY} d {whole % DAY // HOUR} h"
 
 
 def offset(seconds: float) -> str:
     """A time from the start of something: `0:01.2`, `12:34.5`, `3:20:05`."""
-    if seconds < 3600:
-        minutes, rest = divmod(seconds, 60)
-        return f"{minutes:.0f}:{rest:04.1f}" if rest < 59.95 else f"{minutes + 1:.0f}:00.0"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+    tenths = round(seconds * 10)
+    if seconds < HOUR:
+        return f"{tenths // 600}:{tenths // 10 % MINUTE:02}.{tenths % 10}"
+    return f"{tenths // 36_000}:{tenths // 600 % MINUTE:02}:{tenths // 10 % MINUTE:02}"
 
 
 def age(seconds: float) -> str:
     """How long ago something was, roughly: `40 s`, `3 min`, `5 h`, `2 d`."""
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+    for size, unit in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
         if seconds >= size:
             return f"{seconds // size:.0f} {unit}"
     return f"{seconds:.0f} s"

@@ -33,8 +33,8 @@ def run(
 ) -> int:
     """Run a team on a text and follow it.
 
-    The timeline goes to standard error and the answer to standard output. Ctrl-C doesn't lose the run: it stops
-    at its next call and goes on with `proctor runs resume`.
+    The timeline goes to standard error and the answer to standard output. Ctrl-C doesn't lose the run: it
+    stops at its next call and goes on with `proctor runs resume`.
 
     Exit code: 0 completed, 1 failed or cancelled, 2 waits for a person, 3 refused by policy.
 
@@ -88,7 +88,9 @@ def _read(text: str | None) -> str:
             raise InvalidInput("There is no text.", hint="Give it as an argument, or pipe it in.")
         text = read_text(sys.stdin.buffer.read()).removesuffix("\n")
     elif LIKE_AN_OPTION.fullmatch(text):
-        raise InvalidInput(f"There is no option {text}.", hint="A text of that form goes through standard input.")
+        raise InvalidInput(
+            f"There is no option {text}.", hint="A text of that form goes through standard input."
+        )
     else:
         text = read_text(os.fsencode(text))
     if not text.strip():

@@ -14,7 +14,17 @@ from proctor.app import App, Loaded, Proctor, load_settings, open_proctor
 from proctor.cli._execution import Interrupted, carry_on, stop_signals
 from proctor.cli._live import Live, Silent
 from proctor.cli._options import ConfigFile, Json
-from proctor.cli._output import age, console, duration, fields, instant, one_line, print_json, print_table, put
+from proctor.cli._output import (
+    age,
+    console,
+    duration,
+    fields,
+    instant,
+    one_line,
+    print_json,
+    print_table,
+    put,
+)
 from proctor.cli._report import (
     MOODS,
     Report,

@@ -28,8 +28,8 @@ def serve(
 ) -> None:
     """Execute the runs of this database until stopped, and answer on /metrics.
 
-    SIGTERM and Ctrl-C stop it in order: runs stop at their next call, within 2 s, and the next process goes on
-    with them.
+    SIGTERM and Ctrl-C stop it in order: runs stop at their next call, within 2 s, and the next process goes
+    on with them.
 
     Parameters
     ----------
@@ -58,7 +58,10 @@ async def _serve(app: App, settings: Settings, place: str, host: str, port: int)
             metrics = serve_metrics(proctor.metrics.registry, host=host, port=port)
             try:
                 with stop_signals() as stopped:
-                    out.print(Text(f"Executing {', '.join(app.teams)} of {place}. Metrics: {metrics.url}"), soft_wrap=True)
+                    out.print(
+                        Text(f"Executing {', '.join(app.teams)} of {place}. Metrics: {metrics.url}"),
+                        soft_wrap=True,
+                    )
                     await stopped.wait()
                     out.print("Stopping: runs stop at their next call, and go on at the next start.")
             finally:
@@ -98,7 +101,9 @@ class _Desk:
         self._say(run_id, outcome.state, text, MOODS.get(outcome.state, ""))
 
     def _say(self, run_id: str, word: str, text: str, style: str) -> None:
-        line = Text.assemble(f"{datetime.now(UTC).astimezone():%H:%M:%S}  {run_id}  ", (f"{word:9}", style), f"  {text}")
+        line = Text.assemble(
+            f"{datetime.now(UTC).astimezone():%H:%M:%S}  {run_id}  ", (f"{word:9}", style), f"  {text}"
+        )
         self._out.print(line, soft_wrap=True)
 
 

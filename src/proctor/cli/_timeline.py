@@ -1,6 +1,6 @@
 """A run's events as lines: when, who, what, and what it took."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from proctor.cli._output import duration, offset, one_line, put
-from proctor.core import Event, JsonObject, JsonValue, canonical_json, format_usd
+from proctor.core import Event, EventType, JsonObject, JsonValue, canonical_json, format_usd
 from proctor.runs import RecordedCall
 
 Mood = Literal["plain", "spoken", "good", "bad", "asks"]
@@ -26,6 +26,8 @@ DETAIL = 300
 
 RESULTS = frozenset({"model.called", "tool.called", "human.answered"})
 """Events that are recorded together with a call's outcome, in the same order."""
+UNSAID = frozenset({"human.answered", "run.waiting"})
+"""Events that say what another one says: the decision, and the question."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,29 +53,23 @@ class Timeline:
 
     def line(self, event: Event, call: RecordedCall | None = None) -> Line | None:
         """The line of an event, or nothing where another line says it already."""
-        data, who = event.data, event.agent or "run"
         match event.type:
             case "message":
-                what = "hands off" if data["kind"] == "HandoffMessage" else "says"
-                text = str(data["text"]).strip()
-                text = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
-                return Line(at=event.at, who=who, what=what, text=text, mood="spoken")
+                return _message_line(event)
             case "model.called":
                 return _model_line(event)
-            case "tool.refused":
-                self._refused.add((event.agent, data["tool"]))
-                text = f"{_tool(data)}: {data['reason']}"
-                return Line(at=event.at, who=who, what="refused", text=one_line(text), mood="bad")
             case "tool.called":
-                if data["refused_by"] and (event.agent, data["tool"]) in self._refused:
-                    self._refused.discard((event.agent, data["tool"]))
-                    return None
-                return _tool_line(event, call)
-            case "human.answered" | "run.waiting":
-                return None  # the decision and the question stand there already
-            case _:
-                what, text, mood = _plain(event)
-                return Line(at=event.at, who=who, what=what, text=text, mood=mood)
+                return None if self._was_refused(event) else _tool_line(event, call)
+            case "tool.refused":
+                self._refused.add((event.agent, event.data["tool"]))
+        return None if event.type in UNSAID else _plain_line(event)
+
+    def _was_refused(self, event: Event) -> bool:
+        """Whether the line of a refusal stands there already."""
+        refused = (event.agent, event.data["tool"])
+        known = bool(event.data["refused_by"]) and refused in self._refused
+        self._refused.discard(refused)
+        return known
 
 
 def lines(events: Sequence[Event], calls: Sequence[RecordedCall]) -> Iterator[Line]:
@@ -118,9 +114,20 @@ def asked(action: JsonObject) -> str:
     if "tool" in action:
         return one_line(f"{_tool(action)} {_arguments(action)}")
     conversation = action.get("conversation")
-    if isinstance(conversation, Sequence) and conversation and isinstance(last := conversation[-1], dict):
+    if isinstance(conversation, Sequence) and conversation and isinstance(last := conversation[-1], Mapping):
         return one_line(f"{last.get('from')}: {last.get('text')}")
     return one_line(canonical_json(action))
+
+
+def _message_line(event: Event) -> Line:
+    text = str(event.data["text"]).strip()
+    return Line(
+        at=event.at,
+        who=event.agent,
+        what="hands off" if event.data["kind"] == "HandoffMessage" else "says",
+        text=text if len(text) <= LONGEST else f"{text[:LONGEST]}…",
+        mood="spoken",
+    )
 
 
 def _model_line(event: Event) -> Line:
@@ -165,41 +172,58 @@ def _tool_line(event: Event, call: RecordedCall | None) -> Line:
     )
 
 
-def _plain(event: Event) -> tuple[str, str, Mood]:
-    """What happened, in what detail, and how grave it is."""
-    data = event.data
-    match event.type:
-        case "run.started":
-            return "started", f"team {data['team']}, {event.run_id}", "plain"
-        case "run.completed":
-            return "completed", "", "good"
-        case "run.failed":
-            return "failed", one_line(str(data["message"])), "bad"
-        case "run.refused":
-            return "refused", one_line(str(data["reason"])), "bad"
-        case "run.resumed" | "run.cancelled":
-            return event.type.removeprefix("run."), "", "plain"
-        case "model.retried":
-            text = f"{data['deployment']}: {data['error']}; once more after {data['wait_s']} s"
-            return "retries", text, "asks"
-        case "tool.limit_reached":
-            return "limit", f"{data['iterations']} rounds of tools are used up", "asks"
-        case "approval.requested":
-            action = data["action"]
-            return "asks", f"{asked(action) if isinstance(action, dict) else ''} ({data['id']})", "asks"
-        case "approval.decided":
-            comment = f": {data['comment']}" if data["comment"] else ""
-            by = f"{data['by']} " if data["by"] else ""
-            return "decided", one_line(f"{by}{_past(str(data['decision']))}{comment}"), "good"
-        case "policy.verdict":
-            rules = data["rules"]
-            said = ", ".join(map(str, rules)) if isinstance(rules, Sequence) else str(rules)
-            return "policy", f"{data['stage']}: {data['outcome']} ({said})", "asks"
-        case "budget.refused":
-            spent, limit = _usd(data["spent_micros"]), _usd(data["limit_micros"])
-            return "budget", f"{spent} of {limit} is spent: the call is refused", "bad"
-        case _:
-            return event.type, one_line(canonical_json(data)), "plain"
+def _plain_line(event: Event) -> Line:
+    mood, what, say = _SAYINGS.get(event.type, ("plain", event.type, canonical_json))
+    text = one_line(say(event.data))
+    if event.type == "run.started":
+        text += f", {event.run_id}"
+    return Line(at=event.at, who=event.agent or "run", what=what, text=text, mood=mood)
+
+
+def _nothing(_: JsonObject) -> str:
+    return ""
+
+
+def _asks(data: JsonObject) -> str:
+    action = data["action"]
+    return f"{asked(action) if isinstance(action, Mapping) else ''} ({data['id']})"
+
+
+def _decided(data: JsonObject) -> str:
+    by = f"{data['by']} " if data["by"] else ""
+    comment = f": {data['comment']}" if data["comment"] else ""
+    return f"{by}{_past(str(data['decision']))}{comment}"
+
+
+def _verdict(data: JsonObject) -> str:
+    rules = data["rules"]
+    said = ", ".join(map(str, rules)) if isinstance(rules, Sequence) else str(rules)
+    return f"{data['stage']}: {data['outcome']} ({said})"
+
+
+def _over_budget(data: JsonObject) -> str:
+    return f"{_usd(data['spent_micros'])} of {_usd(data['limit_micros'])} is spent: the call is refused"
+
+
+_SAYINGS: Mapping[EventType, tuple[Mood, str, Callable[[JsonObject], str]]] = {
+    "run.started": ("plain", "started", lambda data: f"team {data['team']}"),
+    "run.resumed": ("plain", "resumed", _nothing),
+    "run.completed": ("good", "completed", _nothing),
+    "run.failed": ("bad", "failed", lambda data: str(data["message"])),
+    "run.refused": ("bad", "refused", lambda data: str(data["reason"])),
+    "run.cancelled": ("asks", "cancelled", _nothing),
+    "model.retried": (
+        "asks",
+        "retries",
+        lambda data: f"{data['deployment']}: {data['error']}; once more after {data['wait_s']} s",
+    ),
+    "tool.refused": ("bad", "refused", lambda data: f"{_tool(data)}: {data['reason']}"),
+    "tool.limit_reached": ("asks", "limit", lambda data: f"{data['iterations']} rounds of tools are used up"),
+    "approval.requested": ("asks", "asks", _asks),
+    "approval.decided": ("good", "decided", _decided),
+    "policy.verdict": ("asks", "policy", _verdict),
+    "budget.refused": ("bad", "budget", _over_budget),
+}
 
 
 def _past(decision: str) -> str:
@@ -212,7 +236,7 @@ def _tool(data: JsonObject) -> str:
 
 def _arguments(request: JsonObject) -> str:
     arguments = request.get("arguments")
-    if not isinstance(arguments, dict) or not arguments:
+    if not isinstance(arguments, Mapping) or not arguments:
         return "()"
     return f"({', '.join(f'{name}={canonical_json(value)}' for name, value in arguments.items())})"
 

@@ -19,7 +19,7 @@ _SECRET_IN_URL = re.compile(r"(://[^:/@\s]*:)[^@\s]+@")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any) -> Any:  # noqa: PLR0911 - one for each type
     """Settings as JSON and TOML know values. Secrets are masked; durations are seconds."""
     match value:
         case BaseModel():

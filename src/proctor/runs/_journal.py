@@ -19,7 +19,8 @@ from proctor.runs._sql import EventDraft
 from proctor.runs._values import CallKey, RecordedCall
 from proctor.store import Database, Job
 
-Listener = Callable[[str, EventDraft], None]
+Listener = Callable[[str], None]
+"""Told of each run whose log has grown, once that can be read."""
 
 
 @dataclass(slots=True)
@@ -84,7 +85,6 @@ class Journal:
         """Adds to the run's log with the next commit."""
         draft = EventDraft(type=type, agent=agent, data=data, at=self._clock.now())
         self._batch.events.append(draft)
-        self._listener(self._run_id, draft)
         self._arm()
 
     def started(self, key: CallKey, request: JsonObject, at: datetime) -> None:
@@ -198,6 +198,8 @@ class Journal:
             if error is not None:
                 self.failure = error
                 self._on_failure()
+            elif batch.events:
+                self._listener(self._run_id)
             written.set_result(None)
             if self._batch:
                 self._arm()

@@ -315,7 +315,7 @@ class Runs:
             if not self._watchers[run_id]:
                 del self._watchers[run_id]
 
-    def _wake(self, run_id: str, _draft: EventDraft | None = None) -> None:
+    def _wake(self, run_id: str) -> None:
         for queue in self._watchers.get(run_id, ()):
             queue.put_nowait(None)
 

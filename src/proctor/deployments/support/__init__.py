@@ -1,7 +1,7 @@
 """The customer-support deployment: its teams, its shop behind an MCP server, and its help articles.
 
-Run it with `proctor run proctor.deployments.support:support "How long can I return something?"`. The shop's server
-lives beneath this package, so that names are loaded when they are first used: it starts without AutoGen.
+Run it with `proctor run proctor.deployments.support:support "How long can I return something?"`.
+Names are loaded when they are first used: the shop's server lives in this package and starts without AutoGen.
 """
 
 from importlib import import_module

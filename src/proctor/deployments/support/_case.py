@@ -29,6 +29,15 @@ _ALLOWS = {
 }
 """What a customer can do with an order of each status."""
 
+_DESKS: dict[Wish, tuple[DeskName, str | None]] = {
+    "product": ("products", None),
+    "person": ("handovers", None),
+    "cancel": ("cancellations", "pending"),
+    "change": ("changes", "pending"),
+    "return": ("returns", "delivered"),
+}
+"""Who can do what is wished for, and the status that an order of the customer must have."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
@@ -58,21 +67,10 @@ def orders_in(text: str) -> tuple[str, ...]:
 
 def desk_for(wish: Wish, case: Case) -> DeskName:
     """The desk with the tools that the wish needs and the data allow; without either, the adviser."""
-    match wish:
-        case "product":
-            return "products"
-        case "person":
-            return "handovers"
-        case "cancel" if "pending" in case.statuses():
-            return "cancellations"
-        case "change" if "pending" in case.statuses():
-            return "changes"
-        case "return" if "delivered" in case.statuses():
-            return "returns"
-        case "profile" if case.customer is not None:
-            return "profiles"
-        case _:
-            return "adviser"
+    if wish == "profile":
+        return "profiles" if case.customer is not None else "adviser"
+    desk, status = _DESKS.get(wish, ("adviser", None))
+    return desk if status is None or status in case.statuses() else "adviser"
 
 
 def describe(case: Case, desk: DeskName) -> Iterator[str]:
@@ -92,7 +90,8 @@ def describe(case: Case, desk: DeskName) -> Iterator[str]:
         yield _order(order)
         if desk in ("changes", "returns"):
             yield from (
-                f"- item {line['item_id']} of product {line['product_id']}: {line['name']}, {_options(line['options'])}"
+                f"- item {line['item_id']} of product {line['product_id']}: {line['name']}, "
+                f"{_options(line['options'])}"
                 for line in order["items"]
             )
     for order_id in case.unknown:

@@ -13,7 +13,6 @@ from pydantic import BaseModel
 
 from proctor.deployments.support._case import (
     Case,
-    DeskName,
     Wish,
     describe,
     desk_for,
@@ -25,7 +24,8 @@ from proctor.deployments.support._shelf import language_of
 from proctor.deployments.support.shop import Order, User
 
 _MOST_ORDERS = 3
-_LANGUAGES = {"en": "the customer's language", "zh": "Chinese"}
+_IN_CHINESE = "\n(Answer in Chinese.)"
+"""The facts of the database are English, which lets a small model forget the customer's language."""
 DESK = "desk"
 """The key of a message's metadata that says which desk goes on."""
 
@@ -38,7 +38,7 @@ class Request(BaseModel):
 
 
 class Retriever(BaseChatAgent):
-    """Posts what the knowledge base and the shop's database hold on a request, and names the desk that goes on."""
+    """Posts what the knowledge base and the shop's database hold on a request, and names the next desk."""
 
     def __init__(self, name: str, workbench: Workbench) -> None:
         super().__init__(name, "Looks up what is known; changes nothing.")
@@ -50,7 +50,9 @@ class Retriever(BaseChatAgent):
         return (TextMessage,)
 
     async def on_messages(
-        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
+        self,
+        messages: Sequence[BaseChatMessage],
+        cancellation_token: CancellationToken,  # noqa: ARG002 - the run owns cancellation
     ) -> Response:
         """The facts, for the desk in the message's metadata."""
         said = "\n".join(message.to_model_text() for message in messages if message.source == "user")
@@ -61,11 +63,12 @@ class Retriever(BaseChatAgent):
         case = await self._case(said)
         desk = desk_for(request.wish, case)
         facts = "\n".join(describe(case, desk))
-        passages = await self._passages(f"{request.query}\n{said}", said, desk)
+        limit = 2 if desk == "adviser" and not case.orders else 1
+        passages = await self._passages(f"{request.query}\n{said}", language_of(said), limit)
         parts = [
             f"# From the help articles\n{passages}" if passages else "",
             f"# From the shop's database\n{facts}" if facts else "",
-            f"# The customer's message\n{said}\n(Answer in {_LANGUAGES[language_of(said)]}.)",
+            f"# The customer's message\n{said}{_IN_CHINESE if language_of(said) == 'zh' else ''}",
         ]
         content = "\n\n".join(filter(None, parts))
         return Response(chat_message=TextMessage(content=content, source=self.name, metadata={DESK: desk}))
@@ -87,9 +90,8 @@ class Retriever(BaseChatAgent):
         unknown = tuple(order_id for order_id in named if order_id not in own)
         return Case(customer=customer, orders=tuple(orders), unknown=unknown)
 
-    async def _passages(self, query: str, said: str, desk: DeskName) -> str:
-        limit = 2 if desk == "adviser" else 1
-        found = await self._ask("search_knowledge", query=query, language=language_of(said), limit=limit)
+    async def _passages(self, query: str, language: str, limit: int) -> str:
+        found = await self._ask("search_knowledge", query=query, language=language, limit=limit)
         return passages_text(json.loads(found)) if found else ""
 
     async def _ask_json(self, tool: str, **arguments: Any) -> Any:

@@ -89,7 +89,7 @@ def _entry(product: Product) -> Document:
                 values.append(value)
     choices = "; ".join(f"{name}: {', '.join(sorted(values))}" for name, values in options.items())
     text = (
-        f"# {product['name']}\n{product['name']}, product id {product['product_id']}: {len(prices)} variants from "
-        f"${min(prices):.2f} to ${max(prices):.2f}. {choices}."
+        f"# {product['name']}\n{product['name']}, product id {product['product_id']}: {len(prices)} variants "
+        f"from ${min(prices):.2f} to ${max(prices):.2f}. {choices}."
     )
     return Document(name=f"catalogue/{product['product_id']}", text=text)

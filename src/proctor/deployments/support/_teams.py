@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.base import ChatAgent, Team
@@ -29,18 +30,18 @@ person: wants to talk to a person"""
 _VOICE = """\
 You answer customers of the online shop Lantern & Loom. The facts have been looked up for you: rely on them \
 alone, and copy names, figures and numbers exactly. Answer in the customer's language, in one to three short \
-sentences, and answer just what was asked. Nothing is done unless a tool did it: never say so otherwise. If the \
-facts don't hold the answer, say so and offer to hand over to a person."""
+sentences, and answer just what was asked. Nothing is done unless a tool did it: never say so otherwise. \
+If the facts don't hold the answer, say so and offer to hand over to a person."""
 
 _REVISER = """\
 A manager has read the last answer to a customer. Write the final message to the customer in the customer's \
-language: what the manager says counts more than the answer. If the manager only rejects the answer, say that a \
-colleague will write to the customer by e-mail, and nothing else."""
+language: what the manager says counts more than the answer. If the manager only rejects the answer, say that \
+a colleague will write to the customer by e-mail, and nothing else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """An actor: its place in the team, the few tools that its cases need, and what it is told beside the voice."""
+    """An actor: the few tools that its cases need, and what it is told beside the voice."""
 
     agent: str
     tools: tuple[str, ...] = ()
@@ -48,8 +49,8 @@ class Desk:
 
 
 _ACT = (
-    "The customer and the order have been checked: call the tool once if the customer asks for the action clearly. "
-    "If something that it needs is missing, ask for it instead. Afterwards tell what was done"
+    "The customer and the order have been checked: call the tool once if the customer asks for the action "
+    "clearly. If something that it needs is missing, ask for it instead. Afterwards tell what was done"
 )
 
 DESKS: dict[DeskName, Desk] = {
@@ -103,7 +104,7 @@ TOOLS = [*LOOK_UP, *dict.fromkeys(tool for desk in DESKS.values() for tool in de
 def make_app() -> proctor.App:
     """The support desk as an application.
 
-    Its configuration has a model `small` and the tool server `store`, which is `proctor-store-mcp --root FOLDER`.
+    Its configuration has a model `small` and a tool server `store`: `proctor-store-mcp --root FOLDER`.
     """
     shelf = Shelf()
     app = proctor.App(lifespan=shelf.opened)
@@ -142,7 +143,7 @@ def _flow(ctx: proctor.TeamContext, *, last: list[ChatAgent]) -> Team:
         graph.add_edge(retriever, actor, condition=_goes_to(name))
         if last:
             graph.add_edge(actor, last[0], activation_condition="any")
-    for before, after in zip(last, last[1:], strict=False):
+    for before, after in pairwise(last):
         graph.add_edge(before, after, condition=_is_no_approval)
     return GraphFlow(
         graph.get_participants(), graph=graph.build(), custom_message_types=[StructuredMessage[Request]]

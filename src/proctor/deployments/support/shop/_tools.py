@@ -225,8 +225,7 @@ TOOLS = _table(
     Tool(
         name="transfer_to_human_agents",
         description="Hand the customer over to a person. Use it when the customer asks for one, or when "
-        "neither the "
-        "policy nor any other tool covers the request; not when the policy says no.",
+        "neither the policy nor any other tool covers the request; not when the policy says no.",
         effect="reads",
         arguments=_Summary,
         function=_transfer,
@@ -241,8 +240,7 @@ TOOLS = _table(
     Tool(
         name="find_user_id_by_name_zip",
         description="Find a customer's user id by first name, last name and zip code. Use it when the "
-        "e-mail address "
-        "is unknown or leads to nobody.",
+        "e-mail address is unknown or leads to nobody.",
         effect="reads",
         arguments=_NameZip,
         function=_lookup.find_user_id_by_name_zip,
@@ -250,8 +248,7 @@ TOOLS = _table(
     Tool(
         name="get_user_details",
         description="Look up a customer's profile: name, default address, e-mail, payment methods with "
-        "gift card "
-        "balances, and order ids.",
+        "gift card balances, and order ids.",
         effect="reads",
         arguments=_User,
         function=_lookup.get_user_details,
@@ -288,9 +285,8 @@ TOOLS = _table(
     Tool(
         name="cancel_pending_order",
         description="Cancel a whole order that is still 'pending' and refund it. A gift card has its "
-        "money back at "
-        f"once, other methods in 5 to 7 business days. An order with changed items can't be cancelled. "
-        f"{_CONFIRM}",
+        "money back at once, other methods in 5 to 7 business days. An order with changed items can't be "
+        f"cancelled. {_CONFIRM}",
         effect="writes",
         arguments=_Cancellation,
         function=_orders.cancel_pending_order,
@@ -304,20 +300,18 @@ TOOLS = _table(
     ),
     Tool(
         name="modify_pending_order_items",
-        description="Replace items of an order that is still 'pending' by other available variants of the "
-        "same "
-        "products, and settle the price difference. It works once an order, and the order can't be "
-        "changed or "
-        f"cancelled afterwards, so collect every wanted change first. {_CONFIRM}",
+        description="Replace items of an order that is still 'pending' by other available variants of "
+        "the same products, and settle the price difference. It works once an order, and the order can't "
+        f"be changed or cancelled afterwards, so collect every wanted change first. {_CONFIRM}",
         effect="writes",
         arguments=_Swap,
         function=_orders.modify_pending_order_items,
     ),
     Tool(
         name="modify_pending_order_payment",
-        description="Let another payment method of the customer pay an order that is still 'pending'; the "
-        "former one "
-        f"is refunded. A gift card must cover the whole amount. It works once an order. {_CONFIRM}",
+        description="Let another payment method of the customer pay an order that is still 'pending'; "
+        "the former one is refunded. A gift card must cover the whole amount. It works once an order. "
+        f"{_CONFIRM}",
         effect="writes",
         arguments=_PaymentChange,
         function=_orders.modify_pending_order_payment,
@@ -333,21 +327,17 @@ TOOLS = _table(
     Tool(
         name="return_delivered_order_items",
         description="Request the return of items of a 'delivered' order. It works once an order, and not "
-        "together "
-        "with an exchange, so collect every item first. The customer gets an e-mail that says how to send "
-        "them back. "
-        f"{_CONFIRM}",
+        "together with an exchange, so collect every item first. The customer gets an e-mail that says "
+        f"how to send them back. {_CONFIRM}",
         effect="writes",
         arguments=_Return,
         function=_orders.return_delivered_order_items,
     ),
     Tool(
         name="exchange_delivered_order_items",
-        description="Request the exchange of items of a 'delivered' order for other available variants of "
-        "the same "
-        "products. It works once an order, and not together with a return, so collect every item first. "
-        "The customer "
-        f"gets an e-mail that says how to send them back. {_CONFIRM}",
+        description="Request the exchange of items of a 'delivered' order for other available variants "
+        "of the same products. It works once an order, and not together with a return, so collect every "
+        f"item first. The customer gets an e-mail that says how to send them back. {_CONFIRM}",
         effect="writes",
         arguments=_Swap,
         function=_orders.exchange_delivered_order_items,

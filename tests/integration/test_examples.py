@@ -1,0 +1,79 @@
+"""Each sample of the documentation runs."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import make_settings
+
+import proctor
+from proctor.app import load_app, load_settings
+from proctor.core import ModelCall
+from proctor.deployments.support.shop import create_tenant, make_sample
+from proctor.testing import Reply, ScriptedModel, tool_call
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+
+
+def settings_for(tmp_path: Path, **more: object) -> proctor.Settings:
+    return make_settings(f"sqlite:///{tmp_path}/proctor.db", **more)
+
+
+def test_the_examples_configuration_is_valid() -> None:
+    loaded = load_settings(EXAMPLES / "proctor.toml", environ={})
+    assert set(loaded.settings.models) == {"small", "large"}
+
+
+async def test_a_single_agent_answers(tmp_path: Path) -> None:
+    app = load_app(str(EXAMPLES / "single_agent.py"))
+    model = ScriptedModel(["Hello to you."])
+    async with proctor.open(app, settings=settings_for(tmp_path), providers={"openai": model}) as running:
+        run = await running.run("assistant", "Hello")
+    assert (run.state, run.result) == ("completed", "Hello to you.")
+
+
+async def test_agents_collaborate_over_the_tools_of_an_mcp_server(tmp_path: Path) -> None:
+    create_tenant(tmp_path / "shop", "default", make_sample(1))
+    app = load_app(str(EXAMPLES / "tools_over_mcp.py"))
+
+    def script(call: ModelCall) -> Reply:
+        if not call.tools:
+            return "The customer wants to know about order #W0000000."
+        if call.messages[-1]["role"] != "tool":
+            return [tool_call("get_order_details", order_id="#W0000000")]
+        return f"The store says: {call.messages[-1]['content']}"
+
+    command = [sys.executable, "-m", "proctor.deployments.support.shop", "--root", str(tmp_path / "shop")]
+    settings = settings_for(tmp_path, tools={"store": {"command": command}})
+    async with proctor.open(app, settings=settings, providers={"openai": ScriptedModel(script)}) as running:
+        run = await running.run("collaboration", "Where is my order #W0000000?")
+        calls = await running.runs.calls(run.id)
+    assert run.state == "completed", run.error
+    assert [call.key.agent for call in calls] == ["analyst", "executor", "executor", "executor"]
+    assert run.result is not None
+    assert run.result.startswith("The store says: ")
+
+
+@pytest.mark.parametrize(("kind", "drafts"), [("approve", 1), ("reject", 2)])
+async def test_a_person_confirms(tmp_path: Path, kind: str, drafts: int) -> None:
+    app = load_app(str(EXAMPLES / "person_confirms.py"))
+    model = ScriptedModel(lambda call: f"Draft {len(call.messages)}")
+    async with proctor.open(app, settings=settings_for(tmp_path), providers={"openai": model}) as running:
+        run = await running.run("confirmed", "Write to the customer")
+        while run.state == "waiting":
+            (approval,) = await running.approvals()
+            answer = proctor.Decision(kind=kind if len(model.calls) == 1 else "approve", by="ann")  # type: ignore[arg-type]
+            await running.decide(approval.id, answer)
+            run = await running.wait(run.id)
+    assert run.state == "completed"
+    assert len(model.calls) == drafts
+
+
+async def test_the_twenty_lines_wait_for_somebody(tmp_path: Path) -> None:
+    app = load_app(str(EXAMPLES / "twenty_lines.py"))
+    model = ScriptedModel([[tool_call("cancel_order", order_id="W7")]])
+    async with proctor.open(app, settings=settings_for(tmp_path), providers={"openai": model}) as running:
+        run = await running.run("triage", "Please cancel my order W7.")
+        (approval,) = await running.approvals()
+    assert run.state == "waiting"
+    assert approval.question.action["arguments"] == {"order_id": "W7"}

@@ -1,0 +1,129 @@
+import io
+from datetime import UTC, datetime, timedelta
+
+from rich.console import Console
+
+from proctor.cli._timeline import lines, print_lines
+from proctor.core import Event
+from proctor.runs import CallKey, RecordedCall
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+ANSWERED = {
+    "deployment": "small",
+    "model": "gpt-1",
+    "input": 812,
+    "output": 45,
+    "cached_input": 0,
+    "cost": 1234,
+    "attempts": 2,
+    "ms": 1240.0,
+}
+
+
+def used(tool: str = "refund", *, refused_by: str = "", error: bool = False) -> dict[str, object]:
+    return {
+        "server": "orders",
+        "tool": tool,
+        "effect": "consequential",
+        "error": error,
+        "refused_by": refused_by,
+        "cost": 0,
+        "ms": 20.0,
+    }
+
+
+def log(*happened: tuple[str, str, dict[str, object]]) -> list[Event]:
+    return [
+        Event(run_id="run_1", seq=seq, at=START + timedelta(seconds=seq), type=type, agent=agent, data=data)
+        for seq, (type, agent, data) in enumerate(happened, start=1)
+    ]
+
+
+def call(kind: str, position: int | None, outcome: dict[str, object] | None) -> RecordedCall:
+    return RecordedCall(
+        key=CallKey(agent="clerk", kind=kind, fingerprint=str(position), occurrence=0),
+        position=position,
+        attempt=1,
+        request={"arguments": {"order": 7}},
+        outcome=outcome,
+        cost=0,
+        started_at=START,
+        duration_ms=1.0,
+    )
+
+
+def printed(events: list[Event], calls: list[RecordedCall] | None = None) -> list[str]:
+    console = Console(file=io.StringIO(), width=100)
+    print_lines(lines(events, calls or []), console, since=START)
+    return console.file.getvalue().splitlines()
+
+
+def test_a_timeline_says_when_who_what_and_what_it_took():
+    events = log(
+        ("run.started", "", {"team": "desk"}),
+        ("model.called", "clerk", ANSWERED),
+        ("tool.called", "clerk", used()),
+        ("message", "clerk", {"kind": "TextMessage", "text": "Done.\nAll of it."}),
+        ("run.completed", "", {"characters": 5}),
+    )
+    calls = [call("model", 0, {}), call("tool", 1, {"text": "paid"}), call("tool", None, None)]
+
+    assert printed(events, calls) == [
+        " 0:01.0  run             started     team desk, run_1",
+        " 0:02.0  clerk           model       small (gpt-1), 2 attempts       812→45 tok  $0.001234     1.2 s",
+        " 0:03.0  clerk           tool        orders.refund                                          0.02 s",
+        "                                     (order=7) → paid",
+        " 0:04.0  clerk           says        Done.",
+        "                                     All of it.",
+        " 0:05.0  run             completed",
+    ]
+
+
+def test_every_line_stays_within_the_width():
+    text = "word " * 100 + "x" * 300 + "很长的中文" * 50
+    events = log(
+        ("message", "a-very-long-name/of-an-agent", {"kind": "TextMessage", "text": text}),
+        ("tool.called", "clerk", used("t" * 200)),
+        ("run.failed", "", {"code": "model", "message": text}),
+    )
+
+    widths = [Console().measure(line).maximum for line in printed(events, [call("tool", 0, {"text": text})])]
+
+    assert max(widths) <= 100
+
+
+def test_a_refused_call_has_one_line():
+    refused = {"server": "orders", "tool": "refund", "rule": "allow", "reason": "not declared"}
+    events = log(
+        ("tool.refused", "clerk", refused),
+        ("tool.called", "clerk", used(refused_by="allow")),
+        ("tool.called", "clerk", used(refused_by="ann")),
+    )
+
+    assert [(line.what, line.text) for line in lines(events, [])] == [
+        ("refused", "orders.refund: not declared"),
+        ("refused", "orders.refund by ann"),
+    ]
+
+
+def test_questions_and_decisions_tell_the_action_and_the_person():
+    action = {"server": "orders", "tool": "refund", "arguments": {"order": 7, "to": "ann"}}
+    events = log(
+        ("approval.requested", "clerk", {"id": "apr_1", "kind": "action", "action": action}),
+        ("run.waiting", "", {}),
+        ("approval.decided", "clerk", {"id": "apr_1", "decision": "reject", "by": "ann", "comment": "too late"}),
+        ("human.answered", "clerk", {"decision": "reject", "by": "ann"}),
+        ("policy.verdict", "", {"stage": "input", "outcome": "redact", "rules": ["input.password"]}),
+    )
+
+    assert [(line.what, line.text) for line in lines(events, [])] == [
+        ("asks", 'orders.refund (order=7, to="ann") (apr_1)'),
+        ("decided", "ann rejected: too late"),
+        ("policy", "input: redact (input.password)"),
+    ]
+
+
+def test_a_kind_of_event_that_is_new_is_shown_as_it_is():
+    [line] = lines(log(("tool.started", "clerk", {"tool": "refund"})), [])
+
+    assert (line.what, line.text) == ("tool.started", '{"tool":"refund"}')
