@@ -122,7 +122,7 @@ async def _measure_pair(sizes: Sizes, pythons: dict[Contender, Path], url: str, 
             workers[name] = worker
         for (scenario, concurrency), samples in measured.samples.items():
             for name, worker in workers.items():
-                order = {"scenario": scenario, "concurrency": concurrency, "runs": sizes.runs}
+                order: dict[str, Any] = {"scenario": scenario, "concurrency": concurrency, "runs": sizes.runs}
                 figures = await worker.tell(**order, warmup=sizes.warmup)
                 sample = Sample(contender=name, **(order | figures))
                 samples.append(sample)

@@ -1,33 +1,30 @@
 """Recorded tasks of a shop's support desk, carried out once each: is everything as recorded, exactly once?
 
-The official tasks of tau-bench and tau2-bench, as recorded sequences of calls. A scripted model in a real AutoGen
-team asks for the recorded calls; they pass the whole runtime, an approval for each write, and the shop's MCP
-server, which carries them out. Promised are, for all tasks: the hash of the shop's database is the recorded one, the
-shop's own effect ledger holds each write exactly once and in order, each under an approval of exactly its
-arguments and none where the task has none, and what fails is passed on as an error.
+The official tasks of tau-bench and tau2-bench, as recorded sequences of calls. A scripted model in a real
+AutoGen team asks for the recorded calls; they pass the whole runtime, an approval for each write, and the shop's
+MCP server, which carries them out. Promised are, for all tasks: the hash of the shop's database is the recorded
+one, the shop's own effect ledger holds each write exactly once and in order, each under an approval of exactly
+its arguments and none where the task has none, and what fails is passed on as an error.
 
     uv run python -m benchmarks.tau_replay --domain retail --json
 """
 
 import asyncio
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from benchmarks._replay._check import Checked, totals
-from benchmarks._replay._data import load_file, load_tasks, spread
-from benchmarks._replay._replay import replay
-from benchmarks._replay._report import fail, finish
+from benchmarks._replay._data import load_tasks, spread
+from benchmarks._replay._report import SHOWN, fail, finish, logs_to_stderr, totals
 from proctor import ProctorError
 
-app = App(name="benchmarks.tau_replay", help="Recorded support tasks, carried out and compared.")
+if TYPE_CHECKING:
+    from benchmarks._replay._check import Checked
 
-SHOWN = 20
-"""Tasks with faults that are told."""
+app = App(name="benchmarks.tau_replay", help="Recorded support tasks, carried out and compared.")
 
 
 @app.default
@@ -42,10 +39,13 @@ def main(
     as_json: Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object.")] = False,
 ) -> None:
     """Carry out recorded tasks and compare."""
+    # Here because the processes that look at shops import this module and need none of it.
+    from benchmarks._replay._replay import replay
+
+    logs_to_stderr()
     began = time.perf_counter()
     try:
-        tasks = load_tasks(domain) if data is None else [task for file in data for task in load_file(file)]
-        tasks = spread(tasks, limit)
+        tasks = spread(load_tasks(domain, data), limit)
         checked = asyncio.run(replay(tasks, parallel=parallel))
     except ProctorError as error:
         fail("tau_replay", error, as_json=as_json)
@@ -53,7 +53,7 @@ def main(
     finish(figures(domain, checked, seconds), as_json=as_json)
 
 
-def figures(domain: str, checked: Sequence[Checked], seconds: float) -> dict[str, Any]:
+def figures(domain: str, checked: "Sequence[Checked]", seconds: float) -> dict[str, Any]:
     """What is printed."""
     wrong = [one for one in checked if one.faults]
     readers = [one for one in checked if one.writes == 0]

@@ -15,7 +15,7 @@ _TIMEOUT = 600
 
 
 def python_of(contender: str) -> Path:
-    """The interpreter of a contender: this one for Proctor, else one of the same version in its own environment."""
+    """A contender's interpreter: this one for Proctor, else one of this version in its own environment."""
     if contender == "proctor":
         return Path(sys.executable)
     folder = CACHE / f"{contender}-{sys.version_info.major}.{sys.version_info.minor}"

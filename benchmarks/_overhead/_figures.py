@@ -83,7 +83,7 @@ class Check:
 
 
 def cell_of(samples: Sequence[Sample], rivals: Sequence[Rival]) -> Cell:
-    """The figures of one scenario at one concurrency, each contender's samples being in the order of pairs."""
+    """The figures of one scenario at one concurrency. Each contender's samples are in the order of pairs."""
     own = _of("proctor", samples)
     others = {rival: _of(rival, samples) for rival in rivals}
     return Cell(
@@ -98,7 +98,7 @@ def cell_of(samples: Sequence[Sample], rivals: Sequence[Rival]) -> Cell:
 
 
 def checks_of(cell: Cell) -> list[Check]:
-    """What is promised of a cell. Beside raw AutoGen that is for teams: an agent alone is shown, not judged."""
+    """What is promised of a cell. Beside raw AutoGen, teams are judged; an agent alone is only shown."""
     found: list[Check] = []
     own = cell.costs["proctor"]
 

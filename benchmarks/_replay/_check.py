@@ -1,4 +1,4 @@
-"""What became of a task, held against its recording: by the shop's own records, the journal and the approvals."""
+"""What became of a task, held against its recording: by the shop's records, the journal, the approvals."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -41,26 +41,6 @@ class Checked:
     """Steps whose answer is the recorded one, to the letter; no promise depends on it."""
     uncertain: int
     """Questions about calls whose end was unknown."""
-
-
-def totals(checked: Sequence[Checked]) -> dict[str, int]:
-    """What all tasks come to."""
-    counted = (
-        "steps",
-        "writes",
-        "effects",
-        "doubled",
-        "missing",
-        "approved",
-        "errors",
-        "errors_passed_on",
-        "same_answers",
-    )
-    return {
-        "completed": sum(one.completed for one in checked),
-        "hashes_right": sum(one.hash_right for one in checked),
-        **{name: sum(getattr(one, name) for one in checked) for name in counted},
-    }
 
 
 async def check(running: Proctor, run: Run, task: Task, *, initial_hash: str, shop: ShopState) -> Checked:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,9 +13,6 @@ from proctor.deployments.support.shop import load_database
 Form = Literal["tau1", "tau2"]
 """How a recording writes its database, and takes the hash of it."""
 
-DOMAINS = ("retail",)
-"""Shops whose tools are implemented here."""
-
 _FILES: Mapping[str, tuple[str, ...]] = {
     "retail": (
         "tau2/retail/replay_train.jsonl",
@@ -23,6 +20,7 @@ _FILES: Mapping[str, tuple[str, ...]] = {
         "tau1/retail/replay_dev.jsonl",
     )
 }
+"""The domains whose tools are implemented here."""
 
 
 class DataMissing(ProctorError):
@@ -64,35 +62,17 @@ class Task:
         return [(step.tool, step.arguments) for step in self.steps if step.writes and not step.fails]
 
 
-def load_tasks(domain: str) -> tuple[Task, ...]:
-    """Every recorded task of a domain.
+def load_tasks(domain: str, files: Sequence[Path] | None = None) -> tuple[Task, ...]:
+    """Every task of the files, one a line; without files, every recorded task of the domain that is known.
 
     Raises:
-        DataMissing: the data isn't there.
+        DataMissing: the data isn't there, or is no replay of this domain.
     """
     if domain not in _FILES:
-        raise DataMissing(
-            f"there is no domain {domain!r} here", hint=f"Implemented: {', '.join(DOMAINS)}; see --help."
-        )
-    return tuple(task for name in _FILES[domain] for task in load_file(_root() / name))
-
-
-def load_file(file: Path) -> tuple[Task, ...]:
-    """The tasks of a file, one line each.
-
-    Raises:
-        DataMissing: it isn't there, or is no replay.
-    """
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise DataMissing(f"{file} can't be read: {error.strerror}", hint=_HINT) from error
-    try:
-        return tuple(_task(json.loads(line)) for line in lines if line.strip())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataMissing(
-            f"{file} is no replay: {type(error).__name__}: {error}", hint="One task a line, as JSON."
-        ) from error
+        raise DataMissing(f"there is no domain {domain!r} here", hint=f"There is {', '.join(_FILES)}.")
+    if files is None:
+        files = [_root() / name for name in _FILES[domain]]
+    return tuple(task for file in files for task in _read(file))
 
 
 def spread(tasks: Sequence[Task], limit: int | None) -> Sequence[Task]:
@@ -116,6 +96,19 @@ def load_base(root: Path, tenant: str, form: Form) -> None:
 
 
 _HINT = "Set PROCTOR_DATA to the folder that holds tau1 and tau2."
+
+
+def _read(file: Path) -> Iterator[Task]:
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+        for line in filter(str.strip, lines):
+            yield _task(json.loads(line))
+    except OSError as error:
+        raise DataMissing(f"{file} can't be read: {error.strerror}", hint=_HINT) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataMissing(
+            f"{file} is no replay: {type(error).__name__}: {error}", hint="One task a line, as JSON."
+        ) from error
 
 
 def _root() -> Path:

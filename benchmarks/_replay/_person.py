@@ -1,4 +1,4 @@
-"""The person who decides: holds each action against the recording, and looks into the shop where an end is unknown."""
+"""The person who decides: holds an action against the recording, and asks the shop where an end is unknown."""
 
 import asyncio
 import json

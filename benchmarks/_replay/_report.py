@@ -1,14 +1,49 @@
-"""How a benchmark says what it found: one JSON object, or a table; and whether its promises hold."""
+"""How a benchmark says what it found: one JSON object, or a table; and whether its promises hold.
+
+Imports no team and no database: processes that only look at shops import it too.
+"""
 
 import json
 import sys
-from collections.abc import Mapping
-from typing import Any, Never
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Never
 
+import structlog
 from rich.console import Console
 from rich.table import Table
 
 from proctor import ProctorError
+
+if TYPE_CHECKING:
+    from benchmarks._replay._check import Checked
+
+SHOWN = 20
+"""Faults that are told."""
+
+
+def logs_to_stderr() -> None:
+    """Keeps stdout for the figures."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+
+
+def totals(checked: "Sequence[Checked]") -> dict[str, int]:
+    """What all tasks come to."""
+    counted = (
+        "steps",
+        "writes",
+        "effects",
+        "doubled",
+        "missing",
+        "approved",
+        "errors",
+        "errors_passed_on",
+        "same_answers",
+    )
+    return {
+        "completed": sum(one.completed for one in checked),
+        "hashes_right": sum(one.hash_right for one in checked),
+        **{name: sum(getattr(one, name) for one in checked) for name in counted},
+    }
 
 
 def finish(figures: Mapping[str, Any], *, as_json: bool) -> Never:

@@ -438,7 +438,9 @@ async def test_a_server_that_dies_comes_back_at_the_same_address(desk: Desk) -> 
     address, pid = desk.server.base_url, desk.server.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    await has_ended(pid)
+    async with asyncio.timeout(120):
+        while desk.server.pid in (pid, None):
+            await asyncio.sleep(0.05)
     await desk.server.ready(within_seconds=120)
     response = await desk.client.get("/models")
     assert (response.status_code, desk.server.base_url, desk.server.restarts) == (200, address, 1)

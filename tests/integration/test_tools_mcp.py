@@ -473,9 +473,28 @@ async def test_an_http_server_that_dies_during_a_call_serves_the_next_one_when_i
             assert (await server.call(call("echo", text="back"))).text == "back"
 
 
-async def test_a_url_without_a_server_is_a_clear_error_in_time():
-    settings = ToolServerSettings(url=f"http://127.0.0.1:{free_port()}/mcp")
-    assert "ConnectError" in await failed_start(settings)
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("http://127.0.0.1:1/mcp", "ConnectError"),
+        ("http://[::1/mcp", "URL"),
+        ("shop.example/mcp", "protocol"),
+    ],
+)
+async def test_a_url_without_a_server_is_a_clear_error(url, says):
+    assert says in await failed_start(ToolServerSettings(url=url))
+
+
+async def test_a_server_that_stops_reading_holds_no_caller_beyond_its_time():
+    async with odd("plain", call_timeout=timedelta(seconds=1)) as server:
+        await server.start()
+        [child] = psutil.Process().children()
+        child.suspend()
+        calls = [server.call(call("tool_0", padding="x" * 200_000)) for _ in range(5)]
+        started = asyncio.get_running_loop().time()
+        errors = await asyncio.gather(*calls, return_exceptions=True)
+        assert asyncio.get_running_loop().time() - started < 4
+        assert all(isinstance(error, ToolServerUnavailable) for error in errors)
 
 
 async def test_a_server_that_has_forgotten_the_session_gets_the_call_once_in_a_new_one():

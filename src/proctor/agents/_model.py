@@ -1,7 +1,7 @@
 """The model client that teams are given: it knows no provider, only the run it belongs to."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any, Literal, cast
 
 from autogen_core import CancellationToken, MessageHandlerContext
@@ -26,7 +26,7 @@ _UUID_LENGTH = 36
 
 
 def caller() -> str:
-    """The agent in whose message handler we are: for agents of the user's own that hold a client themselves."""
+    """The agent in whose message handler we are: for the user's own agents, which hold a client."""
     try:
         name = MessageHandlerContext.agent_id().type
     except RuntimeError:
@@ -80,7 +80,14 @@ class GovernedModelClient(ChatCompletionClient):
         cancellation_token: CancellationToken | None = None,  # noqa: ARG002 - the run owns cancellation
     ) -> CreateResult:
         """The model's answer."""
-        return await self._call(messages, tools, tool_choice, json_output, extra_create_args, None)
+        return await self._call(
+            messages,
+            tools,
+            tool_choice=tool_choice,
+            json_output=json_output,
+            extra=extra_create_args,
+            on_text=None,
+        )
 
     async def create_stream(
         self,
@@ -95,7 +102,14 @@ class GovernedModelClient(ChatCompletionClient):
         """The model's answer piece by piece, then whole. A recorded answer comes whole at once."""
         pieces: asyncio.Queue[str | None] = asyncio.Queue()
         answer = asyncio.create_task(
-            self._call(messages, tools, tool_choice, json_output, extra_create_args, pieces)
+            self._call(
+                messages,
+                tools,
+                tool_choice=tool_choice,
+                json_output=json_output,
+                extra=extra_create_args,
+                on_text=pieces.put_nowait,
+            )
         )
         answer.add_done_callback(lambda _: pieces.put_nowait(None))
         try:
@@ -109,13 +123,13 @@ class GovernedModelClient(ChatCompletionClient):
         self,
         messages: Sequence[LLMMessage],
         tools: Sequence[Tool | ToolSchema],
+        *,
         tool_choice: Any,
         json_output: bool | type[BaseModel] | None,
-        extra_create_args: Mapping[str, Any],
-        pieces: asyncio.Queue[str | None] | None,
+        extra: Mapping[str, Any],
+        on_text: Callable[[str], None] | None,
     ) -> CreateResult:
         wire_tools = tools_to_wire(tools)
-        extra = cast("JsonObject", extra_create_args)
         result = await self._session.model(
             self._agent or caller(),
             model=self._model,
@@ -123,8 +137,8 @@ class GovernedModelClient(ChatCompletionClient):
             tools=wire_tools,
             tool_choice=choice_to_wire(tool_choice, wire_tools),
             response_format=format_to_wire(json_output),
-            options={**self._options, **extra},
-            on_text=None if pieces is None else pieces.put_nowait,
+            options={**self._options, **cast("JsonObject", extra)},
+            on_text=on_text,
         )
         self._add(result)
         return result_from_wire(result)

@@ -30,7 +30,7 @@ class Session(Protocol):
         """A model's answer, through the chain. What breaks the run halts it; then this never returns."""
 
     async def tool(self, agent: str, tool: ToolSpec, arguments: JsonObject, call_id: str) -> ToolResult:
-        """A tool's answer or refusal, through the chain. What breaks the run halts it; then this never returns."""
+        """A tool's answer or refusal, through the chain. As for `model`, it may never return."""
 
     async def human(self, agent: str, question: Question) -> str:
         """What a person answers. Where there is no answer yet the run is suspended: this never returns."""

@@ -79,7 +79,7 @@ class TeamContext:
         )
 
     def tools(self, *names: str) -> GovernedWorkbench:
-        """A workbench of tools that the team declared: a server, one tool of it (`server.tool`), or a function.
+        """A workbench of tools that the team declared: a server, one tool of it (`server.tool`), a function.
 
         Raises:
             NotFound: the team declared no such tools.
@@ -89,7 +89,7 @@ class TeamContext:
             if name not in self._tools:
                 raise NotFound(
                     f"the team declares no tools {name!r}",
-                    hint=f'Write @app.team(…, tools=["{name}"]). Declared: {", ".join(self._tools) or "none"}.',
+                    hint=f'Write @app.team(…, tools=["{name}"]); declared: {", ".join(self._tools) or "-"}',
                 )
             specs |= {spec.name: spec for spec in self._tools[name]}
         return GovernedWorkbench(self._session, tuple(specs.values()))
@@ -105,7 +105,9 @@ TeamFactory: TypeAlias = Callable[[TeamContext], Team | ChatAgent | Awaitable[Te
 class TeamRun:
     """A team built for one segment of one run."""
 
-    def __init__(self, team: Team | ChatAgent, runtime: KillableRuntime, session: Session, roles: Roles):
+    def __init__(
+        self, team: Team | ChatAgent, runtime: KillableRuntime, session: Session, roles: Roles
+    ) -> None:
         self._team = team
         self._runtime = runtime
         self._session = session
@@ -134,12 +136,17 @@ class TeamRun:
         return cls(team, runtime, session, roles)
 
     async def drive(self, task: str) -> str:
-        """The text of the team's last message. Fails as soon as the runtime breaks, which AutoGen may not notice."""
+        """The text of the team's last message.
+
+        Raises:
+            TeamError: an agent raised something; AutoGen itself may not notice.
+        """
         self._runtime.start()
         work = asyncio.create_task(self._consume(task))
         broken = self._runtime.broken
         try:
-            await asyncio.wait({work, broken}, return_when=asyncio.FIRST_COMPLETED)
+            waited: tuple[asyncio.Future[Any], ...] = (work, broken)
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
             if broken.done():
                 error = broken.result()
                 raise TeamError(f"an agent raised {type(error).__name__}: {error}") from error

@@ -87,7 +87,7 @@ def choice_to_wire(choice: Any, tools: Sequence[JsonObject]) -> JsonValue:
     return cast("JsonValue", None if choice == "auto" else choice)
 
 
-def format_to_wire(json_output: bool | type[BaseModel] | None) -> JsonObject | None:
+def format_to_wire(json_output: bool | type[BaseModel] | None) -> JsonObject | None:  # noqa: FBT001 - AutoGen's
     """The response format: a schema, any JSON, or none asked for."""
     if json_output is None or json_output is False:
         return None

@@ -1,7 +1,7 @@
 """The workbenches that agents are given: every tool call goes through the chain of the run.
 
-A workbench never raises, since that would hang the agent for ever, and takes no part in AutoGen's cancellation:
-a call in progress belongs to the run.
+A workbench never raises, since that would hang the agent for ever, and takes no part in AutoGen's
+cancellation: a call in progress belongs to the run.
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence

@@ -46,9 +46,9 @@ class Live:
     def __init__(self) -> None:
         self._console = console(stderr=True)
         self._timeline = Timeline()
-        self._writer = ""
-        self._written = ""
-        """What the agent `_writer` has written so far, all of it on the screen."""
+        self._line_open = False
+        self._writer, self._written = "", ""
+        """The agent that wrote last, and its words, all of them on the screen."""
         self.said = ""
 
     async def follow(self, items: AsyncIterator[Event | Token], *, since: datetime) -> None:
@@ -69,17 +69,18 @@ class Live:
     def _write(self, token: Token) -> None:
         if not self._console.is_terminal:
             return
-        if token.agent != self._writer:
+        if not self._line_open or token.agent != self._writer:
             self._end_writing()
             self._console.print(Text(f"{token.agent} writes ", style="cyan"), end="")
+            self._line_open = True
             self._writer, self._written = token.agent, ""
         self._written += token.text
         self._console.print(Text(token.text), end="", soft_wrap=True)
 
     def _end_writing(self) -> None:
-        if self._writer:
+        if self._line_open:
             self._console.print()
-            self._writer = ""
+            self._line_open = False
 
     def _show(self, event: Event, since: datetime) -> None:
         self._end_writing()
@@ -87,7 +88,8 @@ class Live:
         if event.type == "message":
             text = str(event.data["text"])
             self.said = text if self._console.is_terminal and len(text) <= LONGEST else ""
-            if text.strip() == self._written.strip():
+            written, self._writer = (self._writer, self._written.strip()), ""
+            if written == (event.agent, text.strip()):
                 return
         if line is not None:
             print_lines([line], self._console, since=since)

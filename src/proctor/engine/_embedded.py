@@ -73,7 +73,7 @@ class EmbeddedEngine(Generic[Work]):
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def stop(self) -> None:
-        """Ends the executions and gives the right back. What was not finished is taken up at the next start."""
+        """Ends the executions and gives the right back. The next start takes up what was not finished."""
         if self._poller is not None:
             self._poller.cancel()
             await asyncio.gather(self._poller, return_exceptions=True)

@@ -30,7 +30,7 @@ Entry: TypeAlias = Callable[[ModelCall | ToolCall, ModelResult | ToolResult], Se
 
 
 class Journaling:
-    """Answers recorded calls and records the others, with what other rooms commit together with an outcome."""
+    """Answers recorded calls and records the others, with what is committed together with an outcome."""
 
     def __init__(self, entry: Entry) -> None:
         self._entry = entry
@@ -100,7 +100,7 @@ class Journaling:
 
 
 async def begin_before_acting(call: ToolCall, proceed: ToolHandler) -> ToolResult:
-    """The last link before a tool: what changes the world is noted first, and only by the run's own attempt."""
+    """Notes durably that a tool is about to change the world, which only the run's own attempt may do."""
     if call.tool.effect != "read_only":
         await call.scope.begin()
     return await proceed(call)

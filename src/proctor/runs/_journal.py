@@ -72,7 +72,7 @@ class Journal:
         self._writing: asyncio.Future[None] | None = None
         self._on_failure = on_failure
         self.failure: BaseException | None = None
-        """Why nothing can be written any more. What was recorded so far is a prefix: the run resumes from it."""
+        """Why nothing can be written any more. What was written is a prefix: the run resumes from it."""
 
     def key(self, agent: str, kind: str, fingerprint: str) -> CallKey:
         """The key of the next call of this agent with this request."""

@@ -62,8 +62,8 @@ class Runs:
     ) -> Run:
         """A durable run: whatever happens to this process, it isn't lost.
 
-        Where the input policy denies the task, the run is `refused` and tells why. With `executes` it is taken up
-        by this process at once; otherwise it is queued.
+        Where the input policy denies the task, the run is `refused` and tells why. With `executes` this
+        process takes it up at once; otherwise it is queued.
 
         Raises:
             InvalidInput: the text can't be taken at all.

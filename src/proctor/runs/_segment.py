@@ -168,7 +168,7 @@ class Segment:
             ) from None
         except ProctorError:
             raise
-        except Exception as error:  # noqa: BLE001 - the worker loop: a team may raise anything
+        except Exception as error:  # the worker loop: a team may raise anything
             raise TeamError(f"{type(error).__name__}: {error}") from error
         if self._session.failure is not None:
             raise self._session.failure

@@ -109,7 +109,7 @@ class RunSession:
                 on_text(text)
             self._on_token(Token(run_id=self.run_id, agent=agent, text=text))
 
-        request = {
+        request: JsonObject = {
             "model": model,
             "messages": messages,
             "tools": tools,

@@ -30,7 +30,10 @@ class HttpLink:
     @property
     def title(self) -> str:
         """The address without what may be secret in it."""
-        return str(httpx2.URL(self._url).copy_with(userinfo=b"", query=None, fragment=None))
+        try:
+            return str(httpx2.URL(self._url).copy_with(userinfo=b"", query=None, fragment=None))
+        except httpx2.InvalidURL:
+            return "its URL, which can't be read"
 
     @property
     def hint(self) -> str:

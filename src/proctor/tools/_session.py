@@ -126,6 +126,8 @@ class Session:
 
     def stop(self) -> None:
         """Asks the session to end. Calls in flight fail; `task` is done when nothing is left."""
+        if self._stopped:
+            return
         self._stopped = True
         self._over.set()
         if not self._settled.is_set():
@@ -134,7 +136,8 @@ class Session:
     def error(self) -> ProctorError:
         """A fresh exception that says why the session is over."""
         if self.failure is None:
-            return ToolServerUnavailable(f"tool server {self._name!r} was closed")
+            how = "was closed" if self._stopped else "ended, the log says why"
+            return ToolServerUnavailable(f"tool server {self._name!r} {how}")
         return type(self.failure)(self.failure.message, hint=self.failure.hint)
 
     async def specs(self) -> tuple[ToolSpec, ...]:
@@ -312,7 +315,7 @@ class Session:
                 reason = f"it was not ready within {self._settings.start_timeout.total_seconds():g} s"
             case FileNotFoundError() | NotADirectoryError() if not _is_folder(self._settings.cwd):
                 reason = f"there is no folder {str(self._settings.cwd)!r}"
-            case FileNotFoundError():
+            case FileNotFoundError() if self._settings.command:
                 reason = f"there is no program {self._settings.command[0]!r}"
             case MCPError(message=message) if message == _SESSION_CLOSED:
                 reason = ""

@@ -26,6 +26,9 @@ Streams = tuple[MemoryObjectReceiveStream[SessionMessage | Exception], MemoryObj
 _WAITING_LIMIT = 1000
 """Answers to requests of the server that wait to be written. More of them: it writes and doesn't read."""
 
+_WRITES_AHEAD = 64
+"""Messages that may wait for a server that reads slowly, so that giving up a call needn't wait as well."""
+
 _EOF_GRACE = 1.0
 """Seconds between a process's exit and the end of its stdout, which a grandchild may hold open for ever."""
 
@@ -66,7 +69,7 @@ class StdioLink:
             settings.command, minimal_environment(settings.env), settings.cwd, MESSAGE_LIMIT
         )
         inbound, read = anyio.create_memory_object_stream[SessionMessage | Exception](0)
-        write, outbound = anyio.create_memory_object_stream[SessionMessage](0)
+        write, outbound = anyio.create_memory_object_stream[SessionMessage](_WRITES_AHEAD)
         lost = asyncio.Event()
 
         def end() -> None:

@@ -71,7 +71,7 @@ def test_a_timeline_says_when_who_what_and_what_it_took():
     assert printed(events, calls) == [
         " 0:01.0  run             started     team desk, run_1",
         " 0:02.0  clerk           model       small (gpt-1), 2 attempts       812→45 tok  $0.001234     1.2 s",
-        " 0:03.0  clerk           tool        orders.refund                                          0.02 s",
+        " 0:03.0  clerk           tool        orders.refund                                            0.02 s",
         "                                     (order=7) → paid",
         " 0:04.0  clerk           says        Done.",
         "                                     All of it.",

@@ -13,7 +13,8 @@ depends_on = None
 _FULL_TEXT = {
     "sqlite": (
         """CREATE VIRTUAL TABLE knowledge_terms USING fts5(
-            terms, content='knowledge_chunks', content_rowid='id', tokenize="unicode61 remove_diacritics 0")""",
+            terms, content='knowledge_chunks', content_rowid='id',
+            tokenize="unicode61 remove_diacritics 0")""",
         """CREATE TRIGGER knowledge_chunks_added AFTER INSERT ON knowledge_chunks BEGIN
             INSERT INTO knowledge_terms(rowid, terms) VALUES (new.id, new.terms);
         END""",

@@ -1,0 +1,96 @@
+"""What the support desk makes of a customer's message before a model answers it."""
+
+import pytest
+
+from proctor.deployments.support._case import Case, Wish, describe, desk_for, email_in, orders_in
+from proctor.deployments.support._shelf import language_of
+from proctor.deployments.support.shop import Order, User, make_sample
+
+SHOP = make_sample()
+
+
+def order(status: str) -> Order:
+    return next(order for order in SHOP["orders"].values() if order["status"] == status)
+
+
+def case(*statuses: str, unknown: tuple[str, ...] = ()) -> Case:
+    orders = tuple(order(status) for status in statuses)
+    return Case(customer=customer(orders[0]) if orders else None, orders=orders, unknown=unknown)
+
+
+def customer(of: Order) -> User:
+    return SHOP["users"][of["user_id"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "email"),
+    [
+        ("I'm mara.lind+shop@mail.example.com.", "mara.lind+shop@mail.example.com"),
+        ("我的邮箱是mara.lind@example.com，谢谢", "mara.lind@example.com"),
+        ("write to me @ home", None),
+    ],
+)
+def test_an_email_address_is_found_in_any_language(text: str, email: str | None) -> None:
+    assert email_in(text) == email
+
+
+@pytest.mark.parametrize(
+    ("text", "orders"),
+    [
+        ("Where are #W1234567 and W7654321?", ("#W1234567", "#W7654321")),
+        ("订单#W1234567到了吗, 就是W1234567", ("#W1234567",)),
+        ("The AW1234567 and W12345678901234 are none", ()),
+    ],
+)
+def test_order_numbers_are_read_as_the_shop_writes_them(text: str, orders: tuple[str, ...]) -> None:
+    assert orders_in(text) == orders
+
+
+@pytest.mark.parametrize(
+    ("wish", "statuses", "desk"),
+    [
+        ("cancel", ("pending",), "cancellations"),
+        ("cancel", ("delivered",), "adviser"),
+        ("cancel", (), "adviser"),
+        ("change", ("pending",), "changes"),
+        ("change", ("processed",), "adviser"),
+        ("return", ("delivered", "pending"), "returns"),
+        ("return", ("pending",), "adviser"),
+        ("profile", ("pending",), "profiles"),
+        ("profile", (), "adviser"),
+        ("product", (), "products"),
+        ("person", (), "handovers"),
+        ("rules", ("pending",), "adviser"),
+        ("order", ("pending",), "adviser"),
+    ],
+)
+def test_only_cases_that_the_data_allow_come_to_a_desk_that_can_write(
+    wish: Wish, statuses: tuple[str, ...], desk: str
+) -> None:
+    assert desk_for(wish, case(*statuses)) == desk
+
+
+def test_nothing_is_told_about_orders_of_somebody_who_is_not_identified() -> None:
+    told = "\n".join(describe(case(unknown=("#W1234567",)), "adviser"))
+    assert "not identified" in told
+    assert "W1234567" not in told
+
+
+def test_an_order_is_described_with_what_its_status_allows() -> None:
+    parcel = order("processed")
+    told = "\n".join(describe(case("processed"), "adviser"))
+    assert parcel["order_id"] in told
+    assert parcel["fulfillments"][0]["tracking_id"][0] in told
+    assert "can't be cancelled" in told
+
+
+def test_only_a_desk_that_needs_them_sees_item_ids_and_payment_methods() -> None:
+    pending = order("pending")
+    inner = [pending["items"][0]["item_id"], *customer(pending)["payment_methods"]]
+    for each in inner:
+        assert each not in "\n".join(describe(case("pending"), "cancellations"))
+        assert each in "\n".join(describe(case("pending"), "changes"))
+
+
+def test_the_language_of_a_message_is_that_of_its_script() -> None:
+    assert (language_of("Refund?"), language_of("退款 refund")) == ("en", "zh")
