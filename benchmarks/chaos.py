@@ -1,11 +1,11 @@
 """Recorded support tasks whose worker is killed again and again: is anything lost, or done twice?
 
-The replays of `benchmarks.tau_replay`, executed by a process that `kill -9` ends at moments drawn by chance and
-at chosen ones: within a model call, within a tool before its effect, within a tool after its effect and before
-its answer, and while the worker starts; now and then the shop's server alone is killed. Half of the cases have a
-shop that honours idempotency keys: there an interrupted call is repeated under its key. The others have one that
-doesn't: there the run asks a person, who looks into the shop's effect ledger. Promised are: no run is lost, no
-effect is doubled, every hash is right.
+The replays of `benchmarks.tau_replay`, executed by a process that `kill -9` ends at moments drawn by
+chance and at chosen ones: within a model call, within a tool before its effect, within a tool after its
+effect and before its answer, and while the worker starts; now and then the shop's server alone is killed.
+Half of the cases have a shop that honours idempotency keys: there an interrupted call is repeated under
+its key. The others have one that doesn't: there the run asks a person, who looks into the shop's effect
+ledger. Promised are: no run is lost, no effect is doubled, every hash is right.
 
     uv run python -m benchmarks.chaos --runs 200 --kills 50 --json
 """

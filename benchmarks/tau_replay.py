@@ -1,10 +1,11 @@
 """Recorded tasks of a shop's support desk, carried out once each: is everything as recorded, exactly once?
 
 The official tasks of tau-bench and tau2-bench, as recorded sequences of calls. A scripted model in a real
-AutoGen team asks for the recorded calls; they pass the whole runtime, an approval for each write, and the shop's
-MCP server, which carries them out. Promised are, for all tasks: the hash of the shop's database is the recorded
-one, the shop's own effect ledger holds each write exactly once and in order, each under an approval of exactly
-its arguments and none where the task has none, and what fails is passed on as an error.
+AutoGen team asks for the recorded calls; they pass the whole runtime, an approval for each write, and the
+shop's MCP server, which carries them out. Promised are, for all tasks: the hash of the shop's database is
+the recorded one, the shop's own effect ledger holds each write exactly once and in order, each under an
+approval of exactly its arguments and none where the task has none, and what fails is passed on as an
+error.
 
     uv run python -m benchmarks.tau_replay --domain retail --json
 """

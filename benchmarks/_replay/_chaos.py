@@ -4,10 +4,11 @@ import asyncio
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -38,6 +39,8 @@ PATIENCE = 5.0
 """Seconds in which the place that was aimed at must come; else the kill falls where the worker stands."""
 LAST_KILL = 0.9
 """Of all model calls: behind it there may be too little left to kill."""
+LOOK = 0.01
+"""Seconds between two looks into the database."""
 STUCK = 300.0
 """Seconds in which a life must have come to its end."""
 
@@ -168,14 +171,14 @@ class _Chaos:
             yield Strike(at=at, aim=aim)
 
     def _work(self) -> Work:
-        due = next((strike.aim for strike in self._strikes if strike.aim != "store alone"), "anywhere")
+        aims: Iterator[Aim] = (strike.aim for strike in self._strikes if strike.aim != "store alone")
         pauses: dict[Aim, str] = {"before effect": f"before:{PAUSE}", "after effect": f"after:{PAUSE}"}
         return Work(
             folder=self._folder,
             cases=self._cases,
             window=self._sizes.window,
             thinking=THINKING,
-            pause=pauses.get(due, ""),
+            pause=pauses.get(next(aims, "anywhere"), ""),
             seed=self._rng.getrandbits(32),
         )
 
@@ -184,7 +187,7 @@ class _Chaos:
         while self._strikes:
             strike = self._strikes[0]
             if strike.aim != "start":
-                await life.until(lambda at=strike.at: self._answered + life.answered >= at)
+                await life.until(partial(self._is_due, strike, life))
             with suppress(TimeoutError):
                 async with asyncio.timeout(PATIENCE):
                     await self._wait_for(strike.aim, life)
@@ -203,18 +206,19 @@ class _Chaos:
             return
         await life.over.wait()
 
+    def _is_due(self, strike: Strike, life: Life) -> bool:
+        return self._answered + life.answered >= strike.at
+
     async def _wait_for(self, aim: Aim, life: Life) -> None:
         """Returns when the worker is at the place, or is dead."""
         match aim:
             case "model call":
                 await life.until(lambda: life.thinks)
             case "before effect" | "store alone":
-                while not (life.over.is_set() or await self._begun()):
-                    await asyncio.sleep(0.01)
+                await _seen(self._begun, life)
                 await asyncio.sleep(self._rng.uniform(0, PAUSE / 2))
             case "after effect":
-                while not (life.over.is_set() or any(took for took in await self._took_effect())):
-                    await asyncio.sleep(0.01)
+                await _seen(self._some_took_effect, life)
             case "anywhere":
                 await asyncio.sleep(self._rng.uniform(0, 0.5))
             case "start":
@@ -226,6 +230,9 @@ class _Chaos:
         if life.thinks:
             places.add("model call")
         return places or {"elsewhere"}
+
+    async def _some_took_effect(self) -> bool:
+        return any(await self._took_effect())
 
     async def _took_effect(self) -> list[bool]:
         """For each call that is under way in a store, whether it has taken effect."""
@@ -240,6 +247,14 @@ class _Chaos:
     async def _begun(self) -> list[tuple[str, JsonObject]]:
         """The tenant and the request of each call that the present attempts have begun and not ended."""
         return await self._watching.database.read(_begun)
+
+
+async def _seen(look: Callable[[], Awaitable[object]], life: Life) -> None:
+    """Returns when there is what is looked for, or when the worker is dead."""
+    while not life.over.is_set():
+        if await look():
+            return
+        await asyncio.sleep(LOOK)
 
 
 def _begun(connection: Connection) -> list[tuple[str, JsonObject]]:

@@ -58,7 +58,11 @@ async def check(running: Proctor, run: Run, task: Task, *, initial_hash: str, sh
     return Checked(
         task=task.id,
         run=run.id,
-        faults=tuple(_faults(run, task, initial_hash, shop, asked, acted, seen)),
+        faults=(
+            *_shop_faults(task, initial_hash, shop),
+            *_run_faults(run, task, acted, seen),
+            *_approval_faults(task, asked),
+        ),
         completed=run.state == "completed",
         hash_right=shop.hash == task.final_hash,
         attempts=run.attempt,
@@ -75,30 +79,23 @@ async def check(running: Proctor, run: Run, task: Task, *, initial_hash: str, sh
     )
 
 
-def _faults(
-    run: Run,
-    task: Task,
-    initial_hash: str,
-    shop: ShopState,
-    asked: Sequence[Approval],
-    acted: Sequence[RecordedCall],
-    seen: Sequence[str],
-) -> Iterator[str]:
-    if run.state != "completed":
-        yield f"the run is {run.state}: {run.error or run.result}"
+def _shop_faults(task: Task, initial_hash: str, shop: ShopState) -> Iterator[str]:
     if initial_hash != task.initial_hash:
         yield "the shop's first state is not the recorded one"
     if shop.hash != task.final_hash:
         yield "the shop's last state is not the recorded one"
     if list(map(_mark, shop.effects)) != list(map(_mark, task.effects)):
         yield f"the shop's effects are {[tool for tool, _ in shop.effects]}"
-    recorded = [(canonical_json([step.tool, step.arguments]), step.fails) for step in task.steps]
-    made = [(_mark(_named(call.request)), _outcome(call)["is_error"]) for call in acted]
-    if made != recorded:
+
+
+def _run_faults(run: Run, task: Task, acted: Sequence[RecordedCall], seen: Sequence[str]) -> Iterator[str]:
+    if run.state != "completed":
+        yield f"the run is {run.state}: {run.error or run.result}"
+    recorded = [(_mark((step.tool, step.arguments)), step.fails) for step in task.steps]
+    if [(_mark(_named(call.request)), _outcome(call)["is_error"]) for call in acted] != recorded:
         yield "the calls, or which of them fail, are not the recorded ones"
     if [_outcome(call)["text"] for call in acted] != list(seen):
         yield "the model saw other answers than the tools gave"
-    yield from _approval_faults(task, asked)
 
 
 def _approval_faults(task: Task, asked: Sequence[Approval]) -> Iterator[str]:

@@ -72,7 +72,12 @@ def load_tasks(domain: str, files: Sequence[Path] | None = None) -> tuple[Task, 
         raise DataMissing(f"there is no domain {domain!r} here", hint=f"There is {', '.join(_FILES)}.")
     if files is None:
         files = [_root() / name for name in _FILES[domain]]
-    return tuple(task for file in files for task in _read(file))
+    tasks = tuple(task for file in files for task in _read(file, domain))
+    if not tasks:
+        raise DataMissing(
+            f"there is no task in {', '.join(map(str, files))}", hint="One task a line, as JSON."
+        )
+    return tasks
 
 
 def spread(tasks: Sequence[Task], limit: int | None) -> Sequence[Task]:
@@ -98,11 +103,11 @@ def load_base(root: Path, tenant: str, form: Form) -> None:
 _HINT = "Set PROCTOR_DATA to the folder that holds tau1 and tau2."
 
 
-def _read(file: Path) -> Iterator[Task]:
+def _read(file: Path, domain: str) -> Iterator[Task]:
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-        for line in filter(str.strip, lines):
-            yield _task(json.loads(line))
+        with file.open(encoding="utf-8") as lines:
+            for line in filter(str.strip, lines):
+                yield _task(json.loads(line), domain)
     except OSError as error:
         raise DataMissing(f"{file} can't be read: {error.strerror}", hint=_HINT) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -119,7 +124,9 @@ def _root() -> Path:
     return root
 
 
-def _task(line: Mapping[str, Any]) -> Task:
+def _task(line: Mapping[str, Any], domain: str) -> Task:
+    if line.get("domain", domain) != domain:
+        raise ValueError(f"task {line['task_id']} is of the domain {line['domain']!r}")
     if any(step.get("requestor", "assistant") != "assistant" for step in line["steps"]):
         raise ValueError(f"task {line['task_id']} has steps of the customer's side, which no tool here takes")
     initial, final = line["initial_db_hash"], line["final_db_hash"]

@@ -75,7 +75,7 @@ class Life:
         await self.over.wait()
         await asyncio.to_thread(self._process.join)
         async with asyncio.timeout(_STORE_ENDS):
-            while any(map(_alive, self._stores)):
+            while any(map(_alive, self._stores)):  # noqa: ASYNC110 - the system tells a parent alone
                 await asyncio.sleep(0.01)
         code = self._process.exitcode
         self._process.close()
@@ -107,5 +107,5 @@ def _kill(stores: Iterable[psutil.Process]) -> None:
 def _alive(store: psutil.Process) -> bool:
     """Whether it can still act; a dead one that nobody has buried can't."""
     with suppress(psutil.NoSuchProcess):
-        return store.is_running() and store.status() != psutil.STATUS_ZOMBIE
+        return bool(store.is_running() and store.status() != psutil.STATUS_ZOMBIE)
     return False

@@ -1,4 +1,4 @@
-"""The person who decides: holds an action against the recording, and asks the shop where an end is unknown."""
+"""The person who decides: holds an action against the recording, and looks into the shop after a crash."""
 
 import asyncio
 import json
@@ -14,39 +14,60 @@ from proctor.deployments.support.shop import read_effects
 NAME = "person@example.org"
 
 
-async def attend(running: Proctor, run: Run, task: Task, shops: Path) -> Run:
-    """The run after it has ended, with every question of it decided."""
-    while (run := await running.wait(run.id)).state == "waiting":
-        asked = await questions(running, run.id)
-        for place, approval in enumerate(asked):
-            if approval.state == "pending":
-                decision = await _decision(running, approval, asked[:place], run, task, shops)
-                await running.decide(approval.id, decision)
-    return run
+class Person:
+    """Decides what runs ask, with access to the shops' own records."""
+
+    def __init__(self, running: Proctor, shops: Path) -> None:
+        self._running = running
+        self._shops = shops
+
+    async def attend(self, run: Run, task: Task) -> Run:
+        """The run after it has ended, with every question of it decided."""
+        while (run := await self._running.wait(run.id)).state == "waiting":
+            asked = await questions(self._running, run.id)
+            for place, approval in enumerate(asked):
+                if approval.state == "pending":
+                    decision = await self._decide(approval, asked[:place], run, task)
+                    await self._running.decide(approval.id, decision)
+        return run
+
+    async def _decide(
+        self, approval: Approval, earlier: Sequence[Approval], run: Run, task: Task
+    ) -> Decision:
+        action = approval.question.action
+        match approval.question.kind:
+            case "action":
+                known = [other.question.action for other in earlier if other.question.kind == "action"]
+                if is_next_write(task, known, action):
+                    return Decision(kind="approve", by=NAME)
+                return Decision(kind="reject", comment="The recording has another action here.", by=NAME)
+            case "uncertain":
+                result = await self._result_in_shop(action, run)
+                if result is None:
+                    return Decision(kind="approve", by=NAME)
+                return Decision(kind="respond", comment=result, by=NAME)
+            case _:
+                return Decision(kind="reject", comment="This can't be asked here.", by=NAME)
+
+    async def _result_in_shop(self, action: JsonObject, run: Run) -> str | None:
+        """What the shop answered to the call in doubt, by its own record; nothing where it has none."""
+        effects = await asyncio.to_thread(read_effects, self._shops, run.tenant)
+        results = [
+            effect.result
+            for effect in effects
+            if same_call(action, effect.tool, json.loads(effect.arguments))
+        ]
+        finished = [
+            call
+            for call in await self._running.runs.calls(run.id)
+            if call.outcome is not None and call.request == action and not call.outcome["is_error"]
+        ]
+        return results[len(finished)] if len(results) > len(finished) else None
 
 
 async def questions(running: Proctor, run_id: str) -> tuple[Approval, ...]:
     """All questions of a run, oldest first."""
     return await running.database.read(lambda connection: approvals.of_run(connection, run_id))
-
-
-async def _decision(
-    running: Proctor, approval: Approval, earlier: Sequence[Approval], run: Run, task: Task, shops: Path
-) -> Decision:
-    action = approval.question.action
-    match approval.question.kind:
-        case "action":
-            known = [other.question.action for other in earlier if other.question.kind == "action"]
-            if is_next_write(task, known, action):
-                return Decision(kind="approve", by=NAME)
-            return Decision(kind="reject", comment="The recording has another action here.", by=NAME)
-        case "uncertain":
-            result = await _result_in_shop(running, action, run, shops)
-            if result is None:
-                return Decision(kind="approve", by=NAME)
-            return Decision(kind="respond", comment=result, by=NAME)
-        case _:
-            return Decision(kind="reject", comment="This can't be asked here.", by=NAME)
 
 
 def is_next_write(task: Task, earlier: Sequence[JsonObject], action: JsonObject) -> bool:
@@ -69,17 +90,3 @@ def is_next_write(task: Task, earlier: Sequence[JsonObject], action: JsonObject)
 def same_call(action: JsonObject, tool: str, arguments: JsonValue) -> bool:
     """Whether an action is the call of a tool with exactly these arguments."""
     return canonical_json([action["tool"], action["arguments"]]) == canonical_json([tool, arguments])
-
-
-async def _result_in_shop(running: Proctor, action: JsonObject, run: Run, shops: Path) -> str | None:
-    """What the shop answered to the call in doubt, by its own record; nothing where it has none."""
-    effects = await asyncio.to_thread(read_effects, shops, run.tenant)
-    results = [
-        effect.result for effect in effects if same_call(action, effect.tool, json.loads(effect.arguments))
-    ]
-    finished = [
-        call
-        for call in await running.runs.calls(run.id)
-        if call.outcome is not None and call.request == action and not call.outcome["is_error"]
-    ]
-    return results[len(finished)] if len(results) > len(finished) else None

@@ -11,7 +11,7 @@ import proctor
 from benchmarks._replay._check import Checked, check
 from benchmarks._replay._data import Task
 from benchmarks._replay._desk import SHOPS, application, opening, script, settings
-from benchmarks._replay._person import attend
+from benchmarks._replay._person import Person
 from benchmarks._replay._shops import auditors, close_shop, make_bases, open_shop
 from proctor.testing import ScriptedModel
 
@@ -39,6 +39,7 @@ class _Replay:
         self, running: proctor.Proctor, shops: Path, pool: ProcessPoolExecutor, parallel: int, total: int
     ) -> None:
         self._running = running
+        self._person = Person(running, shops)
         self._shops = shops
         self._pool = pool
         self._slots = asyncio.Semaphore(parallel)
@@ -51,7 +52,7 @@ class _Replay:
         async with self._slots:
             initial = await loop.run_in_executor(self._pool, open_shop, self._shops, tenant, task)
             run = await self._running.start("keyed", opening(number, task), tenant=tenant)
-            run = await attend(self._running, run, task, self._shops)
+            run = await self._person.attend(run, task)
             shop = await loop.run_in_executor(self._pool, close_shop, self._shops, tenant, task)
             checked = await check(self._running, run, task, initial_hash=initial, shop=shop)
         self._done += 1

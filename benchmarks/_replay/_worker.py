@@ -15,12 +15,12 @@ from random import Random
 import proctor
 from benchmarks._replay._data import Task
 from benchmarks._replay._desk import SHOPS, Keys, application, opening, script, settings
-from benchmarks._replay._person import attend
+from benchmarks._replay._person import Person
 from proctor.core import ToolServerUnavailable
 from proctor.testing import ScriptedModel
 
-ASKED, ANSWERED, ENDED, RESUMED = b"a", b"b", b"e", b"r"
-"""A model call begins, a model call ends, a run has ended, a failed run was resumed."""
+ASKED, ANSWERED, RESUMED = b"a", b"b", b"r"
+"""A model call begins, a model call ends, a failed run was resumed."""
 
 _PAGE = 500
 _BREATH = 0.2
@@ -80,17 +80,17 @@ class _Worker:
 
     async def _case(self, running: proctor.Proctor, number: int, run: proctor.Run | None) -> None:
         task, cases = self._work.cases[number], len(self._work.cases)
+        person = Person(running, self._work.folder / SHOPS)
         async with self._slots:
             if run is None:
                 team, text = keys_of(number, cases), opening(number, task)
                 run = await running.start(team, text, tenant=tenant_of(number))
-            run = await attend(running, run, task, self._work.folder / SHOPS)
+            run = await person.attend(run, task)
             while run.state == "failed" and run.error_code == ToolServerUnavailable.code:
                 await asyncio.sleep(_BREATH)
                 run = await running.resume(run.id)
                 self._mark(RESUMED)
-                run = await attend(running, run, task, self._work.folder / SHOPS)
-            self._mark(ENDED)
+                run = await person.attend(run, task)
 
     async def _think(self) -> None:
         self._mark(ASKED)

@@ -43,6 +43,7 @@ WANTS_REFUND = says(
     completion(None, tool_calls=[tool_call("refund", '{"order": 7}')], finish_reason="tool_calls")
 )
 KEY = "sk-test-0123456789"
+UNASKED = {"PROCTOR_TEAMS__DESK__APPROVAL": "never"}
 
 
 @dataclass
@@ -85,7 +86,7 @@ def ended(process: subprocess.Popen[str], text: str = "", *, code: int) -> tuple
         except subprocess.TimeoutExpired:
             process.kill()
             raise
-    assert process.returncode == code, err
+    assert process.returncode == code, (out, err)
     assert "Traceback" not in err
     return out, err
 
@@ -176,7 +177,8 @@ def test_a_refused_text_is_an_answer_with_its_own_exit_code(terminal: Terminal, 
 
 
 @pytest.mark.parametrize(
-    ("target", "hint"), [("desk.py:dusk", "desk"), ("desk.py", "module_or_file:team"), ("no.py:desk", "folder")]
+    ("target", "hint"),
+    [("desk.py:dusk", "desk"), ("desk.py", "module_or_file:team"), ("no.py:desk", "folder")],
 )
 def test_a_team_that_is_not_there_is_an_error_that_says_what_to_do(
     terminal: Terminal, target: str, hint: str
@@ -243,24 +245,42 @@ def test_a_detached_run_waits_for_whoever_resumes_or_cancels_it(terminal: Termin
     assert terminal("runs", "watch", first)[0] == "Hello there.\n"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_stopped_run_is_not_lost(terminal: Terminal, endpoint: Endpoint, number: int):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_is_not_lost(terminal: Terminal, endpoint: Endpoint, number: int):
     arrived = threading.Event()
     endpoint.replies = [WANTS_REFUND, noticed(arrived, endpoint.hangs()), says(completion("Refunded."))]
-    never = {"PROCTOR_TEAMS__DESK__APPROVAL": "never"}
-    process = terminal.start("run", "desk.py:desk", "Refund order 7", **never)
+    process = terminal.start("run", "desk.py:desk", "Refund order 7", **UNASKED)
     assert arrived.wait(PATIENCE)
     process.send_signal(number)
 
-    _, err = ended(process, code=-number if number == signal.SIGKILL else 130)
-    [run] = terminal.json("runs", "list")
-    if number != signal.SIGKILL:
-        assert f"proctor runs resume {run['id']}" in err
-    resumed = terminal.json("runs", "resume", run["id"], **never)
+    _, err = ended(process, code=130)
+    run_id = re.search(r"proctor runs resume (run_\w+)", err)[1]
+    resumed = terminal.json("runs", "resume", run_id, **UNASKED)
 
     assert (resumed["state"], resumed["result"], resumed["attempt"]) == ("completed", "Refunded.", 2)
     assert terminal.refunds == ["7"]
     assert len(endpoint.bodies) == 3
+
+
+def test_an_action_whose_process_was_killed_is_not_repeated_without_a_person(
+    terminal: Terminal, endpoint: Endpoint
+):
+    arrived = threading.Event()
+    endpoint.replies = [WANTS_REFUND, noticed(arrived, endpoint.hangs()), says(completion("Refunded."))]
+    unwritten = UNASKED | {"PROCTOR_DATABASE__LINGER": "60"}
+    process = terminal.start("run", "desk.py:desk", "Refund order 7", **unwritten)
+    assert arrived.wait(PATIENCE)
+    process.kill()
+    ended(process, code=-signal.SIGKILL)
+
+    [run] = terminal.json("runs", "list", "--state", "running")
+    waiting = terminal.json("runs", "resume", run["id"], code=2, **UNASKED)
+    [question] = waiting["waits_for"]
+    assert question["kind"] == "uncertain"
+    out, _ = terminal("approvals", "decide", question["id"], "--respond", "It was paid.", **UNASKED)
+
+    assert out == "Refunded.\n"
+    assert terminal.refunds == ["7"]
 
 
 def test_a_failed_run_says_why_and_goes_on_when_it_is_mended(terminal: Terminal, endpoint: Endpoint):
@@ -278,8 +298,8 @@ def test_what_serves_the_database_takes_up_runs_of_other_processes(terminal: Ter
     with serving_process(terminal) as (process, metrics):
         run = terminal.json("run", "desk.py:desk", "Hello")
         assert run["state"] == "completed"
-        other = terminal.json("serve", "--app", "desk.py", "--port", "0", code=1)
-        assert other["error"]["code"] == "database_in_use"
+        _, err = terminal("serve", "--app", "desk.py", "--port", "0", code=1)
+        assert f"process {process.pid} executes runs" in err
         with urlopen(metrics, timeout=PATIENCE) as answer:
             assert 'proctor_runs_total{status="completed",team="desk"} 1.0' in answer.read().decode()
         process.send_signal(signal.SIGTERM)
@@ -302,9 +322,9 @@ def test_a_server_that_is_told_to_stop_leaves_its_run_to_the_next_process(
 
 
 def test_nothing_is_served_beyond_this_machine(terminal: Terminal):
-    failed = terminal.json("serve", "--app", "desk.py", "--host", "0.0.0.0", code=1)
+    _, err = terminal("serve", "--app", "desk.py", "--host", "0.0.0.0", code=1)
 
-    assert failed["error"]["code"] == "configuration"
+    assert "no loopback address" in err
 
 
 def test_the_configuration_is_shown_with_its_sources_and_without_secrets(terminal: Terminal):
@@ -364,7 +384,7 @@ def test_the_team_that_init_writes_runs_and_is_never_overwritten(terminal: Termi
     there.environ["PROCTOR_MODELS__SMALL__BASE_URL"] = endpoint.url
 
     assert there("run", "app.py:helper", "Hello")[0] == "Hello there.\n"
-    assert terminal.json("init", "first", code=1)["error"]["code"] == "conflict"
+    assert "is there already" in terminal("init", "first", code=1)[1]
 
 
 def test_an_error_is_one_block_unless_its_traceback_is_asked_for(terminal: Terminal):

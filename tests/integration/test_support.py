@@ -96,7 +96,7 @@ async def opened(folder: Path, script: Script) -> AsyncIterator[Open]:
 
 async def test_a_question_about_the_rules_is_answered_from_the_articles(tmp_path: Path) -> None:
     async with opened(tmp_path, desk("rules")) as support:
-        run = await support.running.run("support", "How many days do I have to return an item?")
+        run = await support.running.run("support", "Returning items: within how many days of delivery?")
         assert (run.state, run.result) == ("completed", "Here is the answer.")
         assert len(support.model.calls) == 2
         assert "within 30 days" in text_of(support.actor())
@@ -170,7 +170,7 @@ async def test_a_reviewed_answer_is_the_managers_word(
     tmp_path: Path, kind: str, comment: str, result: str
 ) -> None:
     async with opened(tmp_path, desk("rules")) as support:
-        run = await support.running.run("support_reviewed", "How many days do I have to return an item?")
+        run = await support.running.run("support_reviewed", "Returning items: within how many days of delivery?")
         assert run.state == "waiting"
         await support.approve(kind, comment)
         run = await support.running.runs.get(run.id)

@@ -111,7 +111,11 @@ def test_questions_and_decisions_tell_the_action_and_the_person():
     events = log(
         ("approval.requested", "clerk", {"id": "apr_1", "kind": "action", "action": action}),
         ("run.waiting", "", {}),
-        ("approval.decided", "clerk", {"id": "apr_1", "decision": "reject", "by": "ann", "comment": "too late"}),
+        (
+            "approval.decided",
+            "clerk",
+            {"id": "apr_1", "decision": "reject", "by": "ann", "comment": "too late"},
+        ),
         ("human.answered", "clerk", {"decision": "reject", "by": "ann"}),
         ("policy.verdict", "", {"stage": "input", "outcome": "redact", "rules": ["input.password"]}),
     )
