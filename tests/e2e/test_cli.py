@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 from urllib.request import urlopen
 
 import pytest
@@ -21,6 +22,7 @@ PATIENCE = 120
 
 APP = """
 from pathlib import Path
+from typing import IO
 import proctor
 from autogen_agentchat.agents import AssistantAgent
 
@@ -89,6 +91,16 @@ def ended(process: subprocess.Popen[str], text: str = "", *, code: int) -> tuple
     assert process.returncode == code, (out, err)
     assert "Traceback" not in err
     return out, err
+
+
+def read_until(word: str, process: subprocess.Popen[str], stream: IO[str]) -> str:
+    """The first line of an output that holds a word; empty where there is none in time."""
+    killer = threading.Timer(PATIENCE, process.kill)
+    killer.start()
+    try:
+        return next((line for line in stream if word in line), "")
+    finally:
+        killer.cancel()
 
 
 def noticed(arrived: threading.Event, reply: Reply) -> Reply:
@@ -283,6 +295,34 @@ def test_an_action_whose_process_was_killed_is_not_repeated_without_a_person(
     assert terminal.refunds == ["7"]
 
 
+def test_a_run_waits_for_the_process_that_has_the_database_and_takes_over(
+    terminal: Terminal, endpoint: Endpoint
+):
+    endpoint.replies = [endpoint.hangs(), says(completion("Second."))]
+    first = terminal.start("run", "desk.py:desk", "Hello")
+    assert endpoint.began.wait(PATIENCE)
+    second = terminal.start("run", "desk.py:desk", "Hello again")
+    assert read_until("takes over", second, second.stderr)
+
+    first.send_signal(signal.SIGINT)
+
+    ended(first, code=130)
+    assert ended(second, code=0)[0] == "Second.\n"
+
+
+def test_a_run_is_cancelled_from_another_process(terminal: Terminal, endpoint: Endpoint):
+    endpoint.replies = [endpoint.hangs()]
+    process = terminal.start("run", "desk.py:desk", "Hello")
+    assert endpoint.began.wait(PATIENCE)
+    [run] = terminal.json("runs", "list")
+
+    terminal("runs", "cancel", run["id"])
+
+    _, err = ended(process, code=1)
+    assert "cancelled after" in err
+    assert terminal.json("runs", "resume", run["id"], code=1)["error"]["code"] == "conflict"
+
+
 def test_a_failed_run_says_why_and_goes_on_when_it_is_mended(terminal: Terminal, endpoint: Endpoint):
     endpoint.replies = [fails(400, "no such model"), says(completion("Here again."))]
 
@@ -406,11 +446,7 @@ class serving_process:  # noqa: N801 - reads as the verb it is
         self._process = terminal.start("serve", "--app", "desk.py", "--port", "0")
 
     def __enter__(self) -> tuple[subprocess.Popen[str], str]:
-        killer = threading.Timer(PATIENCE, self._process.kill)
-        killer.start()
-        line = self._process.stdout.readline()
-        killer.cancel()
-        assert "Metrics: " in line, self._process.communicate()
+        line = read_until("Metrics: ", self._process, self._process.stdout)
         return self._process, line.rpartition(" ")[2].strip()
 
     def __exit__(self, *_: object) -> None:

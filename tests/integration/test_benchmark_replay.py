@@ -4,14 +4,137 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from benchmarks._replay._data import Step, Task, load_tasks, spread
+from benchmarks._replay._data import DataMissing, Step, Task, load_tasks, spread
 from benchmarks._replay._hashes import database_hash
 from benchmarks._replay._person import is_next_write
+from proctor.deployments.support.shop import make_sample
 
 ROOT = Path(__file__).parents[2]
-DATA = Path(os.environ.get("PROCTOR_DATA") or ROOT.parent / "shared" / "data")
+
+
+def benchmark(name: str, *options: str, data: str | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", f"benchmarks.{name}", "--json", *options]
+    environment = os.environ if data is None else {**os.environ, "PROCTOR_DATA": data}
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280, check=False
+    )
+
+
+def step(tool: str, *, writes: bool = True, fails: bool = False, **arguments: object) -> Step:
+    return Step(tool=tool, arguments=arguments, writes=writes, fails=fails, result="")
+
+
+def task(*steps: Step) -> Task:
+    return Task(id="t", form="tau1", text="", steps=steps, patch={}, initial_hash="", final_hash="")
+
+
+def asked(tool: str, **arguments: object) -> dict[str, object]:
+    return {"server": "keyed", "tool": tool, "arguments": arguments}
+
+
+def as_tuples(value):
+    if isinstance(value, dict):
+        return tuple((key, as_tuples(item)) for key, item in sorted(value.items()))
+    return tuple(as_tuples(item) for item in value) if isinstance(value, list) else value
+
+
+def test_a_database_has_the_hash_that_each_family_of_recordings_takes_of_it():
+    shop = make_sample()
+    assert database_hash(shop, "tau1") == sha256(str(as_tuples(dict(shop))).encode()).hexdigest()
+    text = json.dumps(shop, sort_keys=True, default=str)
+    assert database_hash(shop, "tau2") == sha256(text.encode()).hexdigest()
+
+
+def test_ten_and_ten_point_zero_have_different_hashes():
+    shops = [{"users": {"u": {"balance": balance}}} for balance in (10, 10.0)]
+    for form in ("tau1", "tau2"):
+        assert len({database_hash(shop, form) for shop in shops}) == 2
+
+
+def test_a_person_approves_the_next_recorded_write_and_nothing_else():
+    recorded = task(step("look", writes=False), step("cancel", order="1"), step("cancel", order="2"))
+    first, second = asked("cancel", order="1"), asked("cancel", order="2")
+    assert is_next_write(recorded, [], first)
+    assert is_next_write(recorded, [first], second)
+    assert not is_next_write(recorded, [], second)
+    assert not is_next_write(recorded, [first], first)
+    assert not is_next_write(recorded, [first, second], second)
+    assert not is_next_write(recorded, [], asked("look"))
+    assert not is_next_write(recorded, [], asked("cancel", order=1))
+
+
+def test_a_write_that_fails_need_not_have_been_asked_for():
+    recorded = task(step("cancel", fails=True), step("cancel", order="2"))
+    assert is_next_write(recorded, [], asked("cancel"))
+    assert is_next_write(recorded, [], asked("cancel", order="2"))
+
+
+@pytest.mark.parametrize("name", ["tau_replay", "chaos"])
+def test_absent_data_is_a_typed_error(name, tmp_path):
+    ended = benchmark(name, data=str(tmp_path / "nowhere"))
+    assert ended.returncode == 2, ended.stderr
+    said = json.loads(ended.stdout)
+    assert (said["ok"], said["error"]["code"]) == (False, "data_missing")
+    assert "PROCTOR_DATA" in said["error"]["hint"]
+
+
+@pytest.mark.parametrize("text", ["", "no JSON", '{"task_id": "1"}', "[]"])
+def test_a_file_that_holds_no_replay_is_a_typed_error(text, tmp_path):
+    file = tmp_path / "tasks.jsonl"
+    file.write_text(text)
+    with pytest.raises(DataMissing):
+        load_tasks("retail", [file])
+
+
+def test_a_task_of_another_domain_is_a_typed_error(tmp_path):
+    file = tmp_path / "tasks.jsonl"
+    line = {"task_id": "1", "domain": "airline", "steps": [], "initial_db_hash": "", "final_db_hash": ""}
+    file.write_text(json.dumps(line))
+    with pytest.raises(DataMissing, match="airline"):
+        load_tasks("retail", [file])
+
+
+def test_a_limit_takes_tasks_from_all_over_the_list():
+    tasks = [task(step(str(number))) for number in range(10)]
+    assert [one.steps[0].tool for one in spread(tasks, 3)] == ["0", "3", "6"]
+    assert spread(tasks, 20) == tasks
+
+
+@pytest.mark.data
+def test_recorded_tasks_end_as_recorded():
+    ended = benchmark("tau_replay", "--limit", "8", "--parallel", "4")
+    assert ended.returncode == 0, ended.stderr
+    said = json.loads(ended.stdout)
+    assert (said["ok"], said["tasks"], said["right"], said["faults"]) == (True, 8, 8, [])
+    assert said["writes"] == said["effects"] == said["approved"] > 0
+
+
+@pytest.mark.data
+def test_what_is_not_as_recorded_is_said_so(tmp_path):
+    data = Path(os.environ.get("PROCTOR_DATA") or ROOT.parent / "shared" / "data")
+    with (data / "tau1/retail/replay_train.jsonl").open(encoding="utf-8") as lines:
+        right = json.loads(next(lines))
+    other_end = {**right, "task_id": "end", "final_db_hash": right["initial_db_hash"]}
+    no_write = {**right, "task_id": "write", "steps": [{**step, "error": True} for step in right["steps"]]}
+    file = tmp_path / "tasks.jsonl"
+    file.write_text("\n".join(json.dumps(one) for one in (right, other_end, no_write)))
+    ended = benchmark("tau_replay", "--data", str(file))
+    assert ended.returncode == 1, ended.stderr
+    said = json.loads(ended.stdout)
+    assert (said["ok"], said["tasks"], said["right"]) == (False, 3, 1)
+    assert [fault.partition(":")[0] for fault in said["faults"]] == ["tau1/end", "tau1/write"]
+
+
+@pytest.mark.data
+def test_nothing_is_lost_or_doubled_when_the_worker_is_killed():
+    ended = benchmark("chaos", "--runs", "8", "--kills", "3", "--store-kills", "1")
+    assert ended.returncode == 0, ended.stderr
+    said = json.loads(ended.stdout)
+    assert (said["ok"], said["lost"], said["doubled"], said["wrong_hashes"]) == (True, 0, 0, 0)
+    assert (said["kills"], said["completed"]) == (3, 8)
+    assert max(map(int, said["attempts"])) > 1

@@ -101,6 +101,7 @@ def _nested_tools(agent: AssistantAgent) -> list[AgentTool | TeamTool]:
 
 def _adopt_team(team: BaseGroupChat, place: str, runtime: KillableRuntime) -> None:
     team._runtime = runtime
+    runtime.used = True
     team._embedded_runtime = False
     client = getattr(team, "_model_client", None)
     if client is not None:

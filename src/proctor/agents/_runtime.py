@@ -21,6 +21,8 @@ class KillableRuntime(SingleThreadedAgentRuntime):
 
     def __init__(self) -> None:
         super().__init__(tracer_provider=NoOpTracerProvider(), ignore_unhandled_exceptions=False)
+        self.used = False
+        """Whether a group chat runs on it: a single agent needs none."""
         self.broken: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         """What an agent's handler raised, also where it was no `Exception`: AutoGen notices that only with
         the next message, which may never come."""

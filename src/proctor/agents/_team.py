@@ -141,7 +141,8 @@ class TeamRun:
         Raises:
             TeamError: an agent raised something; AutoGen itself may not notice.
         """
-        self._runtime.start()
+        if self._runtime.used:
+            self._runtime.start()
         work = asyncio.create_task(self._consume(task))
         broken = self._runtime.broken
         try:

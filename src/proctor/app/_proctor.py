@@ -40,6 +40,11 @@ from proctor.tools import Toolbox, ToolServer
 
 _INSERT_ENTRY = insert(ledger.ledger_entries)
 
+STOPPED = ENDED | {"waiting"}
+
+POLL = 0.2
+"""Seconds between looks at a run that another process executes."""
+
 CONCURRENCY = 64
 """Runs that one process executes at a time."""
 
@@ -112,9 +117,15 @@ class Proctor:
 
     async def wait(self, run_id: str) -> Run:
         """A run after it has ended, or come to wait for a person."""
-        async for _ in self.runs.watch(run_id, until_wait=True):
-            pass
-        return await self.runs.get(run_id)
+        while True:
+            run = await self.engine.done(run_id)
+            if run is not None and run.state in STOPPED:
+                return run
+            run = await self.runs.get(run_id)
+            if run.state in STOPPED:
+                return run
+            if not self.engine.executing(run_id):
+                await self._clock.sleep(POLL)
 
     async def stream(self, team: str, task: str, *, tenant: str = "default") -> AsyncIterator[Event | Token]:
         """A new run's events and tokens as they come, until it has ended or waits for a person."""

@@ -35,7 +35,7 @@ def print_findings(findings: Sequence[Finding], *, json: bool) -> int:
     bad = [finding for finding in findings if finding.state == "broken"]
     if json:
         print_json({"ok": not bad, "findings": [asdict(finding) for finding in findings]})
-        return bool(bad)
+        return int(bool(bad))
     out = console()
     rows = [
         (finding.what, Text(finding.state, style=STYLES[finding.state]), finding.found)
@@ -52,4 +52,4 @@ def print_findings(findings: Sequence[Finding], *, json: bool) -> int:
             )
     out.print()
     out.print(Text(f"{len(bad)} of {len(findings)} are broken." if bad else "All is well.", style="bold"))
-    return bool(bad)
+    return int(bool(bad))

@@ -2,10 +2,13 @@
 
 import asyncio
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from proctor.app import Proctor, Settings, load_app, open_proctor
 from proctor.cli._live import View
@@ -16,6 +19,8 @@ from proctor.runs import Run
 GRACE = 2.0
 """Seconds that calls in progress have to end when the process is told to stop (DESIGN 8)."""
 CONCURRENCY = 64
+RETRY = 1.0
+"""Seconds between looks whether the database is free."""
 
 
 class Interrupted(Exception):
@@ -37,6 +42,8 @@ class Execution:
         takes: Callable[[str], Awaitable[bool]],
         ended: Callable[[str, Run | ProctorError], None],
     ) -> None:
+        # The log must not stand between the words of a JSON value on standard output.
+        structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
         self._runs = proctor.runs
         self._takes = takes
         self._ended = ended
@@ -48,6 +55,11 @@ class Execution:
             execute=self._execute,
             concurrency=CONCURRENCY,
         )
+
+    @property
+    def running(self) -> bool:
+        """Whether this process has the right to execute."""
+        return self._engine.running
 
     async def start(self) -> None:
         """Takes the right to execute, and takes up what is due.
@@ -108,14 +120,13 @@ def stop_signals() -> Iterator[asyncio.Event]:
         restore()
 
 
-async def follow(proctor: Proctor, run: Run, view: View, *, after: int = 0, executes: bool = True) -> Run:
+async def follow(proctor: Proctor, run: Run, view: View, *, after: int = 0) -> Run:
     """The run when it has ended or waits for a person; executed here unless another process does that.
 
     Raises:
         Interrupted: the person or the system stopped this process first.
         ProctorError: the run can't be executed here.
     """
-    elsewhere = not executes
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def takes(run_id: str) -> bool:
@@ -125,22 +136,39 @@ async def follow(proctor: Proctor, run: Run, view: View, *, after: int = 0, exec
         if isinstance(outcome, ProctorError) and not failed.done():
             failed.set_exception(outcome)
 
+    def started(task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) is not None and not failed.done():
+            failed.set_exception(error)
+
     execution = Execution(proctor, takes=takes, ended=ended)
     with stop_signals() as stopped:
-        if executes:
-            try:
-                await execution.start()
-            except DatabaseInUse as error:
-                elsewhere = True
-                view.note(f"{error.message}: it takes up this run. Following.")
+        starting = asyncio.create_task(_start_when_free(execution, view))
+        starting.add_done_callback(started)
         try:
             items = proctor.runs.watch(run.id, after=after, until_wait=True)
             following = view.follow(items, since=run.created_at)
             if not await _ends(following, stopped=stopped, failed=failed):
-                raise Interrupted(elsewhere=elsewhere)
+                raise Interrupted(elsewhere=not execution.running)
         finally:
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
             await execution.stop()
     return await proctor.runs.get(run.id)
+
+
+async def _start_when_free(execution: Execution, view: View) -> None:
+    """Returns when this process executes: at once, or when the one that has the database ends."""
+    told = False
+    while True:
+        try:
+            await execution.start()
+        except DatabaseInUse as error:
+            if not told:
+                view.note(f"{error.message}. This one follows, and takes over when that one ends.")
+                told = True
+        else:
+            return
+        await asyncio.sleep(RETRY)
 
 
 async def _ends(

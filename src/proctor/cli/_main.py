@@ -16,9 +16,12 @@ INTERRUPTED = 128 + signal.SIGINT
 
 
 def _version() -> str:
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
-    return version("proctor-runtime")
+    try:
+        return version("proctor-runtime")
+    except PackageNotFoundError:
+        return "not installed"
 
 
 app = App(
@@ -34,16 +37,12 @@ app = App(
 )
 app.command("proctor.cli._run:run", name="run", help="Run a team on a text and follow it.")
 app.command("proctor.cli._runs:runs", name="runs", help="List, show, watch, resume and cancel runs.")
-app.command(
-    "proctor.cli._approvals:approvals", name="approvals", help="See and decide what waits for a person."
-)
+app.command("proctor.cli._approvals:approvals", name="approvals", help="Decide what waits for a person.")
 app.command("proctor.cli._serve:serve", name="serve", help="Execute this database's runs until stopped.")
 app.command("proctor.cli._config:config", name="config", help="Show and check the configuration.")
 app.command("proctor.cli._doctor:doctor", name="doctor", help="Check all that Proctor needs on this machine.")
 app.command("proctor.cli._models:models", name="models", help="Fetch weights of models that run locally.")
-app.command(
-    "proctor.cli._init:init", name="init", help="Write a configuration and a small team to start with."
-)
+app.command("proctor.cli._init:init", name="init", help="Write a configuration and a first team.")
 
 
 def main() -> None:

@@ -43,7 +43,7 @@ from proctor.core._errors import (
 )
 from proctor.core._events import Event, EventType, Token
 from proctor.core._ids import new_id
-from proctor.core._json import JsonObject, JsonValue, canonical_json, digest, read_object
+from proctor.core._json import JsonObject, JsonValue, canonical_json, digest, digest_of, read_object
 from proctor.core._money import Micros, format_usd, to_micros
 from proctor.core._questions import Decision, DecisionKind, Question, QuestionKind
 from proctor.core._settings import (
@@ -131,6 +131,7 @@ __all__ = [
     "Verdict",
     "canonical_json",
     "digest",
+    "digest_of",
     "format_usd",
     "monotonic_ms",
     "new_id",

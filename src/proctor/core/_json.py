@@ -20,7 +20,12 @@ def canonical_json(value: JsonValue) -> str:
 
 def digest(value: JsonValue) -> str:
     """A 128-bit hexadecimal digest of the canonical text of a value."""
-    return hashlib.blake2b(_canonical(value).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return digest_of(_canonical(value))
+
+
+def digest_of(text: str) -> str:
+    """A 128-bit hexadecimal digest of a text."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def read_object(text: str) -> dict[str, JsonValue]:

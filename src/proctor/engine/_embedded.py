@@ -17,10 +17,11 @@ POLL = 0.5
 """Seconds between looks for work that other processes have queued."""
 
 Work = TypeVar("Work")
+Done = TypeVar("Done")
 Due = Callable[[], Awaitable[Sequence[str]]]
 
 
-class EmbeddedEngine(Generic[Work]):
+class EmbeddedEngine(Generic[Work, Done]):
     """Executes due work, `concurrency` pieces at a time, as the only process on its database."""
 
     def __init__(
@@ -29,7 +30,7 @@ class EmbeddedEngine(Generic[Work]):
         lock: Lock,
         due: Due,
         recover: Due,
-        execute: Callable[[str | Work], Awaitable[object]],
+        execute: Callable[[str | Work], Awaitable[Done]],
         concurrency: int,
     ) -> None:
         self._lock = lock
@@ -37,7 +38,7 @@ class EmbeddedEngine(Generic[Work]):
         self._recover = recover
         self._execute = execute
         self._slots = asyncio.Semaphore(concurrency)
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks: dict[str, asyncio.Task[Done]] = {}
         self._poller: asyncio.Task[None] | None = None
         self.running = False
         """Whether this process has the right to execute work."""
@@ -54,7 +55,7 @@ class EmbeddedEngine(Generic[Work]):
             self.submit(id)
         self._poller = asyncio.create_task(self._poll())
 
-    def submit(self, id: str, work: Work | None = None) -> "asyncio.Task[None]":
+    def submit(self, id: str, work: Work | None = None) -> "asyncio.Task[Done]":
         """The execution of a piece of work, known by its id or given whole; one under way stays as it is."""
         task = self._tasks.get(id)
         if task is None:
@@ -62,6 +63,18 @@ class EmbeddedEngine(Generic[Work]):
             self._tasks[id] = task
             task.add_done_callback(lambda ended: self._ended(id, ended))
         return task
+
+    def executing(self, id: str) -> bool:
+        """Whether this process executes the work at this moment."""
+        return id in self._tasks
+
+    async def done(self, id: str) -> Done | None:
+        """What the execution that is under way comes to; nothing where none is, or where it broke."""
+        task = self._tasks.get(id)
+        if task is None:
+            return None
+        await asyncio.wait({task})
+        return None if task.cancelled() or task.exception() is not None else task.result()
 
     async def idle(self) -> None:
         """Returns when nothing is executed and nothing is due."""
@@ -85,11 +98,11 @@ class EmbeddedEngine(Generic[Work]):
             self._lock.release()
             self.running = False
 
-    async def _work(self, work: str | Work) -> None:
+    async def _work(self, work: str | Work) -> Done:
         async with self._slots:
-            await self._execute(work)
+            return await self._execute(work)
 
-    def _ended(self, id: str, task: "asyncio.Task[None]") -> None:
+    def _ended(self, id: str, task: "asyncio.Task[Done]") -> None:
         del self._tasks[id]
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("segment.broke", id=id, error=f"{type(error).__name__}: {error}")

@@ -43,13 +43,11 @@ class Journaling:
             return read_model_outcome(recorded)
         await settle_past(scope)
         async with scope.session.live():
-            scope.starting(call.request())
             began = monotonic_ms()
             result = await proceed(call)
             duration = monotonic_ms() - began
             scope.event("model.called", _model_data(result, duration))
             scope.finish(
-                call.request(),
                 model_outcome(result),
                 cost=result.cost,
                 duration_ms=duration,
@@ -65,14 +63,13 @@ class Journaling:
             return read_tool_outcome(recorded)
         await settle_past(scope)
         async with scope.session.live():
-            scope.starting(call.request())
             began = monotonic_ms()
             result = await self._unless_in_doubt(scope, call, proceed)
             duration = monotonic_ms() - began
             scope.event("tool.called", _tool_data(call, result, duration))
+            acted = scope.begun or scope.call_key in scope.session.journal.in_doubt
             scope.finish(
-                call.request(),
-                {**tool_outcome(result), "acted": scope.begun},
+                {**tool_outcome(result), "acted": acted},
                 cost=result.cost,
                 duration_ms=duration,
                 with_it=self._entry(call, result),

@@ -5,17 +5,18 @@ runs. `flush` is the barrier before something outside can notice.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection
 
 from proctor import approvals
-from proctor.core import Clock, EventType, JsonObject
+from proctor.core import Clock, EventType, JsonObject, canonical_json
 from proctor.runs import _sql
 from proctor.runs._replay import Replay
-from proctor.runs._sql import EventDraft
+from proctor.runs._sql import CallRow, EventDraft
 from proctor.runs._values import CallKey, RecordedCall
 from proctor.store import Database, Job
 
@@ -27,12 +28,14 @@ Listener = Callable[[str], None]
 class _Batch:
     """What the next transaction of this run holds."""
 
-    inserts: list[RecordedCall] = field(default_factory=list)
-    finishes: list[RecordedCall] = field(default_factory=list)
+    inserts: list[CallRow] = field(default_factory=list)
+    finishes: list[CallRow] = field(default_factory=list)
     events: list[EventDraft] = field(default_factory=list)
     consumed: list[str] = field(default_factory=list)
     further: list[Job[None]] = field(default_factory=list)
     spent: int = 0
+    closing: "Job[Mapping[str, Any]] | None" = None
+    """Finds the columns of the run that end the attempt."""
 
     def __bool__(self) -> bool:
         return bool(self.inserts or self.finishes or self.events or self.consumed or self.further)
@@ -87,11 +90,11 @@ class Journal:
         self._batch.events.append(draft)
         self._arm()
 
-    def started(self, key: CallKey, request: JsonObject, at: datetime) -> None:
+    def started(self, key: CallKey, request: str, at: datetime) -> None:
         """Records that a call is about to act."""
         self._started.add(key)
         self._batch.inserts.append(
-            RecordedCall(
+            CallRow(
                 key=key,
                 position=None,
                 attempt=self.attempt,
@@ -108,7 +111,7 @@ class Journal:
         self,
         key: CallKey,
         *,
-        request: JsonObject,
+        request: str,
         outcome: JsonObject,
         cost: int,
         at: datetime,
@@ -116,12 +119,12 @@ class Journal:
         with_it: Sequence[Job[None]] = (),
     ) -> None:
         """Records a call's outcome, with what must be committed together with it."""
-        record = RecordedCall(
+        record = CallRow(
             key=key,
             position=self._position,
             attempt=self.attempt,
             request=request,
-            outcome=outcome,
+            outcome=canonical_json(outcome),
             cost=cost,
             started_at=at,
             duration_ms=duration_ms,
@@ -146,6 +149,16 @@ class Journal:
         self._batch.further.append(job)
         self._arm()
 
+    async def end(self, closing: Job[Mapping[str, Any]]) -> None:
+        """Commits what is left together with the columns of the run that end the attempt.
+
+        Raises:
+            StaleAttempt: as for `flush`.
+        """
+        self._batch.closing = closing
+        self._batch.further.append(_nothing)
+        await self.flush()
+
     async def flush(self) -> None:
         """Returns when all that was recorded so far is durable.
 
@@ -166,7 +179,7 @@ class Journal:
         Raises:
             StaleAttempt: it isn't.
         """
-        self.also(lambda _connection: None)
+        self.also(_nothing)
         await self.flush()
 
     async def close(self) -> None:
@@ -207,7 +220,8 @@ class Journal:
         committed.add_done_callback(done)
 
     def _execute(self, connection: Connection, batch: _Batch) -> None:
-        _sql.append(connection, self._run_id, self.attempt, batch.events, batch.spent)
+        values = {} if batch.closing is None else batch.closing(connection)
+        _sql.append(connection, self._run_id, self.attempt, batch.events, spent=batch.spent, **values)
         if batch.inserts:
             _sql.insert_calls(connection, self._run_id, batch.inserts)
         for call in batch.finishes:
@@ -216,3 +230,7 @@ class Journal:
             approvals.consume(connection, approval_id)
         for job in batch.further:
             job(connection)
+
+
+def _nothing(_connection: Connection) -> None:
+    """Makes a transaction of a batch that holds no statement of its own."""

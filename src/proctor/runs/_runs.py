@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -94,8 +95,7 @@ class Runs:
             drafts.append(EventDraft(type="run.refused", agent="", data={"reason": verdict.reason}, at=at))
 
         def insert(connection: Connection) -> None:
-            _sql.insert_run(connection, run)
-            _sql.append(connection, run.id, None, drafts, 0)
+            _sql.insert_run(connection, run, drafts)
 
         await self._database.commit(insert)
         if refused:
@@ -147,16 +147,13 @@ class Runs:
         failed = replace(run, state="failed", error_code=error.code, error=str(error), finished_at=at)
 
         def end(connection: Connection) -> None:
-            _sql.append(connection, run.id, run.attempt, [draft], 0)
-            _sql.move(
-                connection,
-                run.id,
-                allowed=("running",),
-                to="failed",
-                error_code=error.code,
-                error=str(error),
-                finished_at=at,
-            )
+            values: dict[str, Any] = {
+                "state": "failed",
+                "error_code": error.code,
+                "error": str(error),
+                "finished_at": at,
+            }
+            _sql.append(connection, run.id, run.attempt, [draft], **values)
 
         await self._database.commit(end)
         self._hooks.finished(failed, (at - run.created_at).total_seconds())
@@ -227,7 +224,7 @@ class Runs:
             ):
                 approvals.cancel_pending(connection, run_id)
                 draft = EventDraft(type="run.cancelled", agent="", data={}, at=at)
-                _sql.append(connection, run_id, None, [draft], 0)
+                _sql.append(connection, run_id, None, [draft])
             else:
                 _sql.request_cancel(connection, run_id)
             return _sql.get_run(connection, run_id)
@@ -260,7 +257,7 @@ class Runs:
                 "comment": decision.comment,
             }
             draft = EventDraft(type="approval.decided", agent=approval.agent, data=data, at=at)
-            _sql.append(connection, approval.run_id, None, [draft], 0)
+            _sql.append(connection, approval.run_id, None, [draft])
             _sql.move(connection, approval.run_id, allowed=("waiting",), to="queued")
             return approval
 
@@ -303,13 +300,16 @@ class Runs:
         try:
             while True:
                 run = await self.get(run_id)
-                for event in await self.events(run_id, after=after):
-                    after = event.seq
-                    yield event
+                log = await self.events(run_id, after=after)
+                earlier, woken = _take(queue)
+                for item in (*earlier, *log):
+                    yield item
+                after = log[-1].seq if log else after
                 if run.state in stops and run_id not in self._segments:
                     return
-                async for token in _drain(queue):
-                    yield token
+                if not woken:
+                    async for token in _drain(queue):
+                        yield token
         finally:
             self._watchers[run_id].remove(queue)
             if not self._watchers[run_id]:
@@ -322,6 +322,12 @@ class Runs:
     def _publish(self, token: Token) -> None:
         for queue in self._watchers.get(token.run_id, ()):
             queue.put_nowait(token)
+
+
+def _take(queue: "asyncio.Queue[Token | None]") -> tuple[list[Token], bool]:
+    """The tokens that came before the events just read, and whether something else has happened since."""
+    taken = [queue.get_nowait() for _ in range(queue.qsize())]
+    return [item for item in taken if item is not None], None in taken
 
 
 async def _drain(queue: "asyncio.Queue[Token | None]") -> AsyncIterator[Token]:

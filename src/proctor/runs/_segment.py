@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -202,19 +203,20 @@ class Segment:
             self._journal.event(types[state], "", data)
         run_id, asked = self._run.id, tuple(self._session.asked)
         finished_at = self._clock.now() if state in ("completed", "failed", "cancelled") else None
+        left: list[RunState] = []
 
-        def move(connection: Connection) -> None:
+        def close(connection: Connection) -> Mapping[str, Any]:
             # A decision may have come while siblings of the asking call were still in progress.
             to = "queued" if state == "waiting" and approvals.any_decided(connection, asked) else state
-            _sql.move(connection, run_id, allowed=("running",), to=to, finished_at=finished_at, **values)
+            left[:] = [to]
             if state == "cancelled":
                 approvals.cancel_pending(connection, run_id)
+            return {"state": to, "finished_at": finished_at, **values}
 
-        self._journal.also(move)
-        await self._journal.flush()
+        await self._journal.end(close)
         return replace(
             self._run,
-            state=state,
+            state=left[0],
             result=values.get("result"),
             error_code=values.get("error_code"),
             error=values.get("error"),

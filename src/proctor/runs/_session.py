@@ -27,7 +27,9 @@ from proctor.core import (
     ToolHandler,
     ToolResult,
     ToolSpec,
+    canonical_json,
     digest,
+    digest_of,
     new_id,
 )
 from proctor.runs._journal import Journal
@@ -150,7 +152,7 @@ class RunSession:
             text = {"approve": "APPROVE", "reject": "REJECT", "respond": ""}[decision.kind]
             text = f"{text} {decision.comment}".strip()
             scope.event("human.answered", {"decision": decision.kind, "by": decision.by})
-            scope.finish(question.action, {"text": text, "by": decision.by}, cost=0)
+            scope.finish({"text": text, "by": decision.by}, cost=0)
         return text
 
     def message(self, agent: str, kind: str, text: str) -> None:
@@ -264,15 +266,16 @@ class RunSession:
         await self.park()
 
     def _scope(self, agent: str, kind: CallKind, request: JsonObject) -> "Scope":
-        key = self.journal.key(agent, kind, digest(request))
-        return Scope(self, key)
+        text = canonical_json(request)
+        return Scope(self, self.journal.key(agent, kind, digest_of(text)), text)
 
 
 class Scope:
     """What one call may ask of its run (`proctor.core.CallScope`)."""
 
-    def __init__(self, session: RunSession, key: CallKey) -> None:
+    def __init__(self, session: RunSession, key: CallKey, request: str) -> None:
         self.session = session
+        self._request = request
         self.call_key = key
         self.run_id = session.run_id
         self.team = session.team
@@ -282,7 +285,6 @@ class Scope:
         self._approvals: list[str] = []
         self.begun = False
         """Whether the call came as far as acting on the world."""
-        self._request: JsonObject = {}
         self._at = session.clock.now()
 
     def event(self, type: EventType, data: JsonObject) -> None:
@@ -319,14 +321,8 @@ class Scope:
             self._approvals.append(approval.id)
         return approval.decision
 
-    def starting(self, request: JsonObject) -> None:
-        """Notes the request, for the record."""
-        self._request = request
-        self._at = self.session.clock.now()
-
     def finish(
         self,
-        request: JsonObject,
         outcome: JsonObject,
         *,
         cost: int,
@@ -337,7 +333,7 @@ class Scope:
         self._use_approvals()
         self.session.journal.finished(
             self.call_key,
-            request=request,
+            request=self._request,
             outcome=outcome,
             cost=cost,
             at=self._at,
@@ -350,11 +346,21 @@ class Scope:
             case "action" | "reply":
                 return self.key
             case "uncertain":
-                return digest([self.key, question.kind])
+                return self._uncertain_key()
             case "diverged":
                 return digest([self.run_id, question.kind, digest(question.action)])
             case _:
                 assert_never(question.kind)
+
+    def _uncertain_key(self) -> str:
+        """Of the question about the last start: an answer that let the call start again is used up by that."""
+        starts = 1
+        while True:
+            key = digest([self.key, "uncertain", starts])
+            asked = self.session.decided(key)
+            if asked is None or asked.state != "consumed":
+                return key
+            starts += 1
 
     def _use_approvals(self) -> None:
         for approval_id in self._approvals:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, select, update
 from sqlalchemy import insert as insert_into
 
 from proctor.core import (
@@ -15,7 +15,7 @@ from proctor.core import (
     NotFound,
     StaleAttempt,
     canonical_json,
-    digest,
+    digest_of,
     read_object,
 )
 from proctor.runs._tables import blobs, calls, events, runs
@@ -37,10 +37,24 @@ class EventDraft:
     at: datetime
 
 
-def insert_run(connection: Connection, run: Run) -> None:
-    """Adds a run."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRow:
+    """A recorded call on its way into the database, its JSON already as text."""
+
+    key: CallKey
+    position: int | None
+    attempt: int
+    request: str
+    outcome: str | None
+    cost: int
+    started_at: datetime
+    duration_ms: float | None
+
+
+def insert_run(connection: Connection, run: Run, drafts: Sequence[EventDraft]) -> None:
+    """Adds a run with its first events."""
     connection.execute(
-        insert_into(runs),
+        _insert_run,
         {
             "id": run.id,
             "team": run.team,
@@ -49,14 +63,15 @@ def insert_run(connection: Connection, run: Run) -> None:
             "state": run.state,
             "attempt": run.attempt,
             "task": run.task,
-            "cost": 0,
-            "events": 0,
-            "cancel_requested": False,
             "result": run.result,
+            "cost": 0,
+            "events": len(drafts),
+            "cancel_requested": False,
             "created_at": run.created_at,
             "finished_at": run.finished_at,
         },
     )
+    connection.execute(_insert_events, _event_rows(run.id, 0, drafts))
 
 
 def get_run(connection: Connection, run_id: str) -> Run:
@@ -126,12 +141,7 @@ def request_cancel(connection: Connection, run_id: str) -> None:
     connection.execute(update(runs).where(runs.c.id == run_id).values(cancel_requested=True))
 
 
-_head = select(runs.c.attempt, runs.c.events).where(runs.c.id == bindparam("run")).with_for_update()
-_advance = (
-    update(runs)
-    .where(runs.c.id == bindparam("run"))
-    .values(events=bindparam("count"), cost=runs.c.cost + bindparam("spent"))
-)
+_insert_run = insert_into(runs)
 _insert_call = insert_into(calls)
 _insert_events = insert_into(events)
 _finish_call = (
@@ -154,22 +164,39 @@ _finish_call = (
 
 
 def append(
-    connection: Connection, run_id: str, attempt: int | None, drafts: Sequence[EventDraft], spent: int
+    connection: Connection,
+    run_id: str,
+    attempt: int | None,
+    drafts: Sequence[EventDraft],
+    *,
+    spent: int = 0,
+    **values: Any,
 ) -> None:
-    """Numbers and adds events to a run's log, and fences: only the run's own attempt may write.
+    """Numbers and adds events to a run's log, and fences: with an attempt given, only the run's own may write.
+
+    `values` are further columns of the run to set with it.
 
     Raises:
         StaleAttempt: another attempt has taken the run over.
     """
-    head = connection.execute(_head, {"run": run_id}).one()
-    if attempt is not None and head.attempt != attempt:
-        raise StaleAttempt(f"attempt {attempt} of {run_id} was overtaken by attempt {head.attempt}")
-    if not drafts and not spent:
-        return
-    rows = [
+    where = runs.c.id == run_id if attempt is None else and_(runs.c.id == run_id, runs.c.attempt == attempt)
+    count = connection.execute(
+        update(runs)
+        .where(where)
+        .values(events=runs.c.events + len(drafts), cost=runs.c.cost + spent, **values)
+        .returning(runs.c.events)
+    ).scalar_one_or_none()
+    if count is None:
+        raise StaleAttempt(f"attempt {attempt} of {run_id} was overtaken by a newer one")
+    if drafts:
+        connection.execute(_insert_events, _event_rows(run_id, count - len(drafts), drafts))
+
+
+def _event_rows(run_id: str, count: int, drafts: Sequence[EventDraft]) -> list[dict[str, Any]]:
+    return [
         {
             "run_id": run_id,
-            "seq": head.events + number,
+            "seq": count + number,
             "at": draft.at,
             "type": draft.type,
             "agent": draft.agent,
@@ -177,12 +204,9 @@ def append(
         }
         for number, draft in enumerate(drafts, start=1)
     ]
-    if rows:
-        connection.execute(_insert_events, rows)
-    connection.execute(_advance, {"run": run_id, "count": head.events + len(rows), "spent": spent})
 
 
-def insert_calls(connection: Connection, run_id: str, recorded: Sequence[RecordedCall]) -> None:
+def insert_calls(connection: Connection, run_id: str, recorded: Sequence[CallRow]) -> None:
     """Adds recorded calls."""
     rows = [
         {
@@ -204,7 +228,7 @@ def insert_calls(connection: Connection, run_id: str, recorded: Sequence[Recorde
     connection.execute(_insert_call, rows)
 
 
-def finish_call(connection: Connection, run_id: str, call: RecordedCall) -> None:
+def finish_call(connection: Connection, run_id: str, call: CallRow) -> None:
     """Adds the outcome to a call that was recorded as started."""
     assert call.outcome is not None
     connection.execute(
@@ -254,11 +278,10 @@ def run_events(
     )
 
 
-def _keep(connection: Connection, value: JsonObject) -> str:
-    text = canonical_json(value)
+def _keep(connection: Connection, text: str) -> str:
     if len(text) <= LARGE:
         return text
-    name = digest(value)
+    name = digest_of(text)
     if connection.execute(select(blobs.c.digest).where(blobs.c.digest == name)).first() is None:
         connection.execute(insert_into(blobs), {"digest": name, "body": text})
     return canonical_json({_BLOB: name})

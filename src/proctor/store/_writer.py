@@ -74,13 +74,14 @@ class GroupWriter:
             values = self._transact(group)
         except BaseException as error:  # noqa: BLE001 - the thread hands every failure to its caller
             if len(group) == 1:
-                _settle(group[0], error=error)
+                _hand_over(group[0].loop, [(group[0], None, error)])
             else:
                 for pending in group:
                     self._execute([pending])
             return
-        for pending, value in zip(group, values, strict=True):
-            _settle(pending, value=value)
+        for loop in {pending.loop for pending in group}:
+            answers = zip(group, values, strict=True)
+            _hand_over(loop, [(pending, value, None) for pending, value in answers if pending.loop is loop])
 
     def _transact(self, group: list[_Pending]) -> list[Any]:
         with self._engine.connect() as connection:
@@ -97,14 +98,19 @@ def begin_write(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _settle(pending: _Pending, *, value: Any = None, error: BaseException | None = None) -> None:
-    def settle() -> None:
-        if pending.done.done():
-            return
-        if error is None:
-            pending.done.set_result(value)
-        else:
-            pending.done.set_exception(error)
+def _hand_over(
+    loop: asyncio.AbstractEventLoop, answers: list[tuple[_Pending, Any, BaseException | None]]
+) -> None:
+    """Wakes the loop once for all of a group's answers."""
 
-    if not pending.loop.is_closed():
-        pending.loop.call_soon_threadsafe(settle)
+    def settle() -> None:
+        for pending, value, error in answers:
+            if pending.done.done():
+                continue
+            if error is None:
+                pending.done.set_result(value)
+            else:
+                pending.done.set_exception(error)
+
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(settle)

@@ -10,7 +10,7 @@ from proctor.runs import CallKey, RecordedCall
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ANSWERED = {
     "deployment": "small",
-    "model": "gpt-1",
+    "model": "g1",
     "input": 812,
     "output": 45,
     "cached_input": 0,
@@ -53,7 +53,7 @@ def call(kind: str, position: int | None, outcome: dict[str, object] | None) -> 
 
 
 def printed(events: list[Event], calls: list[RecordedCall] | None = None) -> list[str]:
-    console = Console(file=io.StringIO(), width=100)
+    console = Console(file=io.StringIO(), width=96)
     print_lines(lines(events, calls or []), console, since=START)
     return console.file.getvalue().splitlines()
 
@@ -70,8 +70,8 @@ def test_a_timeline_says_when_who_what_and_what_it_took():
 
     assert printed(events, calls) == [
         " 0:01.0  run             started     team desk, run_1",
-        " 0:02.0  clerk           model       small (gpt-1), 2 attempts       812→45 tok  $0.001234     1.2 s",
-        " 0:03.0  clerk           tool        orders.refund                                            0.02 s",
+        " 0:02.0  clerk           model       small (g1), 2 attempts      812→45 tok  $0.001234     1.2 s",
+        " 0:03.0  clerk           tool        orders.refund                                        0.02 s",
         "                                     (order=7) → paid",
         " 0:04.0  clerk           says        Done.",
         "                                     All of it.",
@@ -89,7 +89,7 @@ def test_every_line_stays_within_the_width():
 
     widths = [Console().measure(line).maximum for line in printed(events, [call("tool", 0, {"text": text})])]
 
-    assert max(widths) <= 100
+    assert max(widths) <= 96
 
 
 def test_a_refused_call_has_one_line():
