@@ -4,11 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from sqlalchemy import Connection
 
 from proctor.core import KnowledgeSettings
-from proctor.knowledge import Changes, Document, Knowledge, ensure_index
-from proctor.store import Database, metadata
+from proctor.knowledge import Changes, Document, Knowledge
+from proctor.store import Database
 
 DOCUMENTS = [
     Document(
@@ -21,16 +20,9 @@ DOCUMENTS = [
 ]
 
 
-def prepare(connection: Connection) -> None:
-    metadata.create_all(connection, [table for table in metadata.sorted_tables if "knowledge" in table.name])
-    ensure_index(connection)
-    ensure_index(connection)
-
-
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     async with asyncio.timeout(120), await Database.open(database_url) as opened:
-        await opened.commit(prepare)
         yield opened
 
 

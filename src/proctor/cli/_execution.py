@@ -48,7 +48,7 @@ class Execution:
         self._takes = takes
         self._ended = ended
         self._open = True
-        self._engine: EmbeddedEngine[str] = EmbeddedEngine(
+        self._engine: EmbeddedEngine[str, None] = EmbeddedEngine(
             lock=proctor.database.lock(),
             due=self._due,
             recover=self._recover,

@@ -5,6 +5,5 @@ Knows no team and no tool: a deployment offers a search to its agents as it like
 
 from proctor.knowledge._documents import Document
 from proctor.knowledge._knowledge import Changes, FoundBy, Knowledge, Passage
-from proctor.knowledge._tables import ensure_index, index_ddl
 
-__all__ = ["Changes", "Document", "FoundBy", "Knowledge", "Passage", "ensure_index", "index_ddl"]
+__all__ = ["Changes", "Document", "FoundBy", "Knowledge", "Passage"]

@@ -302,9 +302,11 @@ class Runs:
                 run = await self.get(run_id)
                 log = await self.events(run_id, after=after)
                 earlier, woken = _take(queue)
-                for item in (*earlier, *log):
-                    yield item
-                after = log[-1].seq if log else after
+                for token in earlier:
+                    yield token
+                for event in log:
+                    after = event.seq
+                    yield event
                 if run.state in stops and run_id not in self._segments:
                     return
                 if not woken:

@@ -353,7 +353,7 @@ class Scope:
                 assert_never(question.kind)
 
     def _uncertain_key(self) -> str:
-        """Of the question about the last start: an answer that let the call start again is used up by that."""
+        """Of the question about the last start: an answer that let the call start again is used up by it."""
         starts = 1
         while True:
             key = digest([self.key, "uncertain", starts])
