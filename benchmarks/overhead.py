@@ -6,7 +6,8 @@ of all threads of the contender's process; the endpoint has its own. Promised ar
 AutoGen, at most 1.5 times the CPU and at least 0.7 times the throughput at concurrency 16, and at most two
 disk commits added to a run at concurrency 1; beside LangGraph, to be ahead in all of it.
 
-    uv run python -m benchmarks.overhead --json
+    uv run python -m benchmarks.overhead --json                              # some ten minutes
+    uv run python -m benchmarks.overhead --runs 20 --warmup 5 --pairs 1      # within one, rough
 """
 
 import asyncio
@@ -56,8 +57,8 @@ class Measured:
 def overhead(
     *,
     json: bool = False,
-    runs: int = 200,
-    warmup: int = 40,
+    runs: int = 100,
+    warmup: int = 20,
     pairs: int = 5,
     concurrency: tuple[int, ...] = (1, 16),
     scenarios: tuple[str, ...] = SCENARIOS,
@@ -161,7 +162,7 @@ def _rounded(value: Any) -> Any:
 
 
 def _print_tables(cells: list[Cell], checks: list[Check]) -> None:
-    console = Console()
+    console = Console(width=max(Console().width, 120))  # also into a file
     costs = Table(
         "scenario", "side by side", "contender", "CPU ms", "runs/s", "commits", "CPU ratio", "runs/s ratio"
     )

@@ -34,7 +34,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         return
     address: str = request.getfixturevalue("postgres")
     name = f"proctor_{uuid4().hex}"
-    admin = create_engine(address.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
+    driver = address.replace("postgresql://", "postgresql+psycopg://")
+    admin = create_engine(driver, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
     yield address.replace("/postgres?", f"/{name}?")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -43,6 +44,8 @@ LOOK = 0.01
 """Seconds between two looks into the database."""
 STUCK = 300.0
 """Seconds in which a life must have come to its end."""
+ENOUGH = 3
+"""Workers that broke by themselves, after which no further one is started."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,16 +133,19 @@ class _Chaos:
         finished = False
         while not finished:
             life = Life(self._work())
-            async with asyncio.timeout(STUCK):
-                await life.start()
-                await self._strike(life)
-                code = await life.end()
+            await life.start()
+            try:
+                async with asyncio.timeout(STUCK):
+                    await self._strike(life)
+            except TimeoutError:
+                self.story.broke.append(f"a worker came to no end within {STUCK:g} s")
+                life.kill(with_stores=True)
+            code = await life.end()
             self._answered += life.answered
             self.story.resumed += life.resumed
-            finished = code == 0
-            if code not in (0, -9):
+            if code not in (0, -signal.SIGKILL):
                 self.story.broke.append(f"a worker ended with code {code}")
-                finished = len(self.story.broke) > len(self._cases)
+            finished = code == 0 or len(self.story.broke) >= ENOUGH
             print(
                 f"{self.story.kills} of {self._sizes.kills} kills, {self._answered} model calls",
                 file=sys.stderr,

@@ -1,5 +1,6 @@
 """What became of a task, held against its recording: by the shop's records, the journal, the approvals."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,25 +22,25 @@ class Checked:
     run: str
     faults: tuple[str, ...]
     """What is not as recorded; empty where all is right."""
-    completed: bool
-    hash_right: bool
-    attempts: int
-    steps: int
-    writes: int
+    completed: bool = False
+    hash_right: bool = False
+    attempts: int = 0
+    steps: int = 0
+    writes: int = 0
     """That had to take effect."""
-    effects: int
+    effects: int = 0
     """That did, by the shop's own ledger."""
-    doubled: int
-    missing: int
-    approved: int
+    doubled: int = 0
+    missing: int = 0
+    approved: int = 0
     """Effects for which there is a used approval of exactly their arguments."""
-    errors: int
+    errors: int = 0
     """Steps that had to fail."""
-    errors_passed_on: int
+    errors_passed_on: int = 0
     """Of these, how many did, and told the model so."""
-    same_answers: int
-    """Steps whose answer is the recorded one, to the letter; no promise depends on it."""
-    uncertain: int
+    same_answers: int = 0
+    """Steps whose answer is the recorded one; an error's words are each shop's own."""
+    uncertain: int = 0
     """Questions about calls whose end was unknown."""
 
 
@@ -74,7 +75,7 @@ async def check(running: Proctor, run: Run, task: Task, *, initial_hash: str, sh
         approved=(done & used).total(),
         errors=sum(step.fails for step in task.steps),
         errors_passed_on=sum(step.fails and one for step, one in zip(task.steps, told, strict=False)),
-        same_answers=sum(step.result == text for step, text in zip(task.steps, seen, strict=False)),
+        same_answers=sum(_same(step.result, text) for step, text in zip(task.steps, seen, strict=False)),
         uncertain=sum(approval.question.kind == "uncertain" for approval in asked),
     )
 
@@ -129,6 +130,14 @@ def _texts_shown(calls: Iterable[RecordedCall]) -> list[str]:
     last = [call.request for call in calls if call.key.kind == "model"][-1:]
     messages: Iterable[JsonObject] = last[0]["messages"] if last else ()  # type: ignore[assignment]
     return [str(message["content"]) for message in messages if message["role"] == "tool"]
+
+
+def _same(recorded: str, text: str) -> bool:
+    """Whether two answers are the same text, or the same value in another notation."""
+    try:
+        return recorded == text or json.loads(recorded) == json.loads(text)
+    except ValueError:
+        return False
 
 
 def _outcome(call: RecordedCall) -> JsonObject:

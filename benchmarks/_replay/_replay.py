@@ -13,6 +13,8 @@ from benchmarks._replay._data import Task
 from benchmarks._replay._desk import SHOPS, application, opening, script, settings
 from benchmarks._replay._person import Person
 from benchmarks._replay._shops import auditors, close_shop, make_bases, open_shop
+from proctor import ProctorError
+from proctor.deployments.support.shop import ShopError
 from proctor.testing import ScriptedModel
 
 TOLD_EVERY = 50
@@ -47,15 +49,22 @@ class _Replay:
         self._done = 0
 
     async def one(self, number: int, task: Task) -> Checked:
-        tenant = f"case-{number}"
-        loop = asyncio.get_running_loop()
         async with self._slots:
-            initial = await loop.run_in_executor(self._pool, open_shop, self._shops, tenant, task)
-            run = await self._running.start("keyed", opening(number, task), tenant=tenant)
-            run = await self._person.attend(run, task)
-            shop = await loop.run_in_executor(self._pool, close_shop, self._shops, tenant, task)
-            checked = await check(self._running, run, task, initial_hash=initial, shop=shop)
+            try:
+                checked = await self._checked(number, task)
+            except (ProctorError, ShopError) as error:
+                fault = f"it can't be carried out: {type(error).__name__}: {error}"
+                checked = Checked(task=task.id, run="", faults=(fault,))
         self._done += 1
         if self._done % TOLD_EVERY == 0 or self._done == self._total:
             print(f"{self._done} of {self._total} tasks", file=sys.stderr, flush=True)
         return checked
+
+    async def _checked(self, number: int, task: Task) -> Checked:
+        tenant = f"case-{number}"
+        loop = asyncio.get_running_loop()
+        initial = await loop.run_in_executor(self._pool, open_shop, self._shops, tenant, task)
+        run = await self._running.start("keyed", opening(number, task), tenant=tenant)
+        run = await self._person.attend(run, task)
+        shop = await loop.run_in_executor(self._pool, close_shop, self._shops, tenant, task)
+        return await check(self._running, run, task, initial_hash=initial, shop=shop)

@@ -1,7 +1,7 @@
 """Pattern 2: several agents collaborate through the tools of an MCP server.
 
-`proctor.toml` names the server under `[tools.store]`; the team says which of its tools it may use. What only reads
-is called at once; what changes the store waits for a person.
+`proctor.toml` names the server under `[tools.store]`; the team says which of its tools it may use. What only
+reads is called at once; what changes the store waits for a person.
 """
 
 from autogen_agentchat.agents import AssistantAgent

@@ -121,13 +121,15 @@ def test_what_is_not_as_recorded_is_said_so(tmp_path):
         right = json.loads(next(lines))
     other_end = {**right, "task_id": "end", "final_db_hash": right["initial_db_hash"]}
     no_write = {**right, "task_id": "write", "steps": [{**step, "error": True} for step in right["steps"]]}
+    no_shop = {**right, "task_id": "shop", "initial_patch": {"cellar/1": {}}}
     file = tmp_path / "tasks.jsonl"
-    file.write_text("\n".join(json.dumps(one) for one in (right, other_end, no_write)))
+    file.write_text("\n".join(json.dumps(one) for one in (right, other_end, no_write, no_shop)))
     ended = benchmark("tau_replay", "--data", str(file))
     assert ended.returncode == 1, ended.stderr
     said = json.loads(ended.stdout)
-    assert (said["ok"], said["tasks"], said["right"]) == (False, 3, 1)
-    assert [fault.partition(":")[0] for fault in said["faults"]] == ["tau1/end", "tau1/write"]
+    assert (said["ok"], said["tasks"], said["right"]) == (False, 4, 1)
+    told = [fault.partition(":")[0] for fault in said["faults"]]
+    assert told == ["tau1/end", "tau1/write", "tau1/shop"]
 
 
 @pytest.mark.data

@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import make_settings
 
 import proctor
+from conftest import make_settings
 from proctor.app import load_app, load_settings
 from proctor.core import ModelCall
 from proctor.deployments.support.shop import create_tenant, make_sample

@@ -3,14 +3,15 @@
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
-from teams.zoo import add_teams, script
 
 import proctor
 from proctor import Settings
 from proctor.core import ModelCall, TeamSettings
 from proctor.testing import Reply, ScriptedModel
+from teams.zoo import add_teams, script
 
 KINDS = (
     "single",
@@ -74,7 +75,9 @@ async def interrupted(
     effects: list[str] = []
     first = Stop(after=after)
     app = application(effects)
-    async with proctor.open(app, settings=settings, providers={"openai": ScriptedModel(first)}) as running:
+    async with proctor.open(
+        app, settings=settings, providers={"openai": ScriptedModel(first)}, grace=timedelta(0)
+    ) as running:
         run = await running.start(kind, "hello")
         async with asyncio.timeout(20):
             await first.reached.wait()

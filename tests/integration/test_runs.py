@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 from autogen_agentchat.agents import AssistantAgent
@@ -98,6 +99,7 @@ async def opened(
 ) -> AsyncIterator[tuple[proctor.Proctor, ScriptedModel]]:
     model = ScriptedModel(script)  # type: ignore[arg-type]
     idempotent = bool(more.pop("idempotent", False))
+    more = {"grace": timedelta(0), **more}
     app = shop.application(idempotent=idempotent)
     async with proctor.open(app, settings=settings, providers={"openai": model}, **more) as running:  # type: ignore[arg-type]
         async with asyncio.timeout(30):
@@ -184,9 +186,7 @@ async def test_a_decision_taken_days_and_restarts_later_continues_the_run(
         run = await running.run("signed", "Say something")
         assert run.state == "waiting"
     async with opened(shop, settings, executes=False) as (running, _):
-        await running.decide(
-            await only_approval(running), Decision(kind="approve", by="ann", comment="fine")
-        )
+        await running.decide(await only_approval(running), Decision(kind="approve", by="ann", comment="fine"))
         assert (await running.runs.get(run.id)).state == "queued"
     async with opened(shop, settings) as (running, model):
         run = await running.wait(run.id)
@@ -265,7 +265,9 @@ async def test_an_attempt_that_was_overtaken_acts_and_writes_no_more(
 
         async def overtaken(call: ModelCall) -> Reply:
             if call.messages[-1]["role"] == "tool":
-                await running.database.commit(lambda connection: connection.execute(update(runs).values(attempt=9)))
+                await running.database.commit(
+                    lambda connection: connection.execute(update(runs).values(attempt=9))
+                )
             return clerk(call)
 
         running._models._providers["openai"] = ScriptedModel(overtaken)
@@ -379,7 +381,9 @@ async def test_an_agent_that_uses_up_its_tool_iterations_is_reported(
     assert len(model.calls) == 3
 
 
-async def test_large_values_are_kept_once_beside_the_journal(shop: Shop, make: Callable[..., Settings]) -> None:
+async def test_large_values_are_kept_once_beside_the_journal(
+    shop: Shop, make: Callable[..., Settings]
+) -> None:
     async with opened(shop, make(teams={"desk": {"approval": "never"}})) as (running, _):
         run = await running.run("desk", "Cancel order 7. " + "x" * 150_000)
         assert run.state == "completed"
@@ -418,7 +422,43 @@ async def test_two_processes_never_execute_on_one_database(shop: Shop, make: Cal
         assert running.engine.running
 
 
-async def test_an_unknown_team_is_named_with_the_likely_one(shop: Shop, make: Callable[..., Settings]) -> None:
+async def test_a_process_that_stops_lets_calls_in_progress_end_and_queues_the_run_again(
+    shop: Shop, make: Callable[..., Settings]
+) -> None:
+    settings = make(teams={"desk": {"approval": "never"}})
+    asked, go = asyncio.Event(), asyncio.Event()
+
+    async def slow(call: ModelCall) -> Reply:
+        asked.set()
+        await go.wait()
+        return clerk(call)
+
+    async with opened(shop, settings, slow, grace=timedelta(seconds=20)) as (running, _):
+        run = await running.start("desk", "Cancel order 7")
+        await asked.wait()
+        asyncio.get_running_loop().call_later(0.05, go.set)
+    async with opened(shop, settings) as (running, model):
+        run = await running.wait(run.id)
+    assert run.state == "completed"
+    assert len(model.calls) == 2, "the call that was in progress was recorded"
+
+
+async def test_runs_of_other_applications_are_left_alone(shop: Shop, make: Callable[..., Settings]) -> None:
+    settings = make()
+    other = proctor.App()
+    other.team("elsewhere")(lambda ctx: AssistantAgent("a", model_client=ctx.model("small")))
+    async with proctor.open(
+        other, settings=settings, executes=False, providers={"openai": ScriptedModel([])}
+    ) as running:
+        run = await running.start("elsewhere", "hello")
+    async with opened(shop, settings) as (running, _):
+        await running.engine.idle()
+        assert (await running.runs.get(run.id)).state == "queued"
+
+
+async def test_an_unknown_team_is_named_with_the_likely_one(
+    shop: Shop, make: Callable[..., Settings]
+) -> None:
     async with opened(shop, make()) as (running, _):
         with pytest.raises(NotFound) as raised:
             await running.run("dsk", "hello")

@@ -16,6 +16,7 @@ from starlette.responses import Response
 import proctor
 from conftest import make_settings
 from proctor import Decision
+from proctor.app import load_app
 from proctor.core import KnowledgeSettings, ModelCall
 from proctor.deployments.support import load_knowledge, make_app
 from proctor.deployments.support.shop import Order, create_tenant, export_database, make_sample, read_effects
@@ -95,7 +96,7 @@ async def opened(folder: Path, script: Script) -> AsyncIterator[Open]:
 
 
 async def test_a_question_about_the_rules_is_answered_from_the_articles(tmp_path: Path) -> None:
-    async with opened(tmp_path, desk("rules")) as support:
+    async with opened(tmp_path, desk("question")) as support:
         run = await support.running.run("support", "Returning items: within how many days of delivery?")
         assert (run.state, run.result) == ("completed", "Here is the answer.")
         assert len(support.model.calls) == 2
@@ -104,7 +105,7 @@ async def test_a_question_about_the_rules_is_answered_from_the_articles(tmp_path
 
 
 async def test_a_question_in_chinese_finds_the_chinese_articles(tmp_path: Path) -> None:
-    async with opened(tmp_path, desk("rules")) as support:
+    async with opened(tmp_path, desk("question")) as support:
         await support.running.run("support", "信用卡退款要多久？")  # noqa: RUF001 - Chinese punctuation
         assert "5至7个工作日" in text_of(support.actor())
         assert "business days" not in text_of(support.actor())
@@ -117,7 +118,9 @@ async def test_an_order_is_looked_up_without_asking_a_model(tmp_path: Path) -> N
         assert parcel["fulfillments"][0]["tracking_id"][0] in text_of(support.actor())
 
 
-async def test_a_cancellation_is_carried_out_once_after_a_person_approved_exactly_that(tmp_path: Path) -> None:
+async def test_a_cancellation_is_carried_out_once_after_a_person_approved_exactly_that(
+    tmp_path: Path,
+) -> None:
     wanted = {"order_id": order("pending")["order_id"], "reason": "no longer needed"}
     async with opened(tmp_path, desk("cancel", [tool_call("cancel_pending_order", **wanted)])) as support:
         text = f"Cancel {wanted['order_id']}, I no longer need it. {email(order('pending'))}. I confirm."
@@ -169,8 +172,10 @@ async def test_no_model_ever_sees_the_order_of_somebody_else(tmp_path: Path) -> 
 async def test_a_reviewed_answer_is_the_managers_word(
     tmp_path: Path, kind: str, comment: str, result: str
 ) -> None:
-    async with opened(tmp_path, desk("rules")) as support:
-        run = await support.running.run("support_reviewed", "Returning items: within how many days of delivery?")
+    async with opened(tmp_path, desk("question")) as support:
+        run = await support.running.run(
+            "support_reviewed", "Returning items: within how many days of delivery?"
+        )
         assert run.state == "waiting"
         await support.approve(kind, comment)
         run = await support.running.runs.get(run.id)
@@ -190,7 +195,9 @@ async def test_knowledge_is_loaded_once(tmp_path: Path) -> None:
 
 def test_the_shops_server_starts_without_autogen() -> None:
     code = "import sys, proctor.deployments.support.shop; print('autogen_core' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
     assert done.stdout.strip() == "False"
 
 
@@ -198,15 +205,19 @@ def test_the_shops_server_starts_without_autogen() -> None:
 
 
 def plays(wishes: dict[str, str]) -> Callable[[Body], Response]:
-    """A model that finds the wish by words of the message, calls what it is offered, and repeats what it read."""
+    """A model that finds wishes by words, calls what it is offered, and repeats what it read."""
 
     def reply(body: Body) -> Response:
         read = "\n".join(str(message["content"]) for message in body["messages"][1:])
         if body.get("response_format"):
-            wish = next((wish for words, wish in wishes.items() if words in read), "rules")
+            wish = next((wish for words, wish in wishes.items() if words in read), "question")
             return says(completion(json.dumps({"query": "", "wish": wish})))(body)
         if body.get("tools") and body["messages"][-1]["role"] != "tool":
-            reason = "ordered by mistake" if "mistake" in read.rpartition("# The customer")[2] else "no longer needed"
+            reason = (
+                "ordered by mistake"
+                if "mistake" in read.rpartition("# The customer")[2]
+                else "no longer needed"
+            )
             arguments = {"order_id": "#W" + read.partition("#W")[2][:7], "reason": reason}
             call = {"id": "c", "type": "function", "function": {"name": "cancel_pending_order"}}
             call["function"]["arguments"] = json.dumps(arguments)  # type: ignore[index]
@@ -220,7 +231,8 @@ async def demo(folder: Path, wishes: dict[str, str]) -> tuple[int | None, dict, 
     with serving(plays(wishes)) as endpoint:
         config = folder / "models.toml"
         config.write_text(
-            f'[models.small]\nmodel = "fake"\nbase_url = "{endpoint.url}"\nprice = {{ input = 1, output = 1 }}\n'
+            f'[models.small]\nmodel = "fake"\nbase_url = "{endpoint.url}"\n'
+            "price = { input = 1, output = 1 }\n"
         )
         command = ["-m", "proctor.deployments.support.demo", "--json", "--config", str(config)]
         process = await asyncio.create_subprocess_exec(
@@ -246,3 +258,11 @@ async def test_the_demo_fails_where_they_do_not(tmp_path: Path) -> None:
     assert report["questions"][0]["faults"] == ["the answer lacks 30"]
     assert report["questions"][3]["faults"][0] == "0 writes were executed, not 1"
     assert "Traceback" not in shown
+
+
+def test_the_example_configures_the_desk() -> None:
+    file = Path(__file__).parents[2] / "docs" / "examples" / "support.toml"
+    settings = proctor.load_settings(file, environ={}).settings
+    app = load_app(settings.app)
+    assert set(app.teams) == {"support", "support_reviewed"} > set(settings.teams)
+    assert (set(settings.models), set(settings.tools)) == ({"small"}, {"store"})

@@ -1,4 +1,4 @@
-"""One team of each kind that AutoGen offers, on a scripted model whose answers depend on nothing but the request."""
+"""One team of each kind that AutoGen offers, on a model whose answers depend on nothing but the request."""
 
 import json
 from collections.abc import Callable

@@ -2,8 +2,11 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
-from autogen_core import SingleThreadedAgentRuntime
+from autogen_core import EVENT_LOGGER_NAME, SingleThreadedAgentRuntime
 from autogen_core._single_threaded_agent_runtime import PublishMessageEnvelope
 from opentelemetry.trace import NoOpTracerProvider
 
@@ -14,6 +17,14 @@ def _worth_logging(record: logging.LogRecord) -> bool:
 
 
 logging.getLogger("autogen_core").addFilter(_worth_logging)
+_event_log = logging.getLogger(EVENT_LOGGER_NAME)
+
+
+class _NoTracing:
+    """AutoGen's spans name runs by UUIDs and hold whole prompts: Proctor makes none of them."""
+
+    def trace_block(self, *_arguments: Any, **_named: Any) -> AbstractContextManager[None]:
+        return nullcontext()
 
 
 class KillableRuntime(SingleThreadedAgentRuntime):
@@ -21,11 +32,20 @@ class KillableRuntime(SingleThreadedAgentRuntime):
 
     def __init__(self) -> None:
         super().__init__(tracer_provider=NoOpTracerProvider(), ignore_unhandled_exceptions=False)
+        self._tracer_helper = _NoTracing()  # type: ignore[assignment]
         self.used = False
         """Whether a group chat runs on it: a single agent needs none."""
         self.broken: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         """What an agent's handler raised, also where it was no `Exception`: AutoGen notices that only with
         the next message, which may never come."""
+
+    async def _create_otel_attributes(self, *_arguments: Any, **_named: Any) -> Mapping[str, str]:
+        """No attributes: AutoGen would serialise each message for a span that nobody sees."""
+        return {}
+
+    def _try_serialize(self, message: Any) -> str:
+        """A message for AutoGen's event log, where somebody reads that."""
+        return super()._try_serialize(message) if _event_log.isEnabledFor(logging.INFO) else ""
 
     async def _process_publish(self, message_envelope: PublishMessageEnvelope) -> None:
         await super()._process_publish(message_envelope)

@@ -1,11 +1,12 @@
 """The wiring: settings to a running Proctor, and the two chains."""
 
 from proctor.app._chains import MODEL_CHAIN, TOOL_CHAIN, Link
-from proctor.app._proctor import Proctor, open_proctor
+from proctor.app._proctor import GRACE, Proctor, open_proctor
 from proctor.app._settings import Loaded, Settings, load_settings
 from proctor.app._teams import App, RegisteredTeam, load_app, split_target
 
 __all__ = [
+    "GRACE",
     "MODEL_CHAIN",
     "TOOL_CHAIN",
     "App",

@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from functools import partial
 from random import Random
 
@@ -45,6 +46,9 @@ STOPPED = ENDED | {"waiting"}
 POLL = 0.2
 """Seconds between looks at a run that another process executes."""
 
+GRACE = timedelta(seconds=2)
+"""What calls in progress have to end when the process stops (DESIGN 8)."""
+
 CONCURRENCY = 64
 """Runs that one process executes at a time."""
 
@@ -85,9 +89,10 @@ class Proctor:
         )
         self.engine = EmbeddedEngine(
             lock=database.lock(),
-            due=self.runs.queued,
-            recover=self.runs.recover,
+            due=lambda: self.runs.queued(app.teams),
+            recover=lambda: self.runs.recover(app.teams),
             execute=self.runs.execute,
+            suspend=self.runs.suspend_all,
             concurrency=CONCURRENCY,
         )
 
@@ -242,6 +247,7 @@ async def open_proctor(
     environ: Mapping[str, str] = os.environ,
     clock: Clock | None = None,
     providers: Mapping[str, Provider] | None = None,
+    grace: timedelta = GRACE,
 ) -> AsyncIterator[Proctor]:
     """An application ready to execute runs; with `executes=False` only to start and read them.
 
@@ -283,5 +289,5 @@ async def open_proctor(
             await stack.enter_async_context(app.lifespan(running))
         if executes:
             await running.engine.start()
-            stack.push_async_callback(running.engine.stop)
+            stack.push_async_callback(running.engine.stop, grace)
         yield running

@@ -2,22 +2,17 @@
 
 import asyncio
 import signal
-import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import structlog
-
-from proctor.app import Proctor, Settings, load_app, open_proctor
+from proctor.app import GRACE, Proctor, Settings, load_app, open_proctor
 from proctor.cli._live import View
 from proctor.core import Conflict, DatabaseInUse, ProctorError
 from proctor.engine import EmbeddedEngine
 from proctor.runs import Run
 
-GRACE = 2.0
-"""Seconds that calls in progress have to end when the process is told to stop (DESIGN 8)."""
 CONCURRENCY = 64
 RETRY = 1.0
 """Seconds between looks whether the database is free."""
@@ -42,8 +37,6 @@ class Execution:
         takes: Callable[[str], Awaitable[bool]],
         ended: Callable[[str, Run | ProctorError], None],
     ) -> None:
-        # The log must not stand between the words of a JSON value on standard output.
-        structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
         self._runs = proctor.runs
         self._takes = takes
         self._ended = ended
@@ -53,6 +46,7 @@ class Execution:
             due=self._due,
             recover=self._recover,
             execute=self._execute,
+            suspend=self._suspend,
             concurrency=CONCURRENCY,
         )
 
@@ -71,12 +65,11 @@ class Execution:
 
     async def stop(self) -> None:
         """Ends all segments: at their next call boundary, or where that takes too long at once."""
+        await self._engine.stop(GRACE)
+
+    def _suspend(self) -> None:
         self._open = False
         self._runs.suspend_all()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(GRACE):
-                await self._engine.idle()
-        await self._engine.stop()
 
     async def _due(self) -> Sequence[str]:
         if not self._open:

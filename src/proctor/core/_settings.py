@@ -91,8 +91,6 @@ class TeamSettings(Section):
     """Model and tool calls of one run."""
     approval: Literal["consequential", "never"] = "consequential"
     """Which tool calls wait for a person."""
-    approvers: tuple[str, ...] = ()
-    """Who may decide. Empty: anyone who can reach the command line."""
 
 
 class BudgetSettings(Section):

@@ -4,14 +4,14 @@ Knows neither teams nor the journal: only ids of work, how to find what is due, 
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from typing import Generic, TypeVar
-
-import structlog
 
 from proctor.store import Lock
 
-log = structlog.get_logger()
+log = logging.getLogger("proctor.engine")
 
 POLL = 0.5
 """Seconds between looks for work that other processes have queued."""
@@ -31,12 +31,14 @@ class EmbeddedEngine(Generic[Work, Done]):
         due: Due,
         recover: Due,
         execute: Callable[[str | Work], Awaitable[Done]],
+        suspend: Callable[[], None],
         concurrency: int,
     ) -> None:
         self._lock = lock
         self._due = due
         self._recover = recover
         self._execute = execute
+        self._suspend = suspend
         self._slots = asyncio.Semaphore(concurrency)
         self._tasks: dict[str, asyncio.Task[Done]] = {}
         self._poller: asyncio.Task[None] | None = None
@@ -85,12 +87,18 @@ class EmbeddedEngine(Generic[Work, Done]):
                 return
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    async def stop(self) -> None:
-        """Ends the executions and gives the right back. The next start takes up what was not finished."""
+    async def stop(self, grace: timedelta) -> None:
+        """Ends the executions and gives the right back. The next start takes up what was not finished.
+
+        Executions come to a call boundary by themselves where that takes no longer than `grace`.
+        """
         if self._poller is not None:
             self._poller.cancel()
             await asyncio.gather(self._poller, return_exceptions=True)
             self._poller = None
+        self._suspend()
+        if self._tasks and grace:
+            await asyncio.wait(self._tasks.values(), timeout=grace.total_seconds())
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
@@ -105,7 +113,7 @@ class EmbeddedEngine(Generic[Work, Done]):
     def _ended(self, id: str, task: "asyncio.Task[Done]") -> None:
         del self._tasks[id]
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("segment.broke", id=id, error=f"{type(error).__name__}: {error}")
+            log.error("the execution of %s broke: %s: %s", id, type(error).__name__, error)
 
     async def _poll(self) -> None:
         while True:

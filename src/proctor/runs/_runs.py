@@ -1,7 +1,7 @@
 """Runs: started, executed in segments, waited for, resumed, cancelled, read back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -160,25 +160,27 @@ class Runs:
         self._wake(run.id)
         return failed
 
-    async def recover(self) -> tuple[str, ...]:
+    async def recover(self, teams: Collection[str] | None = None) -> tuple[str, ...]:
         """Ids of queued runs, oldest first, after those that a dead process left running were queued again.
+
+        With `teams` given, only of these; other applications take up their own.
 
         Only for a process that has the right to execute runs.
         """
 
         def take_up(connection: Connection) -> tuple[str, ...]:
-            for run_id in _sql.runs_in(connection, "running"):
+            for run_id in _sql.runs_in(connection, "running", teams):
                 if run_id not in self._segments:
                     _sql.move(connection, run_id, allowed=("running",), to="queued")
-            return _sql.runs_in(connection, "queued")
+            return _sql.runs_in(connection, "queued", teams)
 
         return await self._database.commit(take_up)
 
-    async def queued(self) -> tuple[str, ...]:
+    async def queued(self, teams: Collection[str] | None = None) -> tuple[str, ...]:
         """Ids of queued runs, oldest first; runs that are asked to stop are stopped on the way."""
 
         def look(connection: Connection) -> tuple[tuple[str, ...], tuple[str, ...]]:
-            return _sql.runs_in(connection, "queued"), _sql.cancelling(connection)
+            return _sql.runs_in(connection, "queued", teams), _sql.cancelling(connection)
 
         due, cancelling = await self._database.read(look)
         for run_id in cancelling:

@@ -1,6 +1,6 @@
 """The statements of runs, calls and events, one function each."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -105,9 +105,12 @@ def page_runs(
     return tuple(_run(row) for row in connection.execute(query))
 
 
-def runs_in(connection: Connection, state: RunState) -> tuple[str, ...]:
-    """The ids of all runs in a state, oldest first."""
-    return tuple(connection.scalars(select(runs.c.id).where(runs.c.state == state).order_by(runs.c.id)))
+def runs_in(connection: Connection, state: RunState, teams: Collection[str] | None = None) -> tuple[str, ...]:
+    """The ids of all runs in a state, oldest first; with `teams` given, only of these."""
+    query = select(runs.c.id).where(runs.c.state == state).order_by(runs.c.id)
+    if teams is not None:
+        query = query.where(runs.c.team.in_(teams))
+    return tuple(connection.scalars(query))
 
 
 def cancelling(connection: Connection) -> tuple[str, ...]:
@@ -172,7 +175,7 @@ def append(
     spent: int = 0,
     **values: Any,
 ) -> None:
-    """Numbers and adds events to a run's log, and fences: with an attempt given, only the run's own may write.
+    """Numbers and adds events to a run's log, and fences: of given attempts only the run's own may write.
 
     `values` are further columns of the run to set with it.
 

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -86,6 +87,11 @@ def make_engine(url: str) -> Engine:
         ) from error
     backend = address.get_backend_name()
     if backend == "postgresql":
+        if find_spec("psycopg") is None:
+            raise ConfigurationError(
+                "database.url names PostgreSQL, whose driver isn't installed",
+                hint="Install it: pip install 'proctor-runtime[postgres]'",
+            )
         return create_engine(address.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
     if backend != "sqlite":
         raise ConfigurationError(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from proctor.deployments.support._case import Case, Wish, describe, desk_for, email_in, orders_in
+from proctor.deployments.support._case import Case, Passage, Wish, describe, desk_for, email_in, orders_in
 from proctor.deployments.support._shelf import language_of
 from proctor.deployments.support.shop import Order, User, make_sample
 
@@ -15,7 +15,8 @@ def order(status: str) -> Order:
 
 def case(*statuses: str, unknown: tuple[str, ...] = ()) -> Case:
     orders = tuple(order(status) for status in statuses)
-    return Case(customer=customer(orders[0]) if orders else None, orders=orders, unknown=unknown)
+    who = customer(orders[0]) if orders else None
+    return Case(customer=who, orders=orders, unknown=unknown, passages=())
 
 
 def customer(of: Order) -> User:
@@ -26,7 +27,7 @@ def customer(of: Order) -> User:
     ("text", "email"),
     [
         ("I'm mara.lind+shop@mail.example.com.", "mara.lind+shop@mail.example.com"),
-        ("我的邮箱是mara.lind@example.com，谢谢", "mara.lind@example.com"),
+        ("我的邮箱是mara.lind@example.com, 谢谢", "mara.lind@example.com"),
         ("write to me @ home", None),
     ],
 )
@@ -58,9 +59,9 @@ def test_order_numbers_are_read_as_the_shop_writes_them(text: str, orders: tuple
         ("return", ("pending",), "adviser"),
         ("profile", ("pending",), "profiles"),
         ("profile", (), "adviser"),
-        ("product", (), "products"),
+        ("product", (), "adviser"),
         ("person", (), "handovers"),
-        ("rules", ("pending",), "adviser"),
+        ("question", ("pending",), "adviser"),
         ("order", ("pending",), "adviser"),
     ],
 )
@@ -68,6 +69,13 @@ def test_only_cases_that_the_data_allow_come_to_a_desk_that_can_write(
     wish: Wish, statuses: tuple[str, ...], desk: str
 ) -> None:
     assert desk_for(wish, case(*statuses)) == desk
+
+
+@pytest.mark.parametrize(("source", "desk"), [("catalogue/1", "products"), ("returns.en", "adviser")])
+def test_a_product_is_looked_up_where_the_catalogue_has_it(source: str, desk: str) -> None:
+    passage = Passage(source=source, title="", text="")
+    found = Case(customer=None, orders=(), unknown=(), passages=(passage,))
+    assert desk_for("product", found) == desk
 
 
 def test_nothing_is_told_about_orders_of_somebody_who_is_not_identified() -> None:

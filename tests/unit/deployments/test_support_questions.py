@@ -2,11 +2,11 @@
 
 import pytest
 
+from proctor.core import ConfigurationError
 from proctor.deployments.support.demo._outcome import _holds
 from proctor.deployments.support.demo._questions import Question, make_questions
 from proctor.deployments.support.demo._workplace import Workplace
 from proctor.deployments.support.shop import make_sample
-from proctor.core import ConfigurationError
 
 SEEDS = range(12)
 
@@ -55,7 +55,7 @@ def test_the_order_of_somebody_else_is_not_the_asking_customers(seed: int) -> No
         ("It is undelivered.", "delivered", False),
     ],
 )
-def test_an_answer_holds_a_figure_or_word_whole_or_not_at_all(answer: str, wanted: str, held: bool) -> None:
+def test_an_answer_holds_a_figure_or_word_whole_or_not(answer: str, wanted: str, *, held: bool) -> None:
     assert _holds(answer, wanted) is held
 
 

@@ -10,10 +10,13 @@ from typing import Literal
 
 from proctor.deployments.support.shop import Order, User
 
-Wish = Literal["rules", "product", "order", "cancel", "change", "return", "profile", "person"]
-"""What a customer wants. `rules` is a question that the articles answer."""
+Wish = Literal["question", "product", "order", "cancel", "change", "return", "profile", "person"]
+"""What a customer wants. `question` is one that the articles answer."""
 
 DeskName = Literal["adviser", "products", "cancellations", "changes", "returns", "profiles", "handovers"]
+
+CATALOGUE = "catalogue/"
+"""What the names of catalogue entries begin with."""
 
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", re.ASCII)
 _ORDER = re.compile(r"(?<![A-Za-z0-9])#?(W\d{5,10})(?!\d)", re.ASCII)
@@ -31,6 +34,7 @@ _ALLOWS = {
 
 _DESKS: dict[Wish, tuple[DeskName, str | None]] = {
     "product": ("products", None),
+    "profile": ("profiles", None),
     "person": ("handovers", None),
     "cancel": ("cancellations", "pending"),
     "change": ("changes", "pending"),
@@ -40,14 +44,25 @@ _DESKS: dict[Wish, tuple[DeskName, str | None]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """A piece of an article or of the catalogue that was found."""
+
+    source: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """What is known of the customer and of the orders that the message names."""
+    """What is known of a message: the customer, the orders that it names, and what was found for it."""
 
     customer: User | None
     orders: tuple[Order, ...]
     """The customer's own."""
     unknown: tuple[str, ...]
     """Order numbers that are nobody's, or somebody else's: no difference is made."""
+    passages: tuple[Passage, ...]
+    """The best first."""
 
     def statuses(self) -> set[str]:
         """The statuses of the customer's orders."""
@@ -67,10 +82,12 @@ def orders_in(text: str) -> tuple[str, ...]:
 
 def desk_for(wish: Wish, case: Case) -> DeskName:
     """The desk with the tools that the wish needs and the data allow; without either, the adviser."""
-    if wish == "profile":
-        return "profiles" if case.customer is not None else "adviser"
     desk, status = _DESKS.get(wish, ("adviser", None))
-    return desk if status is None or status in case.statuses() else "adviser"
+    fits = {
+        "profiles": case.customer is not None,
+        "products": any(passage.source.startswith(CATALOGUE) for passage in case.passages),
+    }
+    return desk if fits.get(desk, status is None or status in case.statuses()) else "adviser"
 
 
 def describe(case: Case, desk: DeskName) -> Iterator[str]:
@@ -119,6 +136,6 @@ def _options(options: dict[str, str]) -> str:
     return ", ".join(f"{name} {value}" for name, value in options.items())
 
 
-def passages_text(passages: Sequence[dict[str, str]]) -> str:
+def passages_text(passages: Sequence[Passage]) -> str:
     """Passages as a model reads them."""
-    return "\n\n".join(f"## {each['title']}\n{each['text']}" for each in passages)
+    return "\n\n".join(f"## {each.title}\n{each.text}" for each in passages)

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from proctor.deployments.support._case import (
     Case,
+    Passage,
     Wish,
     describe,
     desk_for,
@@ -24,6 +25,7 @@ from proctor.deployments.support._shelf import language_of
 from proctor.deployments.support.shop import Order, User
 
 _MOST_ORDERS = 3
+_PASSAGES = 2
 _IN_CHINESE = "\n(Answer in Chinese.)"
 """The facts of the database are English, which lets a small model forget the customer's language."""
 DESK = "desk"
@@ -58,15 +60,14 @@ class Retriever(BaseChatAgent):
         said = "\n".join(message.to_model_text() for message in messages if message.source == "user")
         request = next(
             (message.content for message in reversed(messages) if isinstance(message, StructuredMessage)),
-            Request(query=said, wish="rules"),
+            Request(query=said, wish="question"),
         )
-        case = await self._case(said)
+        case = await self._case(said, f"{request.query}\n{said}")
         desk = desk_for(request.wish, case)
         facts = "\n".join(describe(case, desk))
-        limit = 2 if desk == "adviser" and not case.orders else 1
-        passages = await self._passages(f"{request.query}\n{said}", language_of(said), limit)
+        read = case.passages if desk in ("adviser", "products") and not case.orders else case.passages[:1]
         parts = [
-            f"# From the help articles\n{passages}" if passages else "",
+            f"# From the help articles\n{passages_text(read)}" if read else "",
             f"# From the shop's database\n{facts}" if facts else "",
             f"# The customer's message\n{said}{_IN_CHINESE if language_of(said) == 'zh' else ''}",
         ]
@@ -76,23 +77,25 @@ class Retriever(BaseChatAgent):
     async def on_reset(self, cancellation_token: CancellationToken) -> None:
         """Nothing to forget."""
 
-    async def _case(self, said: str) -> Case:
+    async def _case(self, said: str, query: str) -> Case:
         customer: User | None = None
         if email := email_in(said):
             user_id = await self._ask("find_user_id_by_email", email=email)
             if user_id is not None:
                 customer = cast("User", await self._ask_json("get_user_details", user_id=user_id))
         named = orders_in(said)[:_MOST_ORDERS]
-        if customer is None:
-            return Case(customer=None, orders=(), unknown=named)
-        own = [order_id for order_id in named if order_id in customer["orders"]]
+        own = [order_id for order_id in named if customer is not None and order_id in customer["orders"]]
         orders = [cast("Order", await self._ask_json("get_order_details", order_id=each)) for each in own]
-        unknown = tuple(order_id for order_id in named if order_id not in own)
-        return Case(customer=customer, orders=tuple(orders), unknown=unknown)
+        return Case(
+            customer=customer,
+            orders=tuple(orders),
+            unknown=tuple(order_id for order_id in named if order_id not in own),
+            passages=await self._passages(query, language_of(said)),
+        )
 
-    async def _passages(self, query: str, language: str, limit: int) -> str:
-        found = await self._ask("search_knowledge", query=query, language=language, limit=limit)
-        return passages_text(json.loads(found)) if found else ""
+    async def _passages(self, query: str, language: str) -> tuple[Passage, ...]:
+        found = await self._ask_json("search_knowledge", query=query, language=language, limit=_PASSAGES)
+        return tuple(Passage(**each) for each in found or ())
 
     async def _ask_json(self, tool: str, **arguments: Any) -> Any:
         answer = await self._ask(tool, **arguments)

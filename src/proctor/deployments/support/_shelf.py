@@ -11,6 +11,7 @@ from pydantic import Field
 
 from proctor import Proctor
 from proctor.core import canonical_json
+from proctor.deployments.support._case import CATALOGUE
 from proctor.deployments.support.shop import Product
 from proctor.knowledge import Changes, Document, Knowledge
 
@@ -40,13 +41,12 @@ class Shelf:
 
     def __init__(self) -> None:
         self._knowledge: Knowledge | None = None
-        self._loading = asyncio.Lock()
 
     @asynccontextmanager
     async def opened(self, running: Proctor) -> AsyncIterator[None]:
         """Looks things up in the application's own database."""
         self._knowledge = Knowledge(running.database, running.settings.knowledge)
-        self._loaded = False
+        self._loading, self._loaded = asyncio.Lock(), False
         yield
         self._knowledge = None
 
@@ -92,4 +92,4 @@ def _entry(product: Product) -> Document:
         f"# {product['name']}\n{product['name']}, product id {product['product_id']}: {len(prices)} variants "
         f"from ${min(prices):.2f} to ${max(prices):.2f}. {choices}."
     )
-    return Document(name=f"catalogue/{product['product_id']}", text=text)
+    return Document(name=f"{CATALOGUE}{product['product_id']}", text=text)

@@ -17,15 +17,27 @@ from proctor.deployments.support._shelf import Shelf
 _ANALYST = """\
 You read messages that customers send to an online shop. You don't answer them: you say what they want.
 query: what to look up in the shop's help articles, in the customer's language, at most ten words.
-wish, one of:
-rules: asks how something works, how long it takes, what is possible or what it costs
-product: asks for the price, the variants or the availability of a product
-order: asks about the state, the parcel or the payment of an order
-cancel: wants an order to be cancelled
-change: wants the address, the items or the payment of an order to be changed
-return: wants to send back or exchange items of an order
-profile: wants the address of the profile to be changed
-person: wants to talk to a person"""
+wish: what the customer asks you for, one of
+question: how something works, how long it takes, what is possible, what it costs
+product: the price, the variants or the availability of a product
+order: the state, the parcel or the payment of an order
+cancel: cancel an order
+change: change the address, the items or the payment of an order
+return: send back or exchange items of an order
+profile: change the address of the account
+person: talk to a person
+
+Examples:
+Do you take back shoes that I have worn? {"query": "returning worn items", "wish": "question"}
+到货需要几天? {"query": "配送时间", "wish": "question"}
+How much is the blue kettle? {"query": "kettle price", "wish": "product"}
+Has #W1 left yet? {"query": "order sent", "wish": "order"}
+Stop #W1, I don't want it now. {"query": "cancelling an order", "wish": "cancel"}
+订单 #W1 不要了。 {"query": "取消订单", "wish": "cancel"}
+Send #W1 to my office: 1 Main St. {"query": "changing the address of an order", "wish": "change"}
+The coat in #W1 is too small, I'm sending it back. {"query": "returning items", "wish": "return"}
+I moved to 1 Main St, note it in my account. {"query": "changing my address", "wish": "profile"}
+Let me speak to somebody. {"query": "talking to a person", "wish": "person"}"""
 
 _VOICE = """\
 You answer customers of the online shop Lantern & Loom. The facts have been looked up for you: rely on them \
@@ -35,8 +47,8 @@ If the facts don't hold the answer, say so and offer to hand over to a person.""
 
 _REVISER = """\
 A manager has read the last answer to a customer. Write the final message to the customer in the customer's \
-language: what the manager says counts more than the answer. If the manager only rejects the answer, say that \
-a colleague will write to the customer by e-mail, and nothing else."""
+language: what the manager says counts more than the answer. If the manager only rejects the answer, say \
+that a colleague will write to the customer by e-mail, and nothing else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,8 @@ from proctor.deployments.support.demo._outcome import Outcome
 from proctor.models.local import PullProgress
 
 _PLAIN_WIDTH = 110
+_PREPARING = ("analyst", "retriever")
+"""Agents whose messages are shown as they come; the others' are the answer, which is shown at the end."""
 _WHO = 15
 _TEXT = 300
 """Characters of a message that are shown while it happens."""
@@ -89,7 +91,7 @@ class Screen:
                 self._line(seconds, who, f"model: {data['input']}→{data['output']} tokens", took)
             case "tool.called" if not data["refused_by"]:
                 self._line(seconds, who, str(data["tool"]) + (" failed" if data["error"] else ""), took)
-            case "message":
+            case "message" if who in _PREPARING:
                 self._line(seconds, who, _said(who, str(data["text"])), "", "cyan")
             case "approval.requested":
                 self._line(seconds, who, f"asks a person: may I call {_call(data['action'])}?", "", "yellow")
