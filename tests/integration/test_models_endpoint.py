@@ -351,7 +351,8 @@ async def test_text_that_utf8_cannot_carry_is_refused_as_input():
 async def test_tools_by_schema_come_back_as_ordinary_tool_calls():
     pieces: list[str] = []
     calling = completion('{"name": "look_up", "arguments": {"order": 7}}')
-    with serving(says(calling), says(completion('{"reply": "On its way."}'))) as endpoint:
+    replying = completion('{"name": "reply", "arguments": {"text": "On its way."}}')
+    with serving(says(calling), says(replying)) as endpoint:
         called = await ask(endpoint, call(tools=(TOOL,)), tools="schema")
         replied = await ask(endpoint, call(tools=(TOOL,), on_text=pieces.append), tools="schema")
     assert "tools" not in endpoint.bodies[0]

@@ -155,7 +155,7 @@ def print_questions(asks: Sequence[Approval], to: Console) -> None:
         to.print(Text(f"Waits for a person{who}: {question.text}", style="yellow"))
         if question.kind == "uncertain":
             to.print(Padding(Text(asked(question.action)), (0, 0, 0, 2)))
-        answers = "--respond TEXT" if question.kind == "reply" else "--approve | --reject | --respond TEXT"
+        answers = "--approve | --reject | --respond TEXT"
         to.print(Text(f"  proctor approvals decide {approval.id} {answers}"), soft_wrap=True)
 
 
