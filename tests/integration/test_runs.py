@@ -344,6 +344,28 @@ async def test_a_resumed_run_that_goes_another_way_after_an_effect_asks_first(
     assert shop.cancelled == ["7"]
 
 
+async def test_a_run_does_not_end_while_an_action_of_unknown_end_was_passed_over(
+    shop: Shop, make: Callable[..., Settings]
+) -> None:
+    settings = make(teams={"desk": {"approval": "never"}})
+    run_id = await crash_inside_the_tool(shop, settings)
+    async with opened(shop, settings, executes=False) as (running, _):
+        await running.database.commit(
+            lambda connection: connection.execute(update(runs).values(task="Something else"))
+        )
+    async with opened(shop, settings, ["Nothing to do."]) as (running, _):
+        run = await running.wait(run_id)
+        assert run.state == "waiting"
+        (approval,) = await running.approvals()
+        assert approval.question.kind == "diverged"
+        assert "cancel" in str(approval.question.action)
+        await running.decide(approval.id, Decision(kind="approve", by="ann"))
+    async with opened(shop, settings, ["Nothing to do."]) as (running, _):
+        run = await running.wait(run_id)
+    assert (run.state, run.result) == ("completed", "Nothing to do.")
+    assert shop.cancelled == ["7"]
+
+
 async def test_a_text_that_the_policy_denies_becomes_a_refused_run_and_is_not_kept(
     shop: Shop, make: Callable[..., Settings]
 ) -> None:

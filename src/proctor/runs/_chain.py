@@ -15,7 +15,7 @@ from proctor.core import (
     ToolResult,
     monotonic_ms,
 )
-from proctor.runs._session import Scope
+from proctor.runs._session import RunSession, Scope
 from proctor.runs._values import (
     RecordedCall,
     model_outcome,
@@ -84,9 +84,9 @@ class Journaling:
         question = Question(
             kind="uncertain",
             role="",
-            text=f"{call.tool.name} was started at {started.started_at:%Y-%m-%d %H:%M:%S} UTC and its end "
-            "isn't known. Look whether it took effect: respond with its result if so, approve to do it "
-            "now if not.",
+            text=f"{call.tool.name} was started (first at {started.started_at:%Y-%m-%d %H:%M:%S} UTC) and "
+            "its end isn't known; its server may still be at it. Look whether it took effect: respond with "
+            "its result if so, approve to do it now if not.",
             action=call.request(),
         )
         decision = await scope.decision(question)
@@ -108,8 +108,17 @@ async def settle_past(scope: Scope) -> None:
 
     Where something is, this attempt goes another way than the last one, and a person decides whether it may.
     """
-    journal = scope.session.journal
-    left = [call for call in journal.replay.unmatched() if _acted(call)]
+    await _ask_to_go_on(scope, scope.session.journal.unmet_actions())
+
+
+async def settle_end(session: RunSession) -> None:
+    """Returns when a run may end: like `settle_past`, and no action whose end isn't known was passed over."""
+    scope = session.scope("", "human", {"end": session.run_id})
+    await _ask_to_go_on(scope, session.journal.unmet_actions() + session.journal.unmet_doubts())
+    scope.use_approvals()
+
+
+async def _ask_to_go_on(scope: Scope, left: Sequence[RecordedCall]) -> None:
     if not left:
         return
     action: JsonObject = {"unmatched": [call.request for call in left]}
@@ -117,16 +126,12 @@ async def settle_past(scope: Scope) -> None:
         kind="diverged",
         role="",
         text="The resumed run goes another way than before: it no longer asks for actions that it has "
-        "carried out. Approve to let it go on; they stay done.",
+        "carried out or begun. Approve to let it go on; they stay as they are.",
         action=action,
     )
     decision = await scope.decision(question)
     if decision.kind == "reject":
         raise RunError("a person stopped the run because it went another way when it was resumed")
-
-
-def _acted(call: RecordedCall) -> bool:
-    return call.key.kind == "tool" and call.outcome is not None and bool(call.outcome.get("acted"))
 
 
 def _model_data(result: ModelResult, duration: float) -> dict[str, str | int | float | bool]:

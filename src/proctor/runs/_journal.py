@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from proctor import approvals
-from proctor.core import Clock, EventType, JsonObject, canonical_json
+from proctor.core import CallKind, Clock, EventType, JsonObject, canonical_json
 from proctor.runs import _sql
 from proctor.runs._replay import Replay
 from proctor.runs._sql import CallRow, EventDraft
@@ -63,6 +63,7 @@ class Journal:
         self.in_doubt = {call.key: call for call in recorded if call.outcome is None}
         """Calls that an earlier attempt started, and of which no end is known."""
         self._started: set[CallKey] = set(self.in_doubt)
+        self._asked: set[CallKey] = set()
         self._position = sum(call.outcome is not None for call in recorded)
         self._occurrences: dict[tuple[str, str, str], int] = {}
         self._clock = clock
@@ -77,12 +78,26 @@ class Journal:
         self.failure: BaseException | None = None
         """Why nothing can be written any more. What was written is a prefix: the run resumes from it."""
 
-    def key(self, agent: str, kind: str, fingerprint: str) -> CallKey:
+    def key(self, agent: str, kind: CallKind, fingerprint: str) -> CallKey:
         """The key of the next call of this agent with this request."""
         identity = (agent, kind, fingerprint)
         occurrence = self._occurrences.get(identity, 0)
         self._occurrences[identity] = occurrence + 1
-        return CallKey(agent=agent, kind=kind, fingerprint=fingerprint, occurrence=occurrence)  # type: ignore[arg-type]
+        key = CallKey(agent=agent, kind=kind, fingerprint=fingerprint, occurrence=occurrence)
+        self._asked.add(key)
+        return key
+
+    def unmet_actions(self) -> tuple[RecordedCall, ...]:
+        """Recorded calls that acted on the world and that this attempt has not asked for so far."""
+        return tuple(
+            call
+            for call in self.replay.unmatched()
+            if call.key.kind == "tool" and call.outcome is not None and call.outcome.get("acted")
+        )
+
+    def unmet_doubts(self) -> tuple[RecordedCall, ...]:
+        """Calls whose end isn't known and that this attempt has not asked for so far."""
+        return tuple(call for key, call in self.in_doubt.items() if key not in self._asked)
 
     def event(self, type: EventType, agent: str, data: JsonObject) -> None:
         """Adds to the run's log with the next commit."""

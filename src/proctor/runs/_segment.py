@@ -23,6 +23,7 @@ from proctor.core import (
     ToolSpec,
 )
 from proctor.runs import _sql
+from proctor.runs._chain import settle_end
 from proctor.runs._journal import Journal, Listener
 from proctor.runs._session import Chains, RunSession, said_mark
 from proctor.runs._values import RecordedCall, Run, RunState
@@ -175,8 +176,13 @@ class Segment:
             raise self._session.failure
         return text
 
+    async def _whole(self, team: TeamRun) -> str:
+        text = await team.drive(self._run.task)
+        await settle_end(self._session)
+        return text
+
     async def _until_halted(self, team: TeamRun) -> str | None:
-        work = asyncio.create_task(team.drive(self._run.task))
+        work = asyncio.create_task(self._whole(team))
         halted = asyncio.create_task(self._session.halted.wait())
         try:
             await asyncio.wait({work, halted}, return_when=asyncio.FIRST_COMPLETED)

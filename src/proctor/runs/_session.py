@@ -120,7 +120,7 @@ class RunSession:
             "options": options,
         }
         call = ModelCall(
-            scope=self._scope(agent, "model", request),
+            scope=self.scope(agent, "model", request),
             model=model,
             messages=messages,
             tools=tools,
@@ -134,7 +134,7 @@ class RunSession:
     async def tool(self, agent: str, tool: ToolSpec, arguments: JsonObject, call_id: str) -> ToolResult:
         """A tool's answer or refusal, through the chain. What breaks the run halts it and is not raised."""
         request: JsonObject = {"server": tool.server, "tool": tool.name, "arguments": arguments}
-        scope = self._scope(agent, "tool", request)
+        scope = self.scope(agent, "tool", request)
         call = ToolCall(scope=scope, tool=tool, arguments=arguments, call_id=call_id)
         return await self._guard(self._chains.tool(call))
 
@@ -143,7 +143,7 @@ class RunSession:
         return await self._guard(self._human(agent, question))
 
     async def _human(self, agent: str, question: Question) -> str:
-        scope = self._scope(agent, "human", {"kind": question.kind, "action": question.action})
+        scope = self.scope(agent, "human", {"kind": question.kind, "action": question.action})
         recorded = await scope.recorded()
         if recorded is not None:
             return str(recorded["text"])
@@ -265,7 +265,8 @@ class RunSession:
         self.halted.set()
         await self.park()
 
-    def _scope(self, agent: str, kind: CallKind, request: JsonObject) -> "Scope":
+    def scope(self, agent: str, kind: CallKind, request: JsonObject) -> "Scope":
+        """The scope of the agent's next call with this request."""
         text = canonical_json(request)
         return Scope(self, self.journal.key(agent, kind, digest_of(text)), text)
 
@@ -304,7 +305,7 @@ class Scope:
         journal = self.session.journal
         if self.call_key not in journal.in_doubt:
             journal.started(self.call_key, self._request, self._at)
-        self._use_approvals()
+        self.use_approvals()
         self.begun = True
         await journal.check()
 
@@ -330,7 +331,7 @@ class Scope:
         with_it: Sequence[Job[None]] = (),
     ) -> None:
         """Records the outcome."""
-        self._use_approvals()
+        self.use_approvals()
         self.session.journal.finished(
             self.call_key,
             request=self._request,
@@ -362,7 +363,8 @@ class Scope:
                 return key
             starts += 1
 
-    def _use_approvals(self) -> None:
+    def use_approvals(self) -> None:
+        """Uses up the decisions that this call had, with the next commit."""
         for approval_id in self._approvals:
             self.session.journal.consume(approval_id)
         self._approvals.clear()
