@@ -217,6 +217,16 @@ async def test_a_spent_quota_is_not_tried_again():
         await ask(endpoint, call())
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_redirect_takes_no_request_to_another_address(streamed):
+    with serving() as elsewhere:
+        moved = fails(307, location=f"{elsewhere.url}/chat/completions")
+        with serving(moved) as endpoint, pytest.raises(ModelRefused) as caught:
+            await ask(endpoint, call(on_text=_ignore if streamed else None))
+    assert elsewhere.bodies == []
+    assert "base_url" in caught.value.hint
+
+
 async def test_the_providers_words_are_passed_on_without_the_key():
     words = f"bad {KEY} " + "x" * 1000
     with serving(fails(400, words)) as endpoint, pytest.raises(ModelRefused) as caught:
@@ -290,7 +300,8 @@ async def test_a_passing_failure_is_sent_again_once_the_provider_allows_it():
     clock, scope = FakeClock(), FakeScope()
     with serving(fails(429, retry_after="12"), fails(500), says(completion())) as endpoint:
         async with connected(endpoint) as models:
-            again = retry({"small": DeploymentSettings(model="fake-1")}, clock=clock, rng=Random(1))
+            deployments = {"small": DeploymentSettings(model="fake-1")}
+            again = retry(deployments, clock=clock, rng=Random(1), on_retry=lambda *_: None)
             result = await again(call(scope=scope), models.complete)
     assert result.attempts == 3
     assert len(endpoint.bodies) == 3
@@ -308,7 +319,8 @@ async def test_nothing_is_sent_again_once_a_piece_has_been_heard():
     pieces: list[str] = []
     with serving(streams(list(chunks(completion()))[:3], end=b"")) as endpoint:
         async with connected(endpoint) as models:
-            again = retry({"small": DeploymentSettings(model="fake-1")}, clock=FakeClock(), rng=Random(1))
+            deployments = {"small": DeploymentSettings(model="fake-1")}
+            again = retry(deployments, clock=FakeClock(), rng=Random(1), on_retry=lambda *_: None)
             with pytest.raises(ModelNonsense):
                 await again(call(on_text=pieces.append), models.complete)
     assert pieces == ["He", "ll"]

@@ -1,11 +1,13 @@
 """The database: its schema's history, its writer, its lock."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import IntegrityError
 
 import proctor.app
 import proctor.knowledge  # noqa: F401 - registers its tables
@@ -93,3 +95,42 @@ async def test_the_right_to_execute_is_given_back(database_url: str) -> None:
         first.release()
         second.acquire()
         second.release()
+
+
+def test_an_address_that_cannot_be_read_is_not_repeated_with_its_password() -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        make_engine("postgresql//ann:s3cret@host/name")
+    assert "s3cret" not in str(raised.value)
+    assert raised.value.__cause__ is None
+
+
+def test_a_file_in_the_home_folder_is_found_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    engine = make_engine("sqlite:///~/kept/proctor.db")
+    upgrade(engine)
+    engine.dispose()
+    assert (tmp_path / "kept" / "proctor.db").exists()
+
+
+async def test_one_file_under_two_names_is_one_database(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    plain, linked = f"sqlite:///{tmp_path}/a.db", f"sqlite:///{tmp_path}/link/a.db"
+    async with await Database.open(plain) as one, await Database.open(linked) as two:
+        held = one.lock()
+        held.acquire()
+        with pytest.raises(DatabaseInUse):
+            two.lock().acquire()
+        held.release()
+
+
+async def test_the_error_of_a_statement_repeats_no_value(database_url: str) -> None:
+    async with await Database.open(database_url) as database:
+
+        def fail(connection: Connection) -> None:
+            connection.execute(
+                text("INSERT INTO blobs (digest, body) VALUES (NULL, :body)"), {"body": "s3cret"}
+            )
+
+        with pytest.raises(IntegrityError) as raised:
+            await database.commit(fail)
+    assert "s3cret" not in str(raised.value).partition("DETAIL")[0]

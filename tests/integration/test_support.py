@@ -232,7 +232,7 @@ async def demo(folder: Path, wishes: dict[str, str]) -> tuple[int | None, dict, 
         config = folder / "models.toml"
         config.write_text(
             f'[models.small]\nmodel = "fake"\nbase_url = "{endpoint.url}"\n'
-            "price = { input = 1, output = 1 }\n"
+            "price = { input = 1, output = 1 }\noptions = { temperature = 0 }\n"
         )
         command = ["-m", "proctor.deployments.support.demo", "--json", "--config", str(config)]
         process = await asyncio.create_subprocess_exec(
@@ -240,6 +240,7 @@ async def demo(folder: Path, wishes: dict[str, str]) -> tuple[int | None, dict, 
         )
         async with asyncio.timeout(100):
             out, shown = await process.communicate()
+        assert all(body["temperature"] == 0 for body in endpoint.bodies)
         return process.returncode, json.loads(out), shown.decode()
 
 
@@ -252,6 +253,7 @@ async def test_the_demo_ends_well_where_the_answers_agree_with_the_data(tmp_path
     assert "6 of 6 right" in shown
 
 
+@pytest.mark.slow
 async def test_the_demo_fails_where_they_do_not(tmp_path: Path) -> None:
     code, report, shown = await demo(tmp_path, {})
     assert (code, report["ok"]) == (1, False)

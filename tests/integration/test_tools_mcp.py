@@ -364,6 +364,15 @@ async def test_a_server_that_exits_at_once_is_quoted_without_the_secrets_it_was_
     assert "the key [hidden] is not valid" in message
 
 
+async def test_what_a_server_writes_in_place_of_messages_is_quoted_without_its_secrets():
+    settings = ToolServerSettings(
+        command=command("odd_tool_server.py", "garbage"),
+        env={"GREETING": "Welcome"},
+        start_timeout=timedelta(seconds=2),
+    )
+    assert "no JSON-RPC message: '[hidden] to the shop!'" in await failed_start(settings)
+
+
 @pytest.mark.parametrize(
     ("habit", "says"),
     [

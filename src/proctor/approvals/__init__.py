@@ -1,11 +1,10 @@
 """Questions to people: asked once, decided once, used once."""
 
-from proctor.approvals._gate import ApprovalGate, refusal
+from proctor.approvals._gate import ApprovalGate
 from proctor.approvals._sql import (
     Approval,
     State,
     any_decided,
-    approvals,
     cancel_pending,
     consume,
     decide,
@@ -20,13 +19,11 @@ __all__ = [
     "ApprovalGate",
     "State",
     "any_decided",
-    "approvals",
     "cancel_pending",
     "consume",
     "decide",
     "get",
     "of_run",
     "page",
-    "refusal",
     "request",
 ]

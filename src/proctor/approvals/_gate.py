@@ -4,7 +4,6 @@ from typing import assert_never
 
 from proctor.core import (
     Decision,
-    JsonObject,
     Question,
     TeamSettings,
     ToolCall,
@@ -27,10 +26,10 @@ class ApprovalGate:
         decision = await call.scope.decision(_question(call))
         if decision.kind == "approve":
             return await proceed(call)
-        return refusal(decision)
+        return _refusal(decision)
 
 
-def refusal(decision: Decision) -> ToolResult:
+def _refusal(decision: Decision) -> ToolResult:
     """What the model reads in place of a tool's answer."""
     match decision.kind:
         case "reject":
@@ -45,6 +44,5 @@ def refusal(decision: Decision) -> ToolResult:
 
 
 def _question(call: ToolCall) -> Question:
-    action: JsonObject = {"server": call.tool.server, "tool": call.tool.name, "arguments": call.arguments}
     text = f"{call.scope.agent} wants to call {call.tool.name} with {canonical_json(call.arguments)}."
-    return Question(kind="action", role="", text=text, action=action)
+    return Question(kind="action", role="", text=text, action=call.request())

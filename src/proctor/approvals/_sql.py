@@ -101,11 +101,9 @@ def decide(connection: Connection, *, id: str, decision: Decision, at: datetime)
 
     Raises:
         NotFound: there is no such question.
-        Conflict: it is decided already, or the decision doesn't fit the question.
+        Conflict: it is decided already, or its run has ended.
     """
     approval = get(connection, id)
-    if approval.question.kind == "reply" and decision.kind == "approve" and not decision.comment:
-        decision = Decision(kind="approve", comment="APPROVE", by=decision.by)
     changed = connection.execute(
         update(approvals)
         .where(approvals.c.id == id, approvals.c.state == "pending")

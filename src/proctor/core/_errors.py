@@ -23,6 +23,8 @@
     └── ToolError                     a tool could not be called
         └── ToolServerUnavailable
 
+Weights on this machine add a branch of their own: `proctor.models.local.LocalModelError`.
+
 What is *expected* (a policy said no, an approval is pending) is a value, never one of these.
 """
 
@@ -53,7 +55,6 @@ class ConfigurationError(ProctorError):
     """The configuration can't be used."""
 
     code = "configuration"
-    status = 500
 
 
 class UnknownKey(ConfigurationError):

@@ -16,7 +16,6 @@ EventType = Literal[
     "run.refused",
     "message",
     "model.called",
-    "model.failed",
     "model.retried",
     "tool.started",
     "tool.called",

@@ -11,6 +11,8 @@ from proctor.core._calls import Effect
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")]
 
+_OPENAI_URL = "https://api.openai.com/v1"
+
 
 class Section(BaseModel):
     """A section in which an unknown key is an error."""
@@ -50,6 +52,17 @@ class DeploymentSettings(Section):
     price: Literal["free"] | PriceSettings | None = None
     """Absent: the published price; where none is known the call is refused."""
     context_window: PositiveInt = 32_768
+    """Tokens of prompt and answer together."""
+
+    @property
+    def address(self) -> str:
+        """The endpoint that requests go to, unless the weights run on this machine."""
+        return self.base_url or _OPENAI_URL
+
+    @property
+    def is_free(self) -> bool:
+        """Whether calls cost nothing, whatever they use. Weights on this machine do, unless priced."""
+        return self.price == "free" or (self.provider == "local" and self.price is None)
 
 
 class ToolServerSettings(Section):

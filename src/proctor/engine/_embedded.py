@@ -42,6 +42,7 @@ class EmbeddedEngine(Generic[Work, Done]):
         self._slots = asyncio.Semaphore(concurrency)
         self._tasks: dict[str, asyncio.Task[Done]] = {}
         self._poller: asyncio.Task[None] | None = None
+        self._stopping = False
         self.running = False
         """Whether this process has the right to execute work."""
 
@@ -52,7 +53,7 @@ class EmbeddedEngine(Generic[Work, Done]):
             DatabaseInUse: another process has the right.
         """
         await asyncio.to_thread(self._lock.acquire)
-        self.running = True
+        self.running, self._stopping = True, False
         for id in await self._recover():
             self.submit(id)
         self._poller = asyncio.create_task(self._poll())
@@ -90,8 +91,10 @@ class EmbeddedEngine(Generic[Work, Done]):
     async def stop(self, grace: timedelta) -> None:
         """Ends the executions and gives the right back. The next start takes up what was not finished.
 
-        Executions come to a call boundary by themselves where that takes no longer than `grace`.
+        Executions come to a call boundary by themselves where that takes no longer than `grace`. Work that
+        still waits for its turn, or comes meanwhile, is not begun.
         """
+        self._stopping = True
         if self._poller is not None:
             self._poller.cancel()
             await asyncio.gather(self._poller, return_exceptions=True)
@@ -108,15 +111,26 @@ class EmbeddedEngine(Generic[Work, Done]):
 
     async def _work(self, work: str | Work) -> Done:
         async with self._slots:
+            if self._stopping:
+                raise asyncio.CancelledError
             return await self._execute(work)
 
     def _ended(self, id: str, task: "asyncio.Task[Done]") -> None:
         del self._tasks[id]
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("the execution of %s broke: %s: %s", id, type(error).__name__, error)
+            log.error("the execution of %s broke", id, exc_info=error)
 
     async def _poll(self) -> None:
+        failed = False
         while True:
             await asyncio.sleep(POLL)
-            for id in await self._due():
+            try:
+                due = await self._due()
+            except Exception:  # the worker loop: a database may be away for a while
+                if not failed:
+                    log.exception("what is due can't be read; it is tried again")
+                failed = True
+                continue
+            failed = False
+            for id in due:
                 self.submit(id)

@@ -1,6 +1,6 @@
 """What calls cost: prices, the daily budget, and entries of what was spent. Knows no provider."""
 
-from proctor.ledger._budget import DailyBudget, SpentLoader, settle
+from proctor.ledger._budget import DailyBudget, settle
 from proctor.ledger._entries import LedgerRow, ledger_entries, model_entry, tool_entry, utc_day
 from proctor.ledger._prices import Prices
 from proctor.ledger._sql import Dimension, Spending, spend_by, spent
@@ -11,7 +11,6 @@ __all__ = [
     "LedgerRow",
     "Prices",
     "Spending",
-    "SpentLoader",
     "ledger_entries",
     "model_entry",
     "settle",

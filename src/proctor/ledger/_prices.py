@@ -11,7 +11,6 @@ from functools import lru_cache
 
 from proctor.core import DeploymentSettings, Micros, PriceSettings, PriceUnknown, Usage, to_micros
 
-_OPENAI_URL = "https://api.openai.com/v1"
 _SCALE = 10**9
 """Own prices are kept as billionths of a micro-dollar for a token, so that sums are exact."""
 
@@ -40,18 +39,16 @@ class Prices:
         }
 
     def is_free(self, deployment: str) -> bool:
-        """Whether calls of the deployment cost nothing. Weights on this machine do."""
+        """Whether calls of the deployment cost nothing."""
         settings = self._deployments.get(deployment)
-        if settings is None:
-            return False
-        return settings.price == "free" or (settings.provider == "local" and settings.price is None)
+        return settings is not None and settings.is_free
 
     def has_price(self, deployment: str) -> bool:
         """Whether calls of the deployment can be priced. The first use loads the published prices: 0.5 s."""
         if self.is_free(deployment) or deployment in self._own:
             return True
         settings = self._deployments.get(deployment)
-        return settings is not None and _is_published(_address(settings), settings.model)
+        return settings is not None and _is_published(settings.address, settings.model)
 
     def price_of(self, usage: Usage, deployment: str, *, at: datetime, model: str = "") -> Micros:
         """What the tokens cost, rounded half up to the micro-dollar.
@@ -72,10 +69,10 @@ class Prices:
                 f"no model is named {deployment!r}", hint=f"Add a section [models.{deployment}]."
             )
         for name in (model, settings.model):
-            if name and _is_published(_address(settings), name):
-                return to_micros(_published(usage, _address(settings), name, at))
+            if name and _is_published(settings.address, name):
+                return to_micros(_published(usage, settings.address, name, at))
         raise PriceUnknown(
-            f"what {settings.model} costs at {_address(settings)} isn't known",
+            f"what {settings.model} costs at {settings.address} isn't known",
             hint=f"In [models.{deployment}], set `price = {{ input = …, output = … }}`, in dollars for a "
             'million tokens, or `price = "free"`.',
         )
@@ -89,10 +86,6 @@ def _rates(price: PriceSettings) -> _Rates:
         for dollars in (price.input, cached, price.output)
     )
     return _Rates(input=input, cached_input=cached_input, output=output)
-
-
-def _address(settings: DeploymentSettings) -> str:
-    return settings.base_url or _OPENAI_URL
 
 
 def _published(usage: Usage, address: str, model: str, at: datetime) -> Decimal:

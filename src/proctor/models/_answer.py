@@ -125,7 +125,7 @@ class Answer:
     def _counted(self) -> Usage:
         if self._usage is not None:
             return self._usage
-        if self._deployment.is_free:
+        if self._deployment.settings.is_free:
             return Usage()
         name = self._deployment.name
         raise PriceUnknown(

@@ -44,6 +44,7 @@ _HINTS: dict[int, str] = {
     HTTPStatus.UNAUTHORIZED: "Check the deployment's `api_key` or `api_key_env`.",
     HTTPStatus.FORBIDDEN: "Check what the deployment's API key may do.",
     HTTPStatus.NOT_FOUND: "Check the deployment's `model` and `base_url`.",
+    **dict.fromkeys(range(300, 400), "It redirects elsewhere: write the final address into `base_url`."),
 }
 
 
@@ -69,7 +70,10 @@ class ChatClient:
         # The SDK reads these two from the environment and would send them to any address.
         self._sdk.organization = None
         self._sdk.project = None
-        self._options: RequestOptions = {} if endpoint.api_key else {"headers": {"Authorization": Omit()}}
+        # A redirect would take the request to an address that the configuration doesn't name.
+        self._options: RequestOptions = {"follow_redirects": False}
+        if not endpoint.api_key:
+            self._options["headers"] = {"Authorization": Omit()}
 
     async def answer(self, body: JsonObject) -> object:
         """The JSON of a whole completion.

@@ -18,12 +18,6 @@ class Deployment:
         """Whether tools are offered as one JSON schema instead of natively."""
         return self.settings.tools == "schema" or self.settings.provider == "local"
 
-    @property
-    def is_free(self) -> bool:
-        """Whether calls cost nothing, whatever they use."""
-        settings = self.settings
-        return settings.price == "free" or (settings.provider == "local" and settings.price is None)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:

@@ -11,7 +11,6 @@ from proctor.models._deployments import Deployment, Endpoint
 if TYPE_CHECKING:
     from proctor.models.local import LocalServer
 
-OPENAI_URL = "https://api.openai.com/v1"
 OPENAI_KEY = "OPENAI_API_KEY"
 
 
@@ -24,7 +23,7 @@ def configured_endpoint(deployment: Deployment, environ: Mapping[str, str]) -> E
         MissingSetting: the environment doesn't hold the API key.
     """
     settings = deployment.settings
-    address = settings.base_url or OPENAI_URL
+    address = settings.address
     if settings.api_key is not None:
         return Endpoint(base_url=address, api_key=settings.api_key.get_secret_value())
     variable = settings.api_key_env or (OPENAI_KEY if settings.base_url is None else None)

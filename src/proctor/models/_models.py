@@ -41,6 +41,7 @@ class Models:
         Raises:
             MissingSetting: there is no such deployment, or its API key isn't set.
             ModelError: the request failed, or its answer can't be used.
+            LocalModelError: the weights aren't on this machine, or their server doesn't run.
         """
         deployment = self._deployment(call.model)
         return await self._providers[deployment.settings.provider].complete(call, deployment)

@@ -25,6 +25,7 @@ class OpenAIProvider:
         Raises:
             MissingSetting: the API key isn't set.
             ModelError: the request failed, or its answer can't be used.
+            LocalModelError: the weights aren't on this machine, or their server doesn't run.
         """
         client = self._clients.get(deployment.name) or await self._open(deployment)
         body = _body(call, deployment)

@@ -26,16 +26,12 @@ RetryListener: TypeAlias = Callable[[ModelCall, ProctorError], None]
 """Is told of each failure after which the request is sent again."""
 
 
-def _nobody(_call: ModelCall, _error: ProctorError) -> None:
-    return
-
-
 def retry(
     deployments: Mapping[str, DeploymentSettings],
     *,
     clock: Clock,
     rng: Random,
-    on_retry: RetryListener = _nobody,
+    on_retry: RetryListener,
 ) -> ModelMiddleware:
     """A middleware that repeats retryable failures as often as the deployment's `retries` allow.
 

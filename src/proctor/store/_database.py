@@ -78,13 +78,20 @@ class Database:
 
 
 def make_engine(url: str) -> Engine:
-    """A SQLAlchemy engine with the settings that Proctor relies on."""
+    """A SQLAlchemy engine with the settings that Proctor relies on.
+
+    Errors of its statements name no values: those are people's texts, and errors are logged.
+
+    Raises:
+        ConfigurationError: the address can't be read, or names an engine that isn't supported.
+    """
     try:
         address = make_url(url)
-    except ArgumentError as error:
+    except ArgumentError:
+        # Neither the text nor the library's error is passed on: both may hold a password.
         raise ConfigurationError(
-            f"database.url can't be read: {url!r}", hint="Write sqlite:///FILE or postgresql+psycopg://…"
-        ) from error
+            "database.url can't be read", hint="Write sqlite:///FILE or postgresql+psycopg://…"
+        ) from None
     backend = address.get_backend_name()
     if backend == "postgresql":
         if find_spec("psycopg") is None:
@@ -92,7 +99,9 @@ def make_engine(url: str) -> Engine:
                 "database.url names PostgreSQL, whose driver isn't installed",
                 hint="Install it: pip install 'proctor-runtime[postgres]'",
             )
-        return create_engine(address.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        return create_engine(
+            address.set(drivername="postgresql+psycopg"), pool_pre_ping=True, hide_parameters=True
+        )
     if backend != "sqlite":
         raise ConfigurationError(
             f"database.url names {backend}, which Proctor doesn't run on",
@@ -102,8 +111,11 @@ def make_engine(url: str) -> Engine:
         raise ConfigurationError(
             "a database in memory would lose every run", hint="Name a file: sqlite:///proctor.db"
         )
-    Path(address.database).expanduser().resolve().parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(address, connect_args={"timeout": 30})
+    file = Path(address.database).expanduser()
+    file.resolve().parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        address.set(database=str(file)), connect_args={"timeout": 30}, hide_parameters=True
+    )
     event.listen(engine, "connect", _prepare_sqlite)
     return engine
 

@@ -78,5 +78,5 @@ class _AdvisoryLock:
 def open_lock(engine: Engine) -> Lock:
     """The lock that fits the database: a file beside SQLite's, an advisory lock on PostgreSQL."""
     if engine.dialect.name == "sqlite":
-        return _FileLock(Path(f"{engine.url.database}.lock"))
+        return _FileLock(Path(f"{Path(engine.url.database or '').resolve()}.lock"))
     return _AdvisoryLock(engine)

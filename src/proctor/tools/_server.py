@@ -14,6 +14,7 @@ from proctor.core import (
     ToolSpec,
 )
 from proctor.tools._listing import Listing
+from proctor.tools._refusals import refuse
 
 if TYPE_CHECKING:
     from proctor.tools._session import Session
@@ -77,11 +78,7 @@ class ToolServer:
             ConfigurationError: as for `start`.
         """
         if not self._listing.allows(call.tool.name):
-            return ToolResult(
-                text=f"The tool {call.tool.name!r} of {self.name!r} is not allowed here.",
-                is_error=True,
-                refused_by="allow",
-            )
+            return refuse(call, "allow", f"The tool {call.tool.name!r} of {self.name!r} is not allowed here.")
         from proctor.tools._session import SessionForgotten
 
         try:

@@ -136,7 +136,7 @@ class Session:
     def error(self) -> ProctorError:
         """A fresh exception that says why the session is over."""
         if self.failure is None:
-            how = "was closed" if self._stopped else "ended, the log says why"
+            how = "was closed" if self._stopped else "has ended"
             return ToolServerUnavailable(f"tool server {self._name!r} {how}")
         return type(self.failure)(self.failure.message, hint=self.failure.hint)
 

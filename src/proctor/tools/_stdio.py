@@ -32,8 +32,11 @@ _WRITES_AHEAD = 64
 _EOF_GRACE = 1.0
 """Seconds between a process's exit and the end of its stdout, which a grandchild may hold open for ever."""
 
-_STDERR_BYTES = 4096
+_KEPT_BYTES = 4096
+"""Of what the server writes that is no message."""
 _STDERR_LINES = 10
+_LINE = 300
+"""Characters of a line of the server's that are shown."""
 _SHORTEST_SECRET = 6
 
 
@@ -123,7 +126,7 @@ class StdioLink:
                 if message is not None:
                     await inbound.send(SessionMessage(message))
                 elif line.strip():
-                    self._garbage = printable(line[:200].decode("utf-8", "replace")).strip()
+                    self._garbage = self._shown(line[:_KEPT_BYTES].decode("utf-8", "replace"))
                     # A flood of garbage must not keep everything else from running.
                     await asyncio.sleep(0)
                 if outbound.statistics().tasks_waiting_send > _WAITING_LIMIT:
@@ -139,18 +142,20 @@ class StdioLink:
             pass
 
     async def _keep_stderr(self, process: Process) -> None:
-        while chunk := await process.stderr.read(_STDERR_BYTES):
+        while chunk := await process.stderr.read(_KEPT_BYTES):
             self._stderr += chunk
-            del self._stderr[:-_STDERR_BYTES]
+            del self._stderr[:-_KEPT_BYTES]
 
     def _stderr_lines(self) -> list[str]:
-        text = self._stderr.decode("utf-8", "replace")
+        lines = map(self._shown, self._stderr.decode("utf-8", "replace").splitlines())
+        return [line for line in lines if line][-_STDERR_LINES:]
+
+    def _shown(self, line: str) -> str:
         # Servers like to print the key that doesn't work, and this text reaches logs and models.
         for value in self._settings.env.values():
             if len(value) >= _SHORTEST_SECRET:
-                text = text.replace(value, "[hidden]")
-        lines = [printable(line).strip() for line in text.splitlines()]
-        return [cut(line, 300) for line in lines if line][-_STDERR_LINES:]
+                line = line.replace(value, "[hidden]")
+        return cut(printable(line).strip(), _LINE)
 
 
 async def _write(

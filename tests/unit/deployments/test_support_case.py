@@ -2,7 +2,17 @@
 
 import pytest
 
-from proctor.deployments.support._case import Case, Passage, Wish, describe, desk_for, email_in, orders_in
+from proctor.deployments.support._case import (
+    Case,
+    Passage,
+    Wish,
+    describe,
+    desk_for,
+    email_in,
+    hindrance,
+    orders_in,
+    topic_of,
+)
 from proctor.deployments.support._shelf import language_of
 from proctor.deployments.support.shop import Order, User, make_sample
 
@@ -102,3 +112,17 @@ def test_only_a_desk_that_needs_them_sees_item_ids_and_payment_methods() -> None
 
 def test_the_language_of_a_message_is_that_of_its_script() -> None:
     assert (language_of("Refund?"), language_of("退款 refund")) == ("en", "zh")
+
+
+def test_what_the_data_forbid_is_said_with_the_reason() -> None:
+    delivered = order("delivered")["order_id"]
+    assert hindrance("cancel", case("delivered")) == f'the status of {delivered} is "delivered"'
+    assert hindrance("cancel", case("delivered", "pending")) == ""
+    assert hindrance("order", case("delivered")) == ""
+    assert hindrance("return", case()) == ""
+    assert "e-mail" in hindrance("cancel", case(unknown=("#W1234567",)))
+
+
+def test_the_topic_of_a_message_is_what_is_left_without_names_and_figures() -> None:
+    said = "Cancel #W1234567 (a.b@example.com), 2 weeks late"
+    assert topic_of(said).split() == ["Cancel", "(", "),", "weeks", "late"]

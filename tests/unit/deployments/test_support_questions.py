@@ -60,10 +60,21 @@ def test_an_answer_holds_a_figure_or_word_whole_or_not(answer: str, wanted: str,
 
 
 def test_a_folder_that_is_not_a_demos_is_never_cleared(tmp_path) -> None:
-    (tmp_path / "letter.txt").write_text("dear")
+    (tmp_path / "proctor.toml").write_text("[budget]\n")
+    (tmp_path / "proctor.db").write_text("dear data")
     with pytest.raises(ConfigurationError):
         Workplace(folder=tmp_path).clear()
-    assert (tmp_path / "letter.txt").exists()
+    assert (tmp_path / "proctor.db").exists()
+
+
+def test_only_what_a_demo_made_is_cleared(tmp_path) -> None:
+    place = Workplace(folder=tmp_path)
+    place.clear()
+    place.settings("some-model", None)
+    place.make_shop(7)
+    (tmp_path / "letter.txt").write_text("dear")
+    place.clear()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["letter.txt", "proctor.toml"]
 
 
 def test_the_shop_is_compared_with_what_was_expected_of_it(tmp_path) -> None:

@@ -21,6 +21,8 @@ CATALOGUE = "catalogue/"
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", re.ASCII)
 _ORDER = re.compile(r"(?<![A-Za-z0-9])#?(W\d{5,10})(?!\d)", re.ASCII)
 
+_FIGURES = re.compile(r"#?\b\d[\d.]*\b", re.ASCII)
+
 _ALLOWS = {
     "pending": "It can still be cancelled or changed.",
     "pending (item modified)": "It can't be cancelled or changed any more.",
@@ -73,6 +75,11 @@ def email_in(text: str) -> str | None:
     """The first e-mail address in a text."""
     found = _EMAIL.search(text)
     return found[0] if found else None
+
+
+def topic_of(text: str) -> str:
+    """A message without what says nothing of its topic: addresses, order numbers and other figures."""
+    return _FIGURES.sub(" ", _ORDER.sub(" ", _EMAIL.sub(" ", text)))
 
 
 def orders_in(text: str) -> tuple[str, ...]:
@@ -134,6 +141,18 @@ def _method(id: str) -> str:
 
 def _options(options: dict[str, str]) -> str:
     return ", ".join(f"{name} {value}" for name, value in options.items())
+
+
+def hindrance(wish: Wish, case: Case) -> str:
+    """Why the data forbid what is wished for an order; empty where they don't, or where no order is named."""
+    _, status = _DESKS.get(wish, ("adviser", None))
+    if status is None or status in case.statuses() or not (case.orders or case.unknown):
+        return ""
+    if case.customer is None:
+        return "it isn't known who the customer is: ask for the account's e-mail address"
+    statuses = [f'the status of {order["order_id"]} is "{order["status"]}"' for order in case.orders]
+    missing = [f"the customer has no order {order_id}" for order_id in case.unknown]
+    return " and ".join([*statuses, *missing])
 
 
 def passages_text(passages: Sequence[Passage]) -> str:

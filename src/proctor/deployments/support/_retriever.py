@@ -18,15 +18,17 @@ from proctor.deployments.support._case import (
     describe,
     desk_for,
     email_in,
+    hindrance,
     orders_in,
     passages_text,
+    topic_of,
 )
 from proctor.deployments.support._shelf import language_of
 from proctor.deployments.support.shop import Order, User
 
 _MOST_ORDERS = 3
 _PASSAGES = 2
-_IN_CHINESE = "\n(Answer in Chinese.)"
+_IN_CHINESE = "(Answer in Chinese.)"
 """The facts of the database are English, which lets a small model forget the customer's language."""
 DESK = "desk"
 """The key of a message's metadata that says which desk goes on."""
@@ -62,14 +64,20 @@ class Retriever(BaseChatAgent):
             (message.content for message in reversed(messages) if isinstance(message, StructuredMessage)),
             Request(query=said, wish="question"),
         )
-        case = await self._case(said, f"{request.query}\n{said}")
+        # Twice, to weigh as much as a message in which much else may stand (20 of 25 first, not 18).
+        case = await self._case(said, f"{request.query}\n{request.query}\n{topic_of(said)}")
         desk = desk_for(request.wish, case)
         facts = "\n".join(describe(case, desk))
         read = case.passages if desk in ("adviser", "products") and not case.orders else case.passages[:1]
+        why_not = hindrance(request.wish, case)
+        notes = [
+            f"(It can't be done, because {why_not}. Tell the customer so.)" if why_not else "",
+            _IN_CHINESE if language_of(said) == "zh" else "",
+        ]
         parts = [
             f"# From the help articles\n{passages_text(read)}" if read else "",
             f"# From the shop's database\n{facts}" if facts else "",
-            f"# The customer's message\n{said}{_IN_CHINESE if language_of(said) == 'zh' else ''}",
+            "\n".join(filter(None, ["# The customer's message", said, *notes])),
         ]
         content = "\n\n".join(filter(None, parts))
         return Response(chat_message=TextMessage(content=content, source=self.name, metadata={DESK: desk}))

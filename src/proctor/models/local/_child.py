@@ -11,7 +11,7 @@ import sys
 
 
 def main() -> None:
-    """Serve until standard input ends; write the address to standard output once requests are answered."""
+    """Serves until standard input ends; writes the address to standard output once requests are answered."""
     address_out = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     settings = json.loads(sys.stdin.readline())

@@ -19,7 +19,7 @@ _REWRITTEN = ("tools", "tool_choice", "parallel_tool_calls", "response_format", 
 
 
 def constrain(request: JsonObject) -> dict[str, JsonValue]:
-    """Return a request without tools that makes the model write exactly one tool call or one reply.
+    """A request without tools that makes the model write exactly one tool call or one reply.
 
     A request without tools keeps its response format; only what its history holds of tools is rewritten.
     Answers come whole, never as a stream: half a call is of no use to anyone.
@@ -56,7 +56,7 @@ def constrain(request: JsonObject) -> dict[str, JsonValue]:
 
 
 def interpret(response: JsonObject, request: JsonObject) -> dict[str, JsonValue]:
-    """Return the response to a constrained request as if the model had answered the original one.
+    """The response to a constrained request as if the model had answered the original one.
 
     Usage, timings and whatever else the server said are kept. An answer that was cut off stays `length`, with
     as much of a reply as had been written and never with half a call.
@@ -83,7 +83,7 @@ def _functions(request: JsonObject) -> list[JsonObject]:
 
 
 def _reply_name(tools: Sequence[JsonObject]) -> str:
-    """Return the name under which the model speaks, which no tool has."""
+    """The name under which the model speaks, which no tool has."""
     names = {_function(tool).get("name") for tool in tools}
     return next(name for name in ("reply", "reply_to_user", "speak_to_user") if name not in names)
 
@@ -123,7 +123,7 @@ def _branch(properties: JsonObject) -> JsonObject:
 
 
 def _text_schema(response_format: JsonValue) -> JsonObject:
-    """Return what a reply may be: text, or what the caller asked replies to be."""
+    """What a reply may be: text, or what the caller asked replies to be."""
     wanted = response_format if isinstance(response_format, Mapping) else {}
     if wanted.get("type") == "json_object":
         return {"type": "object"}
@@ -157,7 +157,7 @@ def _read_choice(choice: JsonObject, names: set[str], reply: str, salt: str) -> 
 
 
 def _partial_reply(text: str, reply: str) -> str:
-    """Return what had been written of a reply before the answer was cut off."""
+    """What had been written of a reply before the answer was cut off."""
     try:
         answer = from_json(text, allow_partial="trailing-strings")
     except ValueError:

@@ -68,7 +68,7 @@ class Lock(_Entry):
     models: Mapping[str, LocalModel]
 
     def find(self, name: str) -> LocalModel:
-        """Return the model of that name.
+        """The model of that name.
 
         Raises:
             LocalModelUnknown: the lock has none.
@@ -81,12 +81,12 @@ class Lock(_Entry):
 
 @cache
 def shipped_lock() -> Lock:
-    """Return the lock that this release ships."""
+    """The lock that this release ships."""
     text = resources.files(__package__).joinpath("local_models.lock.json").read_text(encoding="utf-8")
     return Lock.model_validate_json(text)
 
 
 def default_folder() -> Path:
-    """Return where weights are kept unless a setting says otherwise."""
+    """Where weights are kept unless a setting says otherwise."""
     cache_home = os.environ.get("XDG_CACHE_HOME")
     return (Path(cache_home) if cache_home else Path.home() / ".cache") / "proctor" / "models"

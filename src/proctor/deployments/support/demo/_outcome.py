@@ -119,7 +119,7 @@ def _holds(answer: str, wanted: str) -> bool:
     return re.search(pattern, answer, re.IGNORECASE | re.ASCII) is not None
 
 
-def as_json(outcome: Outcome) -> Mapping[str, object]:
+def report_of(outcome: Outcome) -> Mapping[str, object]:
     """The outcome as plain JSON."""
     read, written = outcome.tokens
     return {

@@ -38,6 +38,11 @@ class Question:
     secret: str = field(default="", repr=False)
     """What the input policy must stop, so that it is stored nowhere and no model sees it."""
 
+    @property
+    def shown(self) -> str:
+        """The text for the screen, where a secret has no place either."""
+        return self.text.replace(self.secret, f"{self.secret[:8]}…") if self.secret else self.text
+
 
 def make_questions(shop: Database, seed: int) -> tuple[Question, ...]:
     """Six questions in the words that the seed chooses, about orders that it chooses."""

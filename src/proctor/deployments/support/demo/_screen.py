@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TextIO
 
 from rich import box
 from rich.console import Console
@@ -34,13 +35,11 @@ PERSON_USD = 5
 
 
 class Screen:
-    """Writes on standard error, so that standard output holds the result alone."""
+    """Shows a demo to a person."""
 
-    def __init__(self) -> None:
-        plain = Console(stderr=True)
-        self.console = Console(
-            stderr=True, highlight=False, markup=False, width=None if plain.is_terminal else _PLAIN_WIDTH
-        )
+    def __init__(self, file: TextIO) -> None:
+        width = None if file.isatty() else _PLAIN_WIDTH
+        self.console = Console(file=file, highlight=False, markup=False, width=width)
         self._status: Status | None = None
 
     def title(self, text: str, more: str) -> None:

@@ -24,8 +24,9 @@ TENANT = "default"
 EXPECTED = "expected"
 """A copy of the shop on which the demo does by itself what the team is expected to do."""
 
+_MARK = "# Written by the demo."
 _TOML = """\
-# Written by the demo. The command line reads it too: proctor runs list --config {file}
+{mark} The command line reads it too: proctor runs list --config {file}
 app = "proctor.deployments.support"
 
 [database]
@@ -63,18 +64,20 @@ class Workplace:
         return self.folder / "proctor.toml"
 
     def clear(self) -> None:
-        """Removes what an earlier demo left.
+        """Removes what an earlier demo left, and nothing else.
 
         Raises:
             ConfigurationError: the folder is something else's.
         """
-        if not self.folder.exists():
+        if not self.folder.exists() or not any(self.folder.iterdir()):
             return
-        if any(self.folder.iterdir()) and not self.configuration.exists():
+        if not self.configuration.exists() or not self.configuration.read_text("utf-8").startswith(_MARK):
             raise ConfigurationError(
                 f"{self.folder} holds something that is no demo's", hint="Name another --folder."
             )
-        shutil.rmtree(self.folder)
+        shutil.rmtree(self.store, ignore_errors=True)
+        for file in self.folder.glob("proctor.db*"):
+            file.unlink()
 
     def settings(self, model: str, models_of: Path | None) -> Settings:
         """The demo's configuration; with `models_of` the models are those of another file."""
@@ -84,6 +87,7 @@ class Workplace:
         path = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
         env = ", ".join(f"{name} = {json.dumps(value)}" for name, value in path.items())
         text = _TOML.format(
+            mark=_MARK,
             file=self.configuration,
             database=json.dumps(f"sqlite:///{self.folder / 'proctor.db'}"),
             model=json.dumps(model),
