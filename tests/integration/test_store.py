@@ -113,8 +113,8 @@ def test_a_file_in_the_home_folder_is_found_there(tmp_path: Path, monkeypatch: p
 
 
 async def test_one_file_under_two_names_is_one_database(tmp_path: Path) -> None:
-    (tmp_path / "link").symlink_to(tmp_path)
-    plain, linked = f"sqlite:///{tmp_path}/a.db", f"sqlite:///{tmp_path}/link/a.db"
+    (tmp_path / "other.db").symlink_to(tmp_path / "a.db")
+    plain, linked = f"sqlite:///{tmp_path}/a.db", f"sqlite:///{tmp_path}/other.db"
     async with await Database.open(plain) as one, await Database.open(linked) as two:
         held = one.lock()
         held.acquire()
@@ -123,8 +123,8 @@ async def test_one_file_under_two_names_is_one_database(tmp_path: Path) -> None:
         held.release()
 
 
-async def test_the_error_of_a_statement_repeats_no_value(database_url: str) -> None:
-    async with await Database.open(database_url) as database:
+async def test_the_error_of_a_statement_repeats_no_value(tmp_path: Path) -> None:
+    async with await Database.open(f"sqlite:///{tmp_path}/proctor.db") as database:
 
         def fail(connection: Connection) -> None:
             connection.execute(
@@ -133,4 +133,4 @@ async def test_the_error_of_a_statement_repeats_no_value(database_url: str) -> N
 
         with pytest.raises(IntegrityError) as raised:
             await database.commit(fail)
-    assert "s3cret" not in str(raised.value).partition("DETAIL")[0]
+    assert "s3cret" not in str(raised.value)

@@ -25,7 +25,10 @@ from proctor.agents._human import DurableHuman
 from proctor.agents._model import GovernedModelClient
 from proctor.agents._runtime import KillableRuntime
 from proctor.agents._workbench import GovernedWorkbench, NestedWorkbench
-from proctor.core import UngovernedTeam
+from proctor.core import TeamError, UngovernedTeam
+
+LONGEST_PLACE = 160
+"""Characters of an agent's name behind those of the teams around it; the journal keeps 200."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,8 @@ def adopt(team: Team | ChatAgent, runtime: KillableRuntime, *, max_tool_iteratio
     limits: dict[str, int] = {}
     people: set[str] = set()
     for place, part in _parts(team, ""):
+        if len(place) > LONGEST_PLACE:
+            raise TeamError(f"an agent's place in its team is longer than {LONGEST_PLACE} characters: {place}")
         match part:
             case BaseGroupChat():
                 _adopt_team(part, place, runtime)

@@ -18,6 +18,8 @@ from proctor.agents._session import Session
 from proctor.agents._workbench import GovernedWorkbench
 from proctor.core import NotFound, TeamError, ToolSpec
 
+LONGEST_ROLE = 64
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFeatures:
@@ -96,10 +98,20 @@ class TeamContext:
 
     def human(self, role: str, *, description: str = "A person who confirms.") -> DurableHuman:
         """An agent that speaks for a person. The run waits for the answer without a process."""
+        if len(role) > LONGEST_ROLE:
+            raise TeamError(f"a person's role has at most {LONGEST_ROLE} characters: {role}")
         return DurableHuman(self._session, role, description=description)
 
 
 TeamFactory: TypeAlias = Callable[[TeamContext], Team | ChatAgent | Awaitable[Team | ChatAgent]]
+
+
+def _unusual(work: "asyncio.Task[str]") -> BaseException | None:
+    """What ended the work and is no `Exception`: awaiting it would end this task too."""
+    if work.cancelled():
+        return asyncio.CancelledError()
+    error = work.exception()
+    return None if isinstance(error, Exception) else error
 
 
 class TeamRun:
@@ -148,8 +160,8 @@ class TeamRun:
         try:
             waited: tuple[asyncio.Future[Any], ...] = (work, broken)
             await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-            if broken.done():
-                error = broken.result()
+            error = broken.result() if broken.done() else _unusual(work)
+            if error is not None:
                 raise TeamError(f"an agent raised {type(error).__name__}: {error}") from error
             return await work
         finally:

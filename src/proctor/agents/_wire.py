@@ -17,7 +17,10 @@ from autogen_core.models import (
 from autogen_core.tools import Tool, ToolSchema
 from pydantic import BaseModel
 
-from proctor.core import JsonObject, JsonValue, ModelNonsense, ModelResult
+from proctor.core import JsonObject, JsonValue, ModelNonsense, ModelResult, canonical_json
+
+SHOWN = 1000
+"""Characters of unreadable arguments that stay in the conversation."""
 
 
 def messages_to_wire(messages: Sequence[LLMMessage]) -> tuple[JsonObject, ...]:
@@ -112,7 +115,7 @@ def result_from_wire(result: ModelResult) -> CreateResult:
             FunctionCall(
                 id=call["id"],
                 name=call["function"]["name"],
-                arguments=call["function"]["arguments"] or "{}",
+                arguments=_readable(call["function"]["arguments"] or "{}"),
             )
             for call in calls
         ]
@@ -125,8 +128,31 @@ def result_from_wire(result: ModelResult) -> CreateResult:
         )
     if not isinstance(text, str):
         raise ModelNonsense(f"{result.deployment} answered neither text nor tool calls")
+    text = _whole(text)
     reason = "stop" if result.finish_reason == "tool_calls" else result.finish_reason
     return CreateResult(finish_reason=reason, content=text, usage=usage, cached=result.cached)
+
+
+def _readable(arguments: str) -> str:
+    """The arguments where they are an object of plain JSON; else what AutoGen refuses to the model.
+
+    On anything between the two, such as a list for a handoff or a number of 5,000 digits, AutoGen breaks.
+    """
+    try:
+        value = json.loads(arguments)
+        if value is None:
+            return "{}"
+        if isinstance(value, Mapping):
+            canonical_json(value).encode()
+            return arguments
+    except (ValueError, RecursionError):
+        pass
+    return f"not a JSON object: {_whole(arguments[:SHOWN])}"
+
+
+def _whole(text: str) -> str:
+    """The text without lone surrogates, which no provider takes back."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def arguments_from(value: Mapping[str, Any] | None) -> JsonObject:

@@ -1,5 +1,6 @@
 """A running Proctor: the rooms wired together by one configuration."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -23,6 +24,7 @@ from proctor.core import (
     Event,
     ModelCall,
     ModelResult,
+    RunError,
     SystemClock,
     TeamSettings,
     Token,
@@ -114,6 +116,10 @@ class Proctor:
             InvalidInput: the text can't be taken at all.
         """
         self.app.find(team)
+        # A caller who gives up must not leave a stored run behind that nobody executes.
+        return await asyncio.shield(self._start(team, task, tenant))
+
+    async def _start(self, team: str, task: str, tenant: str) -> Run:
         executes = self.engine.running
         run = await self.runs.start(team, task, target=self._target, tenant=tenant, executes=executes)
         if run.state == "running":
@@ -121,7 +127,12 @@ class Proctor:
         return run
 
     async def wait(self, run_id: str) -> Run:
-        """A run after it has ended, or come to wait for a person."""
+        """A run after it has ended, or come to wait for a person.
+
+        Raises:
+            RunError: its execution broke, or this process is stopping; the next start takes it up.
+        """
+        lost = False
         while True:
             run = await self.engine.done(run_id)
             if run is not None and run.state in STOPPED:
@@ -130,6 +141,12 @@ class Proctor:
             if run.state in STOPPED:
                 return run
             if not self.engine.executing(run_id):
+                if lost and run.state == "running":
+                    raise RunError(
+                        f"nobody executes run {run_id} any more",
+                        hint="The log tells why. It goes on when Proctor is started again.",
+                    )
+                lost = self.engine.running and run.state == "running"
                 await self._clock.sleep(POLL)
 
     async def stream(self, team: str, task: str, *, tenant: str = "default") -> AsyncIterator[Event | Token]:

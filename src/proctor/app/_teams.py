@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+LONGEST_NAME = 64
+
 Lifespan: TypeAlias = Callable[["Proctor"], AbstractAsyncContextManager[None]]
 """What an application opens for its tools when it is opened itself, and closes with it."""
 
@@ -60,6 +62,8 @@ class App:
         """Registers a factory. It is called once for each run, with the run's `TeamContext`."""
 
         def register(factory: F) -> F:
+            if not 0 < len(name) <= LONGEST_NAME:
+                raise ConfigurationError(f"a team's name has between 1 and {LONGEST_NAME} characters")
             if name in self.teams:
                 raise ConfigurationError(
                     f"two teams are called {name}", hint="Give one of them another name."

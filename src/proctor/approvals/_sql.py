@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, cast
 
-from sqlalchemy import Column, Connection, Index, Row, String, Table, Text, select, update
+from sqlalchemy import Column, Connection, Index, Row, String, Table, select, update
 from sqlalchemy import insert as insert_into
 
 from proctor.core import (
@@ -19,9 +19,12 @@ from proctor.core import (
     digest,
     read_object,
 )
-from proctor.store import UtcDateTime, metadata
+from proctor.store import AnyText, UtcDateTime, metadata
 
 State = Literal["pending", "decided", "consumed", "cancelled"]
+
+LONGEST_NAME = 200
+"""Characters of a person's name that are kept."""
 
 approvals = Table(
     "approvals",
@@ -33,12 +36,12 @@ approvals = Table(
     Column("agent", String(200), nullable=False),
     Column("kind", String(16), nullable=False),
     Column("role", String(64), nullable=False),
-    Column("text", Text, nullable=False),
-    Column("action", Text, nullable=False),
+    Column("text", AnyText, nullable=False),
+    Column("action", AnyText, nullable=False),
     Column("digest", String(32), nullable=False),
     Column("state", String(16), nullable=False),
     Column("decision", String(16)),
-    Column("comment", Text),
+    Column("comment", AnyText),
     Column("decided_by", String(200)),
     Column("requested_at", UtcDateTime, nullable=False),
     Column("decided_at", UtcDateTime),
@@ -111,7 +114,7 @@ def decide(connection: Connection, *, id: str, decision: Decision, at: datetime)
             state="decided",
             decision=decision.kind,
             comment=decision.comment,
-            decided_by=decision.by,
+            decided_by=decision.by[:LONGEST_NAME],
             decided_at=at,
         )
     )

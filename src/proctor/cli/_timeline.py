@@ -19,9 +19,9 @@ STYLES: dict[Mood, str] = {"plain": "", "spoken": "cyan", "good": "green", "bad"
 WHO_WIDTH = 14
 WHAT_WIDTH = 10
 FIGURE_WIDTHS = (12, 9, 8)
-LONGEST = 4_000
+LONGEST = 400
 """Characters of a message that are shown."""
-DETAIL = 300
+DETAIL = 160
 """Characters of a tool call that are shown."""
 
 RESULTS = frozenset({"model.called", "tool.called", "human.answered"})

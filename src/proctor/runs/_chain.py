@@ -1,5 +1,6 @@
 """The outermost link of both chains: calls that the journal holds are answered from it, and go no further."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import TypeAlias, cast
 
@@ -15,6 +16,7 @@ from proctor.core import (
     ToolResult,
     monotonic_ms,
 )
+from proctor.runs._replay import SETTLED
 from proctor.runs._session import RunSession, Scope
 from proctor.runs._values import (
     RecordedCall,
@@ -62,6 +64,8 @@ class Journaling:
         if recorded is not None:
             return read_tool_outcome(recorded)
         await settle_past(scope)
+        if call.tool.effect != "read_only":
+            await settle_doubts(scope)
         async with scope.session.live():
             began = monotonic_ms()
             result = await self._unless_in_doubt(scope, call, proceed)
@@ -109,6 +113,19 @@ async def settle_past(scope: Scope) -> None:
     Where something is, this attempt goes another way than the last one, and a person decides whether it may.
     """
     await _ask_to_go_on(scope, scope.session.journal.unmet_actions())
+
+
+async def settle_doubts(scope: Scope) -> None:
+    """Returns when a call may act: after every action whose end isn't known was asked for again.
+
+    What began in parallel is on its way to ask, so it is waited for as long as the loop takes to settle.
+    """
+    journal = scope.session.journal
+    for _ in range(SETTLED):
+        if not journal.unmet_doubts():
+            return
+        await asyncio.sleep(0)
+    await _ask_to_go_on(scope, journal.unmet_doubts())
 
 
 async def settle_end(session: RunSession) -> None:

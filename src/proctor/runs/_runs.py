@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
@@ -14,7 +15,10 @@ from proctor.core import (
     Conflict,
     Decision,
     Event,
+    InvalidInput,
     ProctorError,
+    RunError,
+    StaleAttempt,
     Token,
     Verdict,
     new_id,
@@ -26,6 +30,11 @@ from proctor.runs._values import FINAL, RecordedCall, Run, RunState
 from proctor.store import Database
 
 ENDED: frozenset[RunState] = FINAL | {"failed"}
+
+SHOWN = 300
+"""Characters of a database's complaint that a run keeps."""
+
+LONGEST_TENANT = 64
 
 POLL = 0.5
 """Seconds between looks at a run that another process executes."""
@@ -69,6 +78,8 @@ class Runs:
         Raises:
             InvalidInput: the text can't be taken at all.
         """
+        if len(tenant) > LONGEST_TENANT or not tenant.isprintable():
+            raise InvalidInput(f"a tenant's name has at most {LONGEST_TENANT} printable characters")
         verdict = self._hooks.screen(task)
         refused = verdict.outcome in ("deny", "escalate")
         at = self._clock.now()
@@ -109,7 +120,8 @@ class Runs:
         """
         if isinstance(run, Run):
             return await self._execute(run, Past())
-        claimed = await self._database.commit(lambda connection: _claim(connection, run))
+        at = self._clock.now()
+        claimed = await self._database.commit(lambda connection: _claim(connection, run, at))
         if claimed is None:
             return None
         return await self._execute(*claimed)
@@ -132,9 +144,16 @@ class Runs:
         self._segments[run.id] = segment
         try:
             run = await segment.execute()
+        except StaleAttempt:
+            raise
+        except Exception as error:  # noqa: BLE001 - the worker loop: what can't be written ends this run, readably
+            what = str(error).partition("\n")[0][:SHOWN]
+            return await self._fail(run, RunError(f"the attempt broke: {type(error).__name__}: {what}"))
         finally:
             del self._segments[run.id]
             self._wake(run.id)
+        if run.state == "waiting" and await self._database.read(partial(_sql.cancel_requested, run_id=run.id)):
+            run = await self.cancel(run.id)
         if run.state in ENDED:
             self._hooks.finished(run, (self._clock.now() - run.created_at).total_seconds())
         return run
@@ -200,7 +219,7 @@ class Runs:
             run = _sql.get_run(connection, run_id)
             if run.state in ("queued", "running"):
                 return run
-            values = {"error": None, "error_code": None, "finished_at": None}
+            values = {"error": None, "error_code": None, "finished_at": None, "cancel_requested": False}
             if not _sql.move(connection, run_id, allowed=("failed",), to="queued", **values):
                 hint = "`proctor approvals list` shows what it waits for." if run.state == "waiting" else ""
                 raise Conflict(f"run {run_id} is {run.state}: there is nothing to resume", hint=hint)
@@ -220,14 +239,7 @@ class Runs:
             run = _sql.get_run(connection, run_id)
             if run.state in FINAL:
                 raise Conflict(f"run {run_id} is {run.state} already")
-            at = self._clock.now()
-            if _sql.move(
-                connection, run_id, allowed=("queued", "waiting", "failed"), to="cancelled", finished_at=at
-            ):
-                approvals.cancel_pending(connection, run_id)
-                draft = EventDraft(type="run.cancelled", agent="", data={}, at=at)
-                _sql.append(connection, run_id, None, [draft])
-            else:
+            if not _stop(connection, run_id, self._clock.now()):
                 _sql.request_cancel(connection, run_id)
             return _sql.get_run(connection, run_id)
 
@@ -347,6 +359,19 @@ async def _drain(queue: "asyncio.Queue[Token | None]") -> AsyncIterator[Token]:
         yield item
 
 
-def _claim(connection: Connection, run_id: str) -> tuple[Run, Past] | None:
+def _stop(connection: Connection, run_id: str, at: datetime) -> bool:
+    """Whether the run is cancelled, which it is at once where nobody executes it."""
+    if not _sql.move(
+        connection, run_id, allowed=("queued", "waiting", "failed"), to="cancelled", finished_at=at
+    ):
+        return False
+    approvals.cancel_pending(connection, run_id)
+    _sql.append(connection, run_id, None, [EventDraft(type="run.cancelled", agent="", data={}, at=at)])
+    return True
+
+
+def _claim(connection: Connection, run_id: str, at: datetime) -> tuple[Run, Past] | None:
+    if _sql.cancel_requested(connection, run_id):
+        _stop(connection, run_id, at)
     run = _sql.claim(connection, run_id)
     return None if run is None else (run, Past.load(connection, run_id))

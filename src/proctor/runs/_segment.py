@@ -215,10 +215,10 @@ class Segment:
             # A decision may have come while siblings of the asking call were still in progress.
             to = "queued" if state == "waiting" and approvals.any_decided(connection, asked) else state
             left[:] = [to]
-            if state == "cancelled":
-                approvals.cancel_pending(connection, run_id)
             return {"state": to, "finished_at": finished_at, **values}
 
+        if state == "cancelled":  # behind what this attempt still asks
+            self._journal.also(lambda connection: approvals.cancel_pending(connection, run_id))
         await self._journal.end(close)
         return replace(
             self._run,

@@ -119,24 +119,32 @@ class RunSession:
             "response_format": response_format,
             "options": options,
         }
-        call = ModelCall(
-            scope=self.scope(agent, "model", request),
-            model=model,
-            messages=messages,
-            tools=tools,
-            tool_choice=tool_choice,
-            response_format=response_format,
-            options=options,
-            on_text=None if on_text is None else listen,
-        )
-        return await self._guard(self._chains.model(call))
+
+        async def work() -> ModelResult:
+            call = ModelCall(
+                scope=self.scope(agent, "model", request),
+                model=model,
+                messages=messages,
+                tools=tools,
+                tool_choice=tool_choice,
+                response_format=response_format,
+                options=options,
+                on_text=None if on_text is None else listen,
+            )
+            return await self._chains.model(call)
+
+        return await self._guard(work())
 
     async def tool(self, agent: str, tool: ToolSpec, arguments: JsonObject, call_id: str) -> ToolResult:
         """A tool's answer or refusal, through the chain. What breaks the run halts it and is not raised."""
         request: JsonObject = {"server": tool.server, "tool": tool.name, "arguments": arguments}
-        scope = self.scope(agent, "tool", request)
-        call = ToolCall(scope=scope, tool=tool, arguments=arguments, call_id=call_id)
-        return await self._guard(self._chains.tool(call))
+
+        async def work() -> ToolResult:
+            scope = self.scope(agent, "tool", request)
+            call = ToolCall(scope=scope, tool=tool, arguments=arguments, call_id=call_id)
+            return await self._chains.tool(call)
+
+        return await self._guard(work())
 
     async def human(self, agent: str, question: Question) -> str:
         """What a person answers. What breaks the run halts it and is not raised."""
@@ -172,6 +180,11 @@ class RunSession:
         """A call's value. An error never reaches the agent: AutoGen would hang, or go on with its text."""
         try:
             return await call
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self.halted.is_set() or task is None or task.cancelling():
+                raise
+            self.fail(RunError("a call ended as if it had been cancelled, which nobody did"))
         except ProctorError as error:
             self.fail(error)
         except Exception as error:  # noqa: BLE001 - the worker loop: a defect ends this run and no other

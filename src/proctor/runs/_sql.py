@@ -139,6 +139,11 @@ def claim(connection: Connection, run_id: str) -> Run | None:
     return get_run(connection, run_id) if changed.rowcount == 1 else None
 
 
+def cancel_requested(connection: Connection, run_id: str) -> bool:
+    """Whether somebody asked for the run to stop."""
+    return bool(connection.scalar(select(runs.c.cancel_requested).where(runs.c.id == run_id)))
+
+
 def request_cancel(connection: Connection, run_id: str) -> None:
     """Asks whoever executes the run to stop it."""
     connection.execute(update(runs).where(runs.c.id == run_id).values(cancel_requested=True))

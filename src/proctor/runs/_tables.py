@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, String, Table, Text
 
-from proctor.store import UtcDateTime, metadata
+from proctor.store import AnyText, UtcDateTime, metadata
 
 runs = Table(
     "runs",
@@ -14,9 +14,9 @@ runs = Table(
     Column("state", String(16), nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("task", Text, nullable=False),
-    Column("result", Text),
+    Column("result", AnyText),
     Column("error_code", String(40)),
-    Column("error", Text),
+    Column("error", AnyText),
     Column("cost", BigInteger, nullable=False),
     Column("events", Integer, nullable=False),
     Column("cancel_requested", Boolean, nullable=False),
@@ -35,8 +35,8 @@ calls = Table(
     Column("occurrence", Integer, primary_key=True),
     Column("position", Integer),
     Column("attempt", Integer, nullable=False),
-    Column("request", Text, nullable=False),
-    Column("outcome", Text),
+    Column("request", AnyText, nullable=False),
+    Column("outcome", AnyText),
     Column("cost", BigInteger, nullable=False),
     Column("started_at", UtcDateTime, nullable=False),
     Column("duration_ms", Float),
@@ -51,12 +51,12 @@ events = Table(
     Column("at", UtcDateTime, nullable=False),
     Column("type", String(32), nullable=False),
     Column("agent", String(200), nullable=False),
-    Column("data", Text, nullable=False),
+    Column("data", AnyText, nullable=False),
 )
 
 blobs = Table(
     "blobs",
     metadata,
     Column("digest", String(32), primary_key=True),
-    Column("body", Text, nullable=False),
+    Column("body", AnyText, nullable=False),
 )

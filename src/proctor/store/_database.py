@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +21,9 @@ from proctor.store._writer import GroupWriter, Job
 
 T = TypeVar("T")
 
+READERS = 4
+"""Queries at a time."""
+
 
 class Database:
     """A migrated database and its writer. Blocking work is done in threads, never on the event loop."""
@@ -27,6 +31,8 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._writer = GroupWriter(engine)
+        # Its own threads: in the loop's own ones an application's blocking functions may hold all places.
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="proctor-reader")
 
     @classmethod
     async def open(cls, url: str) -> Self:
@@ -48,7 +54,7 @@ class Database:
                     connection.exec_driver_sql("BEGIN")
                 return query(connection)
 
-        return await asyncio.to_thread(work)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
 
     def commit(self, job: Job[T]) -> "asyncio.Future[T]":
         """A future of a job's value, set when its statements are durable; jobs are committed in groups."""
@@ -66,6 +72,7 @@ class Database:
     async def close(self) -> None:
         """Commits what is waiting and gives the connections back."""
         await asyncio.to_thread(self._writer.close)
+        await asyncio.to_thread(self._readers.shutdown)
         self.engine.dispose()
 
     async def __aenter__(self) -> Self:
@@ -80,7 +87,8 @@ class Database:
 def make_engine(url: str) -> Engine:
     """A SQLAlchemy engine with the settings that Proctor relies on.
 
-    Errors of its statements name no values: those are people's texts, and errors are logged.
+    Errors don't repeat the values of a statement: those are people's texts, and errors are logged. PostgreSQL
+    itself names the row that broke a constraint.
 
     Raises:
         ConfigurationError: the address can't be read, or names an engine that isn't supported.
