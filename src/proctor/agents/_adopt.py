@@ -50,12 +50,12 @@ def adopt(team: Team | ChatAgent, runtime: KillableRuntime, *, max_tool_iteratio
     people: set[str] = set()
     for place, part in _parts(team, ""):
         if len(place) > LONGEST_PLACE:
-            raise TeamError(f"an agent's place in its team is longer than {LONGEST_PLACE} characters: {place}")
+            raise TeamError(f"an agent's place has more than {LONGEST_PLACE} characters: {place}")
         match part:
             case BaseGroupChat():
                 _adopt_team(part, place, runtime)
             case AssistantAgent():
-                limits[part.name] = _adopt_assistant(part, place, max_tool_iterations)
+                limits[part.name] = _adopt_assistant(part, place, runtime, max_tool_iterations)
             case SocietyOfMindAgent():
                 part._model_client = _bound(part._model_client, place)
             case CodeExecutorAgent():
@@ -114,9 +114,11 @@ def _adopt_team(team: BaseGroupChat, place: str, runtime: KillableRuntime) -> No
         team._model_client = _bound(client, f"{place}/{manager}" if place else manager)  # type: ignore[attr-defined]
 
 
-def _adopt_assistant(agent: AssistantAgent, place: str, max_tool_iterations: int) -> int:
+def _adopt_assistant(
+    agent: AssistantAgent, place: str, runtime: KillableRuntime, max_tool_iterations: int
+) -> int:
     agent._model_client = _bound(agent._model_client, place)
-    agent._workbench = [part for workbench in agent._workbench for part in _govern(workbench, place)]
+    agent._workbench = [part for workbench in agent._workbench for part in _govern(workbench, place, runtime)]
     agent._max_tool_iterations = min(agent._max_tool_iterations, max_tool_iterations)
     return agent._max_tool_iterations
 
@@ -130,7 +132,7 @@ def _bound(client: ChatCompletionClient, place: str) -> GovernedModelClient:
     return client.bound(place)
 
 
-def _govern(workbench: Workbench, place: str) -> Iterator[Workbench]:
+def _govern(workbench: Workbench, place: str, runtime: KillableRuntime) -> Iterator[Workbench]:
     if isinstance(workbench, GovernedWorkbench):
         yield workbench.bound(place)
         return
@@ -138,7 +140,7 @@ def _govern(workbench: Workbench, place: str) -> Iterator[Workbench]:
         nested = [tool for tool in workbench._tools if isinstance(tool, AgentTool | TeamTool)]
         others = [tool.name for tool in workbench._tools if not isinstance(tool, AgentTool | TeamTool)]
         if not others:
-            yield NestedWorkbench(nested)
+            yield NestedWorkbench(nested, runtime)
             return
         raise UngovernedTeam(
             f"{place} has tools that bypass the chain: {', '.join(others)}",

@@ -33,6 +33,8 @@ class KillableRuntime(SingleThreadedAgentRuntime):
     def __init__(self) -> None:
         super().__init__(tracer_provider=NoOpTracerProvider(), ignore_unhandled_exceptions=False)
         self._tracer_helper = _NoTracing()  # type: ignore[assignment]
+        self.nested: set[asyncio.Task[Any]] = set()
+        """Tasks in which agents run others as their tools: AutoGen starts them and doesn't end them."""
         self.used = False
         """Whether a group chat runs on it: a single agent needs none."""
         self.broken: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
@@ -54,7 +56,7 @@ class KillableRuntime(SingleThreadedAgentRuntime):
 
     async def kill(self) -> None:
         """Cancels every handler and waits for their end."""
-        tasks = list(self._background_tasks)
+        tasks = [*self._background_tasks, *self.nested]
         if self._run_context is not None:
             tasks.append(self._run_context._run_task)
         for task in tasks:

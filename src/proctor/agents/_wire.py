@@ -134,9 +134,9 @@ def result_from_wire(result: ModelResult) -> CreateResult:
 
 
 def _readable(arguments: str) -> str:
-    """The arguments where they are an object of plain JSON; else what AutoGen refuses to the model.
+    """The arguments where they are an object of plain JSON, or none; else what AutoGen refuses to the model.
 
-    On anything between the two, such as a list for a handoff or a number of 5,000 digits, AutoGen breaks.
+    On what is JSON and no such object, as a list for a handoff or a number of 5,000 digits, AutoGen breaks.
     """
     try:
         value = json.loads(arguments)
@@ -145,6 +145,8 @@ def _readable(arguments: str) -> str:
         if isinstance(value, Mapping):
             canonical_json(value).encode()
             return arguments
+    except json.JSONDecodeError:
+        return _whole(arguments)
     except (ValueError, RecursionError):
         pass
     return f"not a JSON object: {_whole(arguments[:SHOWN])}"

@@ -4,6 +4,7 @@ A workbench never raises, since that would hang the agent for ever, and takes no
 cancellation: a call in progress belongs to the run.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from autogen_core.tools import (
 from pydantic import BaseModel
 
 from proctor.agents._model import caller
+from proctor.agents._runtime import KillableRuntime
 from proctor.agents._session import Session
 from proctor.agents._wire import arguments_from
 from proctor.core import ToolSpec
@@ -88,8 +90,9 @@ class GovernedWorkbench(Workbench):
 class NestedWorkbench(StaticStreamWorkbench):
     """`AgentTool` and `TeamTool`: the agents within are governed themselves, so the call passes through."""
 
-    def __init__(self, tools: Sequence[AgentTool | TeamTool]) -> None:
+    def __init__(self, tools: Sequence[AgentTool | TeamTool], runtime: KillableRuntime) -> None:
         super().__init__(list[BaseTool[Any, Any]](tools))
+        self._runtime = runtime
 
     async def call_tool_stream(
         self,
@@ -99,8 +102,14 @@ class NestedWorkbench(StaticStreamWorkbench):
         call_id: str | None = None,
     ) -> AsyncGenerator[Any, None]:
         """The nested team's messages, then its answer."""
-        async for item in super().call_tool_stream(name, arguments, None, call_id):
-            yield item
+        task = asyncio.current_task()
+        assert task is not None
+        self._runtime.nested.add(task)
+        try:
+            async for item in super().call_tool_stream(name, arguments, None, call_id):
+                yield item
+        finally:
+            self._runtime.nested.discard(task)
 
 
 def _schema(spec: ToolSpec) -> ToolSchema:

@@ -152,7 +152,8 @@ class Runs:
         finally:
             del self._segments[run.id]
             self._wake(run.id)
-        if run.state == "waiting" and await self._database.read(partial(_sql.cancel_requested, run_id=run.id)):
+        stop = partial(_sql.cancel_requested, run_id=run.id)
+        if run.state == "waiting" and await self._database.read(stop):
             run = await self.cancel(run.id)
         if run.state in ENDED:
             self._hooks.finished(run, (self._clock.now() - run.created_at).total_seconds())

@@ -113,11 +113,11 @@ class Segment:
     def cancel(self) -> None:
         """Ends the run as soon as its calls in progress are cancelled."""
         self._cancelled = True
-        self._session.halted.set()
+        self._session.halt()
 
     def suspend(self) -> None:
         """Ends the attempt at the next call boundary; the run is queued again."""
-        self._session.halted.set()
+        self._session.halt()
 
     async def execute(self) -> Run:
         """The run as this segment leaves it.
@@ -183,20 +183,19 @@ class Segment:
 
     async def _until_halted(self, team: TeamRun) -> str | None:
         work = asyncio.create_task(self._whole(team))
-        halted = asyncio.create_task(self._session.halted.wait())
         try:
-            await asyncio.wait({work, halted}, return_when=asyncio.FIRST_COMPLETED)
-            if not self._session.halted.is_set():
+            either: tuple[asyncio.Future[Any], ...] = (work, self._session.halting)
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not self._session.halted:
                 return await work
             if not self._cancelled:
                 await self._session.quiet()
             return None
         finally:
-            halted.cancel()
             work.cancel()
             await self._session.end()
             await team.kill()
-            await asyncio.gather(work, halted, return_exceptions=True)
+            await asyncio.gather(work, return_exceptions=True)
 
     async def _end(self, state: RunState, data: JsonObject, values: Mapping[str, str | None]) -> Run:
         types: dict[RunState, EventType] = {

@@ -77,7 +77,7 @@ class RunSession:
         self._said = said
         self._calls_left = max_calls
         self._on_token = on_token
-        self.halted = asyncio.Event()
+        self.halting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Set when no new call may start: a person is asked, or the attempt is over."""
         self.asked: list[str] = []
         """Approvals that this attempt waits for."""
@@ -88,7 +88,9 @@ class RunSession:
         self._live: set[asyncio.Task[Any]] = set()
         self._quiet = asyncio.Event()
         self._quiet.set()
-        self._parked: set[asyncio.Task[Any]] = set()
+        self._calling: set[asyncio.Task[Any]] = set()
+        """In a call, be it live, waiting for its turn in the past, or parked."""
+        self._over = False
 
     # What the team calls.
 
@@ -178,11 +180,19 @@ class RunSession:
 
     async def _guard(self, call: Awaitable[T]) -> T:  # noqa: RET503 - park never returns
         """A call's value. An error never reaches the agent: AutoGen would hang, or go on with its text."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._calling.add(task)
+        try:
+            return await self._unless_broken(task, call)
+        finally:
+            self._calling.discard(task)
+
+    async def _unless_broken(self, task: asyncio.Task[Any], call: Awaitable[T]) -> T:  # noqa: RET503 - as above
         try:
             return await call
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if self.halted.is_set() or task is None or task.cancelling():
+            if self.halted or task.cancelling():
                 raise
             self.fail(RunError("a call ended as if it had been cancelled, which nobody did"))
         except ProctorError as error:
@@ -193,11 +203,21 @@ class RunSession:
 
     # What the segment calls.
 
+    @property
+    def halted(self) -> bool:
+        """Whether no new call may start."""
+        return self.halting.done()
+
+    def halt(self) -> None:
+        """Lets no new call start."""
+        if not self.halting.done():
+            self.halting.set_result(None)
+
     def fail(self, error: ProctorError) -> None:
         """Halts the attempt because of an error."""
         if self.failure is None:
             self.failure = error
-        self.halted.set()
+        self.halt()
 
     async def quiet(self) -> None:
         """Returns when the calls in progress have ended."""
@@ -205,18 +225,19 @@ class RunSession:
 
     async def end(self) -> None:
         """Cancels every call in progress and every one that waits for ever, and waits for their end."""
-        self.halted.set()
-        tasks = (self._live | self._parked) - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        self._over = True
+        self.halt()
+        while tasks := self._calling - {asyncio.current_task()}:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     # What calls need of their run.
 
     @asynccontextmanager
     async def live(self) -> AsyncIterator[None]:
         """A call that is really made: none starts once the attempt is halted."""
-        if self.halted.is_set():
+        if self.halted:
             await self.park()
         self._calls_left -= 1
         if self._calls_left < 0:
@@ -240,9 +261,10 @@ class RunSession:
         task = asyncio.current_task()
         assert task is not None
         self._live.discard(task)
-        self._parked.add(task)
         if not self._live:
             self._quiet.set()
+        if self._over:
+            raise asyncio.CancelledError
         await asyncio.get_running_loop().create_future()
         raise AssertionError("a parked call is only ever cancelled")
 
@@ -275,7 +297,7 @@ class RunSession:
                 agent,
                 {"id": approval_id, "kind": question.kind, "action": question.action},
             )
-        self.halted.set()
+        self.halt()
         await self.park()
 
     def scope(self, agent: str, kind: CallKind, request: JsonObject) -> "Scope":

@@ -3,10 +3,12 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import Connection, Row, and_, bindparam, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 from sqlalchemy import insert as insert_into
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from proctor.core import (
     Event,
@@ -171,6 +173,17 @@ _finish_call = (
 )
 
 
+@lru_cache(maxsize=64)
+def _advance(fenced: bool, columns: tuple[str, ...]) -> ReturningUpdate[int]:  # noqa: FBT001 - a cache's key
+    """The statement of `append`, built once: it stands in the way of every commit."""
+    statement = update(runs).where(runs.c.id == bindparam("b_run"))
+    if fenced:
+        statement = statement.where(runs.c.attempt == bindparam("b_own"))
+    further: dict[str, Any] = {column: bindparam(f"b_{column}") for column in columns}
+    count, cost = runs.c.events + bindparam("b_more"), runs.c.cost + bindparam("b_spent")
+    return statement.values(events=count, cost=cost, **further).returning(runs.c.events)
+
+
 def append(
     connection: Connection,
     run_id: str,
@@ -187,12 +200,10 @@ def append(
     Raises:
         StaleAttempt: another attempt has taken the run over.
     """
-    where = runs.c.id == run_id if attempt is None else and_(runs.c.id == run_id, runs.c.attempt == attempt)
+    bound = {f"b_{column}": value for column, value in values.items()}
     count = connection.execute(
-        update(runs)
-        .where(where)
-        .values(events=runs.c.events + len(drafts), cost=runs.c.cost + spent, **values)
-        .returning(runs.c.events)
+        _advance(attempt is not None, tuple(values)),
+        {"b_run": run_id, "b_own": attempt, "b_more": len(drafts), "b_spent": spent, **bound},
     ).scalar_one_or_none()
     if count is None:
         raise StaleAttempt(f"attempt {attempt} of {run_id} was overtaken by a newer one")

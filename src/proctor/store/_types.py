@@ -34,7 +34,6 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
 
 
-
 class AnyText(TypeDecorator[str]):
     """A text of any characters. NUL and lone surrogates, which databases refuse, are kept as JSON escapes.
 
