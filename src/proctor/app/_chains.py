@@ -51,6 +51,7 @@ TOOL_CHAIN: tuple[Link, ...] = (
     Link(name="allow", does="refuses what the team didn't declare"),
     Link(name="arguments", does="refuses arguments that the tool's schema doesn't take"),
     Link(name="approval", does="waits for a person where the tool has side effects"),
+    Link(name="spend", does="counts what the tool costs in the day's budget"),
     Link(name="begin", does="notes durably that a tool with side effects is about to act"),
     Link(name="output", does="cleans and limits what the tool returns"),
     Link(name="tool", does="calls the tool"),
@@ -92,6 +93,7 @@ def build_chains(parts: Parts) -> Chains:
         "allow": allow_list(parts.declared),
         "arguments": check_arguments(),
         "approval": ApprovalGate(parts.team),
+        "spend": parts.budget.count,
         "begin": begin_before_acting,
         "output": check_output(MAX_OUTPUT),
     }

@@ -5,10 +5,9 @@ import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from functools import partial
 from random import Random
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from proctor import ledger, policies
 from proctor.agents import ModelFeatures
@@ -40,8 +39,6 @@ from proctor.runs import ENDED, Hooks, Journaling, Run, Runs, TeamPlan
 from proctor.store import Database, Job
 from proctor.telemetry import Metrics
 from proctor.tools import Toolbox, ToolServer
-
-_INSERT_ENTRY = insert(ledger.ledger_entries)
 
 STOPPED = ENDED | {"waiting"}
 
@@ -147,7 +144,7 @@ class Proctor:
                         hint="The log tells why. It goes on when Proctor is started again.",
                     )
                 lost = self.engine.running and run.state == "running"
-                await self._clock.sleep(POLL)
+                await asyncio.sleep(POLL)
 
     async def stream(self, team: str, task: str, *, tenant: str = "default") -> AsyncIterator[Event | Token]:
         """A new run's events and tokens as they come, until it has ended or waits for a person."""
@@ -247,11 +244,7 @@ class Proctor:
             row = ledger.tool_entry(call, result, id=id, at=at)
         else:
             return ()
-        return (partial(_insert_entry, row),)
-
-
-def _insert_entry(row: ledger.LedgerRow, connection: Connection) -> None:
-    connection.execute(_INSERT_ENTRY, row)
+        return (lambda connection: ledger.record(connection, row),)
 
 
 @asynccontextmanager

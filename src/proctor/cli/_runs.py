@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from cyclopts import App as Commands
 from cyclopts.types import PositiveInt
@@ -37,9 +37,7 @@ from proctor.cli._report import (
 )
 from proctor.cli._timeline import lines, print_lines
 from proctor.core import format_usd
-from proctor.runs import Run
-
-State = Literal["queued", "running", "waiting", "completed", "failed", "cancelled", "refused"]
+from proctor.runs import Run, RunState
 
 runs = Commands(name="runs", help="List, show, watch, resume and cancel runs.", help_format="plaintext")
 
@@ -47,7 +45,7 @@ runs = Commands(name="runs", help="List, show, watch, resume and cancel runs.", 
 @runs.command(name="list")
 def list_runs(
     *,
-    state: State | None = None,
+    state: RunState | None = None,
     team: str | None = None,
     limit: PositiveInt = 20,
     config: ConfigFile = None,

@@ -3,7 +3,7 @@
 from proctor.ledger._budget import DailyBudget, settle
 from proctor.ledger._entries import LedgerRow, ledger_entries, model_entry, tool_entry, utc_day
 from proctor.ledger._prices import Prices
-from proctor.ledger._sql import Dimension, Spending, spend_by, spent
+from proctor.ledger._sql import Dimension, Spending, record, spend_by, spent
 
 __all__ = [
     "DailyBudget",
@@ -13,6 +13,7 @@ __all__ = [
     "Spending",
     "ledger_entries",
     "model_entry",
+    "record",
     "settle",
     "spend_by",
     "spent",

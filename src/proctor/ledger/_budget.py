@@ -16,6 +16,9 @@ from proctor.core import (
     ModelHandler,
     ModelMiddleware,
     ModelResult,
+    ToolCall,
+    ToolHandler,
+    ToolResult,
     Usage,
     format_usd,
 )
@@ -84,6 +87,14 @@ class DailyBudget:
         self._settled += result.cost
         return result
 
+    async def count(self, call: ToolCall, handle: ToolHandler) -> ToolResult:
+        """The tool's answer, after what it costs has been counted: the next model call feels it."""
+        result = await handle(call)
+        if result.cost:
+            await self._turn_to(utc_day(self._clock.now()))
+            self._settled += result.cost
+        return result
+
     async def _turn_to(self, day: str) -> None:
         """Starts a day with what the ledger already holds for it."""
         if day == self._day:
@@ -98,7 +109,8 @@ class DailyBudget:
 
     def _estimate(self, call: ModelCall) -> Micros:
         size = sum(map(_size, call.messages)) + (len(json.dumps(call.tools)) if call.tools else 0)
-        bound = call.options.get("max_completion_tokens") or call.options.get("max_tokens")
+        options = self._prices.options_of(call.model) | dict(call.options)
+        bound = options.get("max_completion_tokens") or options.get("max_tokens")
         output = bound if isinstance(bound, int) else OUTPUT_TOKENS
         usage = Usage(input=-(-size // BYTES_PER_TOKEN), output=output)
         return self._prices.price_of(usage, call.model, at=self._clock.now())

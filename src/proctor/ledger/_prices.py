@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 
-from proctor.core import DeploymentSettings, Micros, PriceSettings, PriceUnknown, Usage, to_micros
+from proctor.core import DeploymentSettings, JsonValue, Micros, PriceSettings, PriceUnknown, Usage, to_micros
 
 _SCALE = 10**9
 """Own prices are kept as billionths of a micro-dollar for a token, so that sums are exact."""
@@ -37,6 +37,11 @@ class Prices:
             for name, settings in deployments.items()
             if isinstance(settings.price, PriceSettings)
         }
+
+    def options_of(self, name: str) -> dict[str, JsonValue]:
+        """The options that every request to a deployment has."""
+        settings = self._deployments.get(name)
+        return dict(settings.options) if settings is not None else {}
 
     def is_free(self, deployment: str) -> bool:
         """Whether calls of the deployment cost nothing."""

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, insert, select
 
 from proctor.core import Micros
-from proctor.ledger._entries import ledger_entries
+from proctor.ledger._entries import LedgerRow, ledger_entries
 
 Dimension = Literal["model", "team", "agent", "day", "run"]
 
@@ -31,6 +31,14 @@ class Spending:
     cached_input_tokens: int
     reasoning_tokens: int
     cost: Micros
+
+
+_insert_entry = insert(ledger_entries)
+
+
+def record(connection: Connection, row: LedgerRow) -> None:
+    """Adds an entry."""
+    connection.execute(_insert_entry, row)
 
 
 def spent(connection: Connection, day: str) -> Micros:

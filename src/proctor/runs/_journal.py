@@ -73,6 +73,7 @@ class Journal:
         """Micro-dollars of this attempt's own calls."""
         self._batch = _Batch()
         self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
         self._writing: asyncio.Future[None] | None = None
         self._on_failure = on_failure
         self.failure: BaseException | None = None
@@ -199,12 +200,13 @@ class Journal:
 
     async def close(self) -> None:
         """Ends the replay; what is not flushed is dropped."""
+        self._closed = True
         await self.replay.close()
         if self._timer is not None:
             self._timer.cancel()
 
     def _arm(self) -> None:
-        if self._timer is None and self._writing is None:
+        if self._timer is None and self._writing is None and not self._closed:
             self._timer = asyncio.get_running_loop().call_later(self._linger, self._write)
 
     def _write(self) -> None:

@@ -1,8 +1,10 @@
 """The past of a resumed run: recorded answers, released in the order in which they were recorded.
 
 Parallel branches must meet again as they met the first time. So an answer waits for those recorded before
-it, but never longer than it takes the event loop to settle: an answer that nobody asks for any more holds up
-no other. A call that the journal doesn't hold waits too, until the past is over or nothing of it moves.
+it, and a call that the journal doesn't hold waits until the past is over. Where a recorded call isn't asked
+for, its branch may be busy with something that no journal holds, such as a search: once in an attempt there
+is patience for that. After it an answer that nobody asks for any more holds up no other for longer than it
+takes the event loop to settle.
 """
 
 import asyncio
@@ -15,6 +17,9 @@ SETTLED = 30
 
 AutoGen hands a message from one agent to the next in fewer than ten passes; each costs some ten microseconds.
 """
+
+PATIENCE = 2.0
+"""Seconds, spent only by a run that has branches at different speeds, or that goes another way than before."""
 
 
 class Replay:
@@ -31,6 +36,7 @@ class Replay:
         self._waiting: dict[CallKey, asyncio.Future[None]] = {}
         self._newcomers: list[asyncio.Future[None]] = []
         self._asked = asyncio.Event()
+        self._patient = True
         self._idle = 0
         self._pump: asyncio.Task[None] | None = None
 
@@ -72,7 +78,9 @@ class Replay:
                 self._asked.clear()
                 await self._asked.wait()
             await self._settle()
-            if self._waiting:
+            if self._patient and not self._next_is_asked():
+                await self._wait_for_a_question()
+            elif self._waiting:
                 self._let_go(min(self._waiting, key=self._position.__getitem__))
             else:
                 self._welcome()
@@ -88,6 +96,17 @@ class Replay:
                 self._next += 1
             if self._next < len(self._order) and self._follows(self._order[self._next]):
                 return
+
+    def _next_is_asked(self) -> bool:
+        return self._order[self._next] in self._waiting
+
+    async def _wait_for_a_question(self) -> None:
+        self._asked.clear()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._asked.wait()
+        except TimeoutError:
+            self._patient = False
 
     def _follows(self, key: CallKey) -> bool:
         """Whether a waiting call needn't let the receiver of the last answer go first: it is the same one."""

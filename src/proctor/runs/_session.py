@@ -11,6 +11,7 @@ from proctor import approvals
 from proctor.core import (
     CallKind,
     Clock,
+    Conflict,
     Decision,
     EventType,
     JsonObject,
@@ -21,7 +22,6 @@ from proctor.core import (
     ProctorError,
     Question,
     RunError,
-    StaleAttempt,
     Token,
     ToolCall,
     ToolHandler,
@@ -178,7 +178,7 @@ class RunSession:
         """Logs that an agent used up its tool iterations."""
         self.journal.event("tool.limit_reached", agent, {"iterations": iterations})
 
-    async def _guard(self, call: Awaitable[T]) -> T:  # noqa: RET503 - park never returns
+    async def _guard(self, call: Awaitable[T]) -> T:
         """A call's value. An error never reaches the agent: AutoGen would hang, or go on with its text."""
         task = asyncio.current_task()
         assert task is not None
@@ -188,7 +188,7 @@ class RunSession:
         finally:
             self._calling.discard(task)
 
-    async def _unless_broken(self, task: asyncio.Task[Any], call: Awaitable[T]) -> T:  # noqa: RET503 - as above
+    async def _unless_broken(self, task: asyncio.Task[Any], call: Awaitable[T]) -> T:  # noqa: RET503 - park never returns
         try:
             return await call
         except asyncio.CancelledError:
@@ -351,7 +351,7 @@ class Scope:
         if approval is None or approval.decision is None:
             await self.session.ask(key, self.agent, question)
         if approval.digest != digest(question.action):
-            raise StaleAttempt(f"approval {approval.id} was given for another action")
+            raise Conflict(f"approval {approval.id} was given for another action")
         if approval.state == "decided" and approval.id not in self.session.used:
             self.session.used.add(approval.id)
             self._approvals.append(approval.id)

@@ -274,16 +274,9 @@ def recorded_calls(connection: Connection, run_id: str) -> tuple[RecordedCall, .
     return tuple(sorted(found, key=lambda call: (call.position is None, call.position or 0)))
 
 
-def run_events(
-    connection: Connection, run_id: str, *, after: int = 0, limit: int = 10_000
-) -> tuple[Event, ...]:
+def run_events(connection: Connection, run_id: str, *, after: int = 0) -> tuple[Event, ...]:
     """A run's log from behind a number, in order."""
-    query = (
-        select(events)
-        .where(events.c.run_id == run_id, events.c.seq > after)
-        .order_by(events.c.seq)
-        .limit(limit)
-    )
+    query = select(events).where(events.c.run_id == run_id, events.c.seq > after).order_by(events.c.seq)
     return tuple(
         Event(
             run_id=row.run_id,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from proctor.core import EventType, JsonObject
+from proctor.core import Decision, EventType, JsonObject, Question
 
 
 @dataclass(slots=True, kw_only=True)
@@ -16,6 +16,10 @@ class FakeScope:
     key: str = "call_key_1"
     events: list[tuple[EventType, JsonObject]] = field(default_factory=list)
     """What the middlewares reported, in order."""
+    asked: list[Question] = field(default_factory=list)
+    """What a person was asked, in order."""
+    decisions: list[Decision] = field(default_factory=list)
+    """What the person answers, in order."""
     begun: int = 0
     """How often a call asked for its start to be durable."""
 
@@ -26,3 +30,8 @@ class FakeScope:
     async def begin(self) -> None:
         """Counts."""
         self.begun += 1
+
+    async def decision(self, question: Question) -> Decision:
+        """The next of the prepared decisions; the question is kept."""
+        self.asked.append(question)
+        return self.decisions.pop(0)
