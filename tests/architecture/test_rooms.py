@@ -1,6 +1,7 @@
 """The building code: who may import whom, how large a module may be, what the public door shows."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -88,3 +89,15 @@ def test_the_command_line_starts_without_autogen_or_a_database() -> None:
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_broad_except_stands_only_where_a_decision_says_why() -> None:
+    page = (ROOT / "docs" / "decisions" / "0008-broad-excepts.md").read_text(encoding="utf-8")
+    broad = {
+        str(file.relative_to(SOURCE))
+        for file in MODULES
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or getattr(node.type, "id", "") in {"Exception", "BaseException"})
+    }
+    assert broad == {name for name in re.findall(r"`([\w/]+\.py)`", page)}
