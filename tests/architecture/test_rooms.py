@@ -100,4 +100,4 @@ def test_a_broad_except_stands_only_where_a_decision_says_why() -> None:
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or getattr(node.type, "id", "") in {"Exception", "BaseException"})
     }
-    assert broad == {name for name in re.findall(r"`([\w/]+\.py)`", page)}
+    assert broad == set(re.findall(r"`([\w/]+\.py)`", page))

@@ -16,6 +16,7 @@ from autogen_core.tools import StaticWorkbench
 
 import proctor
 from proctor import Settings, TeamContext
+from proctor.core import ConfigurationError
 from proctor.testing import ScriptedModel
 
 
@@ -112,11 +113,57 @@ def keyboard(ctx: TeamContext) -> Team:
     return RoundRobinGroupChat([UserProxyAgent("a")])
 
 
+class Holder(BaseChatAgent):
+    """An agent of the user's own that keeps something for itself."""
+
+    def __init__(self, *held: object) -> None:
+        super().__init__("holder", "holder")
+        self.held = held
+
+    @property
+    def produced_message_types(self) -> Sequence[type[BaseChatMessage]]:
+        return (TextMessage,)
+
+    async def on_messages(
+        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
+    ) -> Response:
+        raise AssertionError("an ungoverned agent was asked")
+
+    async def on_reset(self, cancellation_token: CancellationToken) -> None: ...
+
+
+def held_model(ctx: TeamContext) -> Team:
+    return RoundRobinGroupChat([Holder(OwnClient())])
+
+
+def held_tool(ctx: TeamContext) -> ChatAgent:
+    from autogen_core.tools import FunctionTool
+
+    return Holder(FunctionTool(free_tool, description="free"))
+
+
+def held_executor(ctx: TeamContext) -> ChatAgent:
+    return Holder(OwnExecutor())
+
+
 def nested_model(ctx: TeamContext) -> Team:
     return RoundRobinGroupChat([RoundRobinGroupChat([own_model(ctx)])])
 
 
-@pytest.mark.parametrize("factory", [own_model, own_tool, own_workbench, code, keyboard, nested_model])
+@pytest.mark.parametrize(
+    "factory",
+    [
+        own_model,
+        own_tool,
+        own_workbench,
+        code,
+        keyboard,
+        nested_model,
+        held_model,
+        held_tool,
+        held_executor,
+    ],
+)
 async def test_a_team_with_a_part_that_bypasses_the_chain_is_refused(settings: Settings, factory) -> None:
     app = proctor.App()
     app.team("team")(factory)
@@ -181,3 +228,35 @@ async def test_an_agent_that_breaks_its_team_ends_the_run_readably(settings: Set
                 assert str(deed) in (run.error or "")
             other = await running.run("sane", "hello")
             assert other.result == "fine"
+
+
+@pytest.mark.parametrize("deed", [Unusual("unusual"), asyncio.CancelledError()])
+async def test_a_single_agent_that_raises_no_exception_ends_the_run_readably(
+    settings: Settings, deed: BaseException
+) -> None:
+    app = proctor.App()
+
+    @app.team("team")
+    def team(ctx: TeamContext) -> ChatAgent:
+        return Rogue(deed)
+
+    async with proctor.open(app, settings=settings, providers={"openai": ScriptedModel([])}) as running:
+        async with asyncio.timeout(20):
+            run = await running.run("team", "hello")
+    assert (run.state, run.error_code) == ("failed", "team")
+
+
+@pytest.mark.parametrize("name", ["n" * 250, ""])
+async def test_a_team_that_no_table_could_hold_is_refused(settings: Settings, name: str) -> None:
+    app = proctor.App()
+    with pytest.raises(ConfigurationError):
+        app.team(name)(lambda ctx: None)
+
+    @app.team("team")
+    def team(ctx: TeamContext) -> ChatAgent:
+        return AssistantAgent("n" * 250, model_client=ctx.model("small"))
+
+    async with proctor.open(app, settings=settings, providers={"openai": ScriptedModel([])}) as running:
+        async with asyncio.timeout(20):
+            run = await running.run("team", "hello")
+    assert (run.state, run.error_code) == ("failed", "team")

@@ -4,13 +4,19 @@ import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from autogen_agentchat.agents import AssistantAgent
+from autogen_agentchat.base import Team
+from autogen_agentchat.teams import DiGraphBuilder, GraphFlow
+from autogen_core.memory import ListMemory, UpdateContextResult
+from autogen_core.model_context import ChatCompletionContext
 
 import proctor
 from proctor import Settings
 from proctor.core import ModelCall, TeamSettings
-from proctor.testing import Reply, ScriptedModel
+from proctor.testing import Reply, ScriptedModel, tool_call
 from teams.zoo import add_teams, script
 
 KINDS = (
@@ -109,3 +115,82 @@ async def test_a_team_stopped_at_any_model_call_resumes_without_repeating_anythi
         assert again.attempt == 2
         assert set(answered.values()) == {1}, (after, "a recorded call was made again")
         assert sorted(acted) == sorted(effects), (after, "an effect is missing or doubled")
+
+
+class Search(ListMemory):
+    """A search that takes a while, in no journal."""
+
+    async def update_context(self, model_context: ChatCompletionContext) -> UpdateContextResult:
+        await asyncio.sleep(0.05)
+        return await super().update_context(model_context)
+
+
+def branches(ctx: proctor.TeamContext) -> Team:
+    """A fork whose first branch answers sooner and asks later than its second."""
+    searching = AssistantAgent("b", model_client=ctx.model("small"), memory=[Search()], **acting(ctx))
+    other = AssistantAgent("c", model_client=ctx.model("small"), **acting(ctx))
+    first, last = (AssistantAgent(name, model_client=ctx.model("small")) for name in "ad")
+    graph = DiGraphBuilder()
+    for member in (first, searching, other, last):
+        graph.add_node(member)
+    for start, end in ((first, searching), (first, other), (searching, last), (other, last)):
+        graph.add_edge(start, end)
+    return GraphFlow(graph.get_participants(), graph=graph.build())
+
+
+def acting(ctx: proctor.TeamContext) -> dict[str, Any]:
+    return {"workbench": ctx.tools("act"), "reflect_on_tool_use": True}
+
+
+async def test_a_branch_that_is_slow_to_ask_again_is_waited_for(settings: Settings) -> None:
+    effects: list[str] = []
+    app = application(effects)
+    app.team("branches", tools=["act"])(branches)
+    free = settings.model_copy(update={"teams": {"branches": TeamSettings(approval="never")}})
+    reached = asyncio.Event()
+    made: Counter[str] = Counter()
+
+    async def model(call: ModelCall) -> Reply:
+        agent, answered = call.scope.agent, call.messages[-1]["role"] == "tool"
+        if agent == "c":
+            await asyncio.sleep(0.1)
+        if agent == "d" and not reached.is_set():
+            reached.set()
+            await asyncio.get_running_loop().create_future()
+        made[call.scope.key] += 1
+        return [tool_call("act", x=agent)] if agent in "bc" and not answered else f"said by {agent}"
+
+    async with (
+        asyncio.timeout(30),
+        proctor.open(
+            app, settings=free, providers={"openai": ScriptedModel(model)}, grace=timedelta(0)
+        ) as running,
+    ):
+        run = await running.start("branches", "hello")
+        await reached.wait()
+        await running.database.commit(lambda _: None)
+    async with (
+        asyncio.timeout(30),
+        proctor.open(app, settings=free, providers={"openai": ScriptedModel(model)}) as running,
+    ):
+        run = await running.wait(run.id)
+    assert run.state == "completed"
+    assert set(made.values()) == {1}
+    assert sorted(effects) == ["b", "c"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_team_that_is_torn_down_leaves_no_task(settings: Settings, kind: str) -> None:
+    before = asyncio.all_tasks()
+    first = Stop(after=2)
+    async with proctor.open(
+        application([]), settings=settings, providers={"openai": ScriptedModel(first)}
+    ) as running:
+        async with asyncio.timeout(20):
+            run = await running.start(kind, "hello")
+            while not first.reached.is_set() and (await running.runs.get(run.id)).state == "running":
+                await asyncio.sleep(0.005)
+            await running.runs.cancel(run.id)
+            assert (await running.wait(run.id)).state == "cancelled"
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before

@@ -15,7 +15,16 @@ from sqlalchemy import func, select, update
 
 import proctor
 from proctor import Decision, Settings
-from proctor.core import Conflict, DatabaseInUse, ModelCall, ModelUnreachable, NotFound, ToolCall
+from proctor.core import (
+    Conflict,
+    DatabaseInUse,
+    ModelCall,
+    ModelResult,
+    ModelUnreachable,
+    NotFound,
+    ToolCall,
+    Usage,
+)
 from proctor.runs import blobs, runs
 from proctor.testing import Reply, ScriptedModel, tool_call
 
@@ -494,3 +503,131 @@ async def test_nothing_is_left_behind_when_runs_end(shop: Shop, make: Callable[.
         await running.decide(await only_approval(running), Decision(kind="reject"))
         await running.wait(run.id)
     assert asyncio.all_tasks() == before
+
+
+async def test_a_caller_who_gives_up_while_a_run_is_stored_loses_nothing(
+    shop: Shop, make: Callable[..., Settings]
+) -> None:
+    async with opened(shop, make(teams={"desk": {"approval": "never"}})) as (running, _):
+        caller = asyncio.create_task(running.run("desk", "Cancel order 7"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        caller.cancel()
+        await asyncio.gather(caller, return_exceptions=True)
+        while not (kept := await running.runs.page()):
+            await asyncio.sleep(0.01)
+        run = await running.wait(kept[0].id)
+    assert run.state == "completed"
+
+
+async def test_a_run_that_is_told_to_stop_while_it_comes_to_a_question_stops(
+    shop: Shop, make: Callable[..., Settings]
+) -> None:
+    settings = make()
+    asked, go = asyncio.Event(), asyncio.Event()
+
+    async def slow(_call: ModelCall) -> Reply:
+        asked.set()
+        await go.wait()
+        return "Done."
+
+    async with (
+        opened(shop, settings, slow) as (running, _),
+        opened(shop, settings, executes=False) as (aside, _),
+    ):
+        run = await running.start("signed", "Say something")
+        await asked.wait()
+        await aside.runs.cancel(run.id)
+        go.set()
+        run = await running.wait(run.id)
+        assert run.state == "cancelled"
+        assert await running.approvals() == ()
+
+
+async def test_a_failed_run_that_was_told_to_stop_goes_on_when_it_is_resumed(
+    shop: Shop, make: Callable[..., Settings]
+) -> None:
+    settings = make(teams={"desk": {"approval": "never"}})
+    async with opened(shop, settings, lambda _: ValueError("broken")) as (running, _):
+        run = await running.run("desk", "Cancel order 7")
+        assert run.state == "failed"
+        await running.database.commit(
+            lambda connection: connection.execute(update(runs).values(cancel_requested=True))
+        )
+    async with opened(shop, settings) as (running, _):
+        await running.resume(run.id)
+        assert (await running.wait(run.id)).state == "completed"
+
+
+async def test_a_record_that_cant_be_written_ends_the_run_readably(
+    shop: Shop, make: Callable[..., Settings]
+) -> None:
+    def much(_call: ModelCall) -> Reply:
+        return ModelResult(
+            message={"role": "assistant", "content": "Done."},
+            finish_reason="stop",
+            usage=Usage(input=10**30),
+            deployment="small",
+            model="m",
+        )
+
+    settings = make(models={"small": {"model": "m", "price": "free"}})
+    async with opened(shop, settings, much) as (running, _):
+        run = await running.run("desk", "Cancel order 7")
+        assert (run.state, run.error_code) == ("failed", "run")
+        await running.resume(run.id)
+        assert (await running.wait(run.id)).state == "failed"
+
+
+async def test_what_people_and_errors_say_is_kept_whatever_its_characters(
+    shop: Shop, make: Callable[..., Settings]
+) -> None:
+    async with opened(shop, make(), lambda _: "a\0b") as (running, _):
+        run = await running.run("signed", "Say something")
+        decision = Decision(kind="approve", by="p" * 300, comment="c\0\ud800")
+        await running.decide(await only_approval(running), decision)
+        run = await running.wait(run.id)
+        assert run.state == "completed"
+    async with opened(shop, make(), lambda _: ValueError("e\0\ud800")) as (running, _):
+        run = await running.run("desk", "Cancel order 7")
+        assert run.state == "failed"
+        assert "e\\u0000\\ud800" in ((await running.runs.get(run.id)).error or "")
+
+
+async def test_a_tool_that_ends_as_if_cancelled_ends_the_run_at_once(settings: Settings) -> None:
+    app = proctor.App()
+
+    @app.tool(effect="read_only")
+    async def odd() -> str:
+        """Waits for a task that was cancelled."""
+        raise asyncio.CancelledError
+
+    @app.team("desk", tools=["odd"])
+    def desk(ctx: proctor.TeamContext) -> ChatAgent:
+        return AssistantAgent("clerk", model_client=ctx.model("small"), workbench=ctx.tools("odd"))
+
+    model = ScriptedModel([[tool_call("odd")]])
+    async with proctor.open(app, settings=settings, providers={"openai": model}) as running:
+        async with asyncio.timeout(20):
+            run = await running.run("desk", "hello")
+    assert (run.state, run.error_code) == ("failed", "run")
+
+
+async def test_an_action_of_unknown_end_is_settled_before_another_is_begun(
+    shop: Shop, make: Callable[..., Settings]
+) -> None:
+    settings = make(teams={"desk": {"approval": "never"}})
+    run_id = await crash_inside_the_tool(shop, settings)
+
+    def another_way(call: ModelCall) -> Reply:
+        return [tool_call("cancel", order="8")] if call.messages[-1]["role"] != "tool" else "Done."
+
+    async with opened(shop, settings, executes=False) as (running, _):
+        await running.database.commit(
+            lambda connection: connection.execute(update(runs).values(task="Something else"))
+        )
+    async with opened(shop, settings, another_way) as (running, _):
+        run = await running.wait(run_id)
+        [approval] = await running.approvals()
+    assert (run.state, approval.question.kind) == ("waiting", "diverged")
+    assert shop.cancelled == ["7"]

@@ -1,6 +1,7 @@
 """The database: its schema's history, its writer, its lock."""
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
@@ -134,3 +135,15 @@ async def test_the_error_of_a_statement_repeats_no_value(tmp_path: Path) -> None
         with pytest.raises(IntegrityError) as raised:
             await database.commit(fail)
     assert "s3cret" not in str(raised.value)
+
+
+async def test_functions_that_block_every_thread_of_the_loop_hold_up_no_query(database_url: str) -> None:
+    go = threading.Event()
+    async with await Database.open(database_url) as database:
+        blocked = [asyncio.create_task(asyncio.to_thread(go.wait, 20)) for _ in range(64)]
+        try:
+            async with asyncio.timeout(10):
+                assert await database.read(lambda c: c.scalar(text("SELECT 1"))) == 1
+        finally:
+            go.set()
+            await asyncio.gather(*blocked)

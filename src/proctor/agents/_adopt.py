@@ -4,7 +4,7 @@ Written against the private parts of AutoGen 0.7.5, to which Proctor is pinned; 
 Knows no journal, policy or provider.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +18,9 @@ from autogen_agentchat.agents import (
 from autogen_agentchat.base import ChatAgent, Team
 from autogen_agentchat.teams import BaseGroupChat
 from autogen_agentchat.tools import AgentTool, TeamTool
+from autogen_core.code_executor import CodeExecutor
 from autogen_core.models import ChatCompletionClient
-from autogen_core.tools import StaticWorkbench, Workbench
+from autogen_core.tools import BaseTool, StaticWorkbench, Workbench
 
 from proctor.agents._human import DurableHuman
 from proctor.agents._model import GovernedModelClient
@@ -71,7 +72,7 @@ def adopt(team: Team | ChatAgent, runtime: KillableRuntime, *, max_tool_iteratio
                     hint=f'Build it with ctx.human("{part.name}").',
                 )
             case _:
-                pass
+                _check_held(part, place, runtime)
     return Roles(iterations=limits, people=frozenset(people))
 
 
@@ -94,6 +95,43 @@ def _parts(part: object, above: str) -> Iterator[tuple[str, Any]]:
             pass
     for child in children:
         yield from _parts(child, place)
+
+
+def _check_held(part: object, place: str, runtime: KillableRuntime) -> None:
+    """Returns where an agent of the user's own holds nothing that would bypass the chain."""
+    for held in vars(part).values():
+        for value in _items(held):
+            match value:
+                case ChatCompletionClient():
+                    _bound(value, place)
+                case Workbench():
+                    tuple(_govern(value, place, runtime))
+                case BaseTool() if not isinstance(value, AgentTool | TeamTool):
+                    raise _free_tools(place, [value.name])
+                case CodeExecutor():
+                    raise UngovernedTeam(
+                        f"{place} executes code, which no chain can govern",
+                        hint="Give the work to a tool server that runs it in a sandbox.",
+                    )
+                case _:
+                    pass
+
+
+def _items(held: object) -> Iterable[object]:
+    match held:
+        case Mapping():
+            return held.values()
+        case list() | tuple() | set() | frozenset():
+            return held
+        case _:
+            return (held,)
+
+
+def _free_tools(place: str, names: Sequence[str]) -> UngovernedTeam:
+    return UngovernedTeam(
+        f"{place} has tools that bypass the chain: {', '.join(names)}",
+        hint="Register each with @app.tool(effect=…) and build the agent with workbench=ctx.tools(…).",
+    )
 
 
 def _nested_tools(agent: AssistantAgent) -> list[AgentTool | TeamTool]:
@@ -142,10 +180,7 @@ def _govern(workbench: Workbench, place: str, runtime: KillableRuntime) -> Itera
         if not others:
             yield NestedWorkbench(nested, runtime)
             return
-        raise UngovernedTeam(
-            f"{place} has tools that bypass the chain: {', '.join(others)}",
-            hint="Register each with @app.tool(effect=…) and build the agent with workbench=ctx.tools(…).",
-        )
+        raise _free_tools(place, others)
     raise UngovernedTeam(
         f"{place} has a workbench of its own: {type(workbench).__name__}",
         hint='Configure the server under [tools.NAME] and build the agent with workbench=ctx.tools("NAME").',

@@ -153,9 +153,8 @@ class TeamRun:
         Raises:
             TeamError: an agent raised something; AutoGen itself may not notice.
         """
-        if not self._runtime.used:
-            return await self._consume(task)
-        self._runtime.start()
+        if self._runtime.used:
+            self._runtime.start()
         work = asyncio.create_task(self._consume(task))
         broken = self._runtime.broken
         try:

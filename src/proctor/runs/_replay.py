@@ -19,7 +19,7 @@ AutoGen hands a message from one agent to the next in fewer than ten passes; eac
 """
 
 PATIENCE = 2.0
-"""Seconds, spent only by a run that has branches at different speeds, or that goes another way than before."""
+"""Seconds, spent only by a run whose branches differ in speed, or that goes another way than before."""
 
 
 class Replay:
