@@ -68,12 +68,9 @@ class ChatClient:
         self._endpoint = endpoint
         self._seconds = seconds
         timeout = Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))
-        headers = {"Accept": "application/json", "Content-Type": "application/json"}
-        if endpoint.api_key:
-            headers["Authorization"] = f"Bearer {endpoint.api_key}"
         # A redirect would take the request to an address that the configuration doesn't name.
         self._http = DefaultAsyncHttpxClient(
-            base_url=endpoint.base_url, headers=headers, timeout=timeout, follow_redirects=False
+            base_url=endpoint.base_url, timeout=timeout, follow_redirects=False
         )
         self._sdk = AsyncOpenAI(
             base_url=endpoint.base_url,
@@ -85,7 +82,16 @@ class ChatClient:
         # The SDK reads these two from the environment and would send them to any address.
         self._sdk.organization = None
         self._sdk.project = None
-        self._options: RequestOptions = {} if endpoint.api_key else {"headers": {"Authorization": Omit()}}
+        self._headers = {
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            "User-Agent": self._sdk.user_agent,
+        }
+        self._options: RequestOptions = {}
+        if endpoint.api_key:
+            self._headers["Authorization"] = f"Bearer {endpoint.api_key}"
+        else:
+            self._options["headers"] = {"Authorization": Omit()}
 
     async def answer(self, body: JsonObject) -> object:
         """The JSON of a whole completion.
@@ -97,7 +103,7 @@ class ChatClient:
         with self._failures_typed():
             content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
             async with asyncio.timeout(self._seconds):
-                response = await self._http.post(_PATH, content=content)
+                response = await self._http.post(_PATH, content=content, headers=self._headers)
             if not response.is_success:
                 raise self._refusal(response.status_code, response.headers, response.text)
             return response.json()
