@@ -439,7 +439,7 @@ async def test_a_server_that_dies_comes_back_at_the_same_address(desk: Desk) -> 
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     async with asyncio.timeout(120):
-        while desk.server.pid in (pid, None):  # noqa: ASYNC110 - a server tells when it is ready, not when it ended
+        while desk.server.pid in (pid, None):
             await asyncio.sleep(0.05)
     await desk.server.ready(within_seconds=120)
     response = await desk.client.get("/models")

@@ -5,6 +5,7 @@ from datetime import timedelta
 from random import Random
 
 import pytest
+from starlette.responses import Response
 
 from proctor.core import (
     DeploymentSettings,
@@ -186,6 +187,7 @@ async def test_an_error_inside_a_stream_is_an_error():
         await ask(endpoint, call(on_text=_ignore))
 
 
+@pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize(
     ("status", "headers", "error", "retry_after"),
     [
@@ -198,9 +200,9 @@ async def test_an_error_inside_a_stream_is_an_error():
         (401, {}, ModelRefused, None),
     ],
 )
-async def test_an_http_error_becomes_one_of_ours(status, headers, error, retry_after):
+async def test_an_http_error_becomes_one_of_ours(status, headers, error, retry_after, streamed):
     with serving(fails(status, **headers)) as endpoint, pytest.raises(error) as caught:
-        await ask(endpoint, call())
+        await ask(endpoint, call(on_text=_ignore if streamed else None))
     assert type(caught.value) is error
     assert caught.value.retry_after == retry_after
 
@@ -212,9 +214,10 @@ async def test_a_date_to_retry_after_counts_from_the_answers_own_clock():
     assert caught.value.retry_after == 20
 
 
-async def test_a_spent_quota_is_not_tried_again():
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_spent_quota_is_not_tried_again(streamed):
     with serving(fails(429, code="insufficient_quota")) as endpoint, pytest.raises(ModelRefused):
-        await ask(endpoint, call())
+        await ask(endpoint, call(on_text=_ignore if streamed else None))
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -227,13 +230,28 @@ async def test_a_redirect_takes_no_request_to_another_address(streamed):
     assert "base_url" in caught.value.hint
 
 
-async def test_the_providers_words_are_passed_on_without_the_key():
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_the_providers_words_are_passed_on_without_the_key(streamed):
     words = f"bad {KEY} " + "x" * 1000
     with serving(fails(400, words)) as endpoint, pytest.raises(ModelRefused) as caught:
-        await ask(endpoint, call())
+        await ask(endpoint, call(on_text=_ignore if streamed else None))
     assert "bad *** xxx" in caught.value.message
     assert len(caught.value.message) < 400
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_key_with_a_line_break_stays_out_of_the_error(streamed):
+    with serving() as endpoint, pytest.raises(ModelUnreachable) as caught:
+        await ask(endpoint, call(on_text=_ignore if streamed else None), api_key=f"{KEY}\n")
+    assert KEY not in caught.value.message
+
+
+async def test_a_refusal_that_is_no_json_is_passed_on_as_it_stands():
+    refusal = Response("Bad gateway\n", 502)
+    with serving(lambda _: refusal) as endpoint, pytest.raises(ModelOverloaded) as caught:
+        await ask(endpoint, call())
+    assert caught.value.message.endswith("answered 502: Bad gateway")
 
 
 async def test_an_endpoint_that_hangs_is_given_up_after_its_timeout():
@@ -251,12 +269,13 @@ async def test_the_timeout_bounds_a_stream_that_trickles():
             await ask(endpoint, call(on_text=_ignore), timeout=timedelta(seconds=0.3))
 
 
-async def test_an_endpoint_that_is_not_there_is_unreachable():
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_an_endpoint_that_is_not_there_is_unreachable(streamed):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
         with pytest.raises(ModelUnreachable):
-            await ask(_At(url), call())
+            await ask(_At(url), call(on_text=_ignore if streamed else None))
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -335,17 +354,24 @@ async def test_answers_that_count_no_tokens_are_taken_only_where_they_cost_nothi
     assert result.usage == Usage()
 
 
-async def test_an_endpoint_without_a_key_gets_none():
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_an_endpoint_without_a_key_gets_none(streamed):
     with serving() as endpoint:
-        await ask(endpoint, call(), api_key=None, environ={"OPENAI_API_KEY": "sk-for-openai-alone"})
+        await ask(
+            endpoint,
+            call(on_text=_ignore if streamed else None),
+            api_key=None,
+            environ={"OPENAI_API_KEY": "sk-for-openai-alone"},
+        )
     assert "authorization" not in endpoint.headers[0]
 
 
-async def test_nothing_of_the_environment_is_sent_along(monkeypatch):
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_nothing_of_the_environment_is_sent_along(monkeypatch, streamed):
     monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
     monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-1")
     with serving() as endpoint:
-        await ask(endpoint, call())
+        await ask(endpoint, call(on_text=_ignore if streamed else None))
     assert not {"openai-organization", "openai-project"} & set(endpoint.headers[0])
 
 
@@ -355,9 +381,11 @@ async def test_a_missing_key_is_reported_before_anything_is_sent():
     assert endpoint.bodies == []
 
 
-async def test_text_that_utf8_cannot_carry_is_refused_as_input():
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_text_that_utf8_cannot_carry_is_refused_as_input(streamed):
+    wanted = call(messages=({"role": "user", "content": "\ud800"},), on_text=_ignore if streamed else None)
     with serving() as endpoint, pytest.raises(InvalidInput):
-        await ask(endpoint, call(messages=({"role": "user", "content": "\ud800"},)))
+        await ask(endpoint, wanted)
 
 
 async def test_tools_by_schema_come_back_as_ordinary_tool_calls():

@@ -188,9 +188,12 @@ async def test_a_team_that_is_torn_down_leaves_no_task(settings: Settings, kind:
     ) as running:
         async with asyncio.timeout(20):
             run = await running.start(kind, "hello")
-            while not first.reached.is_set() and (await running.runs.get(run.id)).state == "running":
-                await asyncio.sleep(0.005)
+            waiting = asyncio.create_task(running.wait(run.id))
+            silent = asyncio.create_task(first.reached.wait())
+            await asyncio.wait({waiting, silent}, return_when=asyncio.FIRST_COMPLETED)
+            silent.cancel()
             await running.runs.cancel(run.id)
+            await waiting
             assert (await running.wait(run.id)).state == "cancelled"
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == before

@@ -93,7 +93,7 @@ def odd(habit: str, clock: Any = None, name: str = "shop", **settings: Any):
 
 async def until(holds: Callable[[], bool | Awaitable[bool]]) -> None:
     async with asyncio.timeout(15):
-        while not (await said if isinstance(said := holds(), Awaitable) else said):  # noqa: ASYNC110 - polls others
+        while not (await said if isinstance(said := holds(), Awaitable) else said):
             await asyncio.sleep(0.01)
 
 

@@ -113,7 +113,7 @@ class Segment:
     def cancel(self) -> None:
         """Ends the run as soon as its calls in progress are cancelled."""
         self._cancelled = True
-        self._session.halt()
+        self._session.abandon()
 
     def suspend(self) -> None:
         """Ends the attempt at the next call boundary; the run is queued again."""

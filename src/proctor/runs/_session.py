@@ -219,8 +219,13 @@ class RunSession:
             self.failure = error
         self.halt()
 
+    def abandon(self) -> None:
+        """Halts the attempt, and lets nobody wait for its calls in progress."""
+        self.halt()
+        self._quiet.set()
+
     async def quiet(self) -> None:
-        """Returns when the calls in progress have ended."""
+        """Returns when the calls in progress have ended, or don't matter any more."""
         await self._quiet.wait()
 
     async def end(self) -> None:
