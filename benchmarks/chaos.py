@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from benchmarks._replay._data import Task, load_tasks
-from benchmarks._replay._report import SHOWN, fail, finish, logs_to_stderr, totals
+from benchmarks._replay._report import SHOWN, fail, finish, totals
 from proctor import ProctorError
 
 if TYPE_CHECKING:
@@ -49,7 +49,6 @@ def main(
     # Here because the worker's processes import this module and need none of it.
     from benchmarks._replay._chaos import Sizes, chaos
 
-    logs_to_stderr()
     began = time.perf_counter()
     sizes = Sizes(
         kills=kills, store_kills=kills // 5 if store_kills is None else store_kills, window=window, seed=seed

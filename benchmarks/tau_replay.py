@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from benchmarks._replay._data import load_tasks, spread
-from benchmarks._replay._report import SHOWN, fail, finish, logs_to_stderr, totals
+from benchmarks._replay._report import SHOWN, fail, finish, totals
 from proctor import ProctorError
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ def main(
     # Here because the processes that look at shops import this module and need none of it.
     from benchmarks._replay._replay import replay
 
-    logs_to_stderr()
     began = time.perf_counter()
     try:
         tasks = spread(load_tasks(domain, data), limit)

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Never
 
-import structlog
 from rich.console import Console
 from rich.table import Table
 
@@ -19,11 +18,6 @@ if TYPE_CHECKING:
 
 SHOWN = 20
 """Faults that are told."""
-
-
-def logs_to_stderr() -> None:
-    """Keeps stdout for the figures."""
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 
 
 def totals(checked: "Sequence[Checked]") -> dict[str, int]:
