@@ -381,6 +381,13 @@ async def test_a_missing_key_is_reported_before_anything_is_sent():
     assert endpoint.bodies == []
 
 
+@pytest.mark.parametrize("count", [-1, 10**30])
+async def test_an_impossible_count_of_tokens_is_nonsense(count):
+    body = completion("Hello.") | {"usage": {"prompt_tokens": count, "completion_tokens": 1}}
+    with serving(says(body)) as endpoint, pytest.raises(ModelNonsense):
+        await ask(endpoint, call())
+
+
 @pytest.mark.parametrize("streamed", [False, True])
 async def test_text_that_utf8_cannot_carry_is_refused_as_input(streamed):
     wanted = call(messages=({"role": "user", "content": "\ud800"},), on_text=_ignore if streamed else None)

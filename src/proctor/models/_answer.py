@@ -10,6 +10,13 @@ from proctor.models._deployments import Deployment
 _FINISH_REASONS = frozenset(get_args(FinishReason))
 
 
+MOST_TOKENS = 2**40
+"""No answer has more; a count beyond it would be paid for."""
+
+LONGEST_NAME = 255
+"""Characters of a model's name that the ledger holds."""
+
+
 @dataclass(slots=True)
 class _Call:
     id: str = ""
@@ -47,7 +54,7 @@ class Answer:
         if _is_object(error := body.get("error")):
             raise ModelNonsense(f"the answer is an error: {str(error.get('message'))[:300]}")
         if isinstance(model := body.get("model"), str):
-            self._model = model
+            self._model = model.replace("\0", "")[:LONGEST_NAME]
         if (usage := _usage(body.get("usage"))) is not None:
             self._usage = usage
         for choice in _array(body, "choices"):
@@ -140,6 +147,8 @@ def _usage(wire: JsonValue) -> Usage | None:
     input, output = wire.get("prompt_tokens"), wire.get("completion_tokens")
     if not isinstance(input, int) or not isinstance(output, int):
         return None
+    if not (0 <= input <= MOST_TOKENS and 0 <= output <= MOST_TOKENS):
+        raise ModelNonsense("the answer counts an impossible number of tokens")
     return Usage(
         input=input,
         output=output,

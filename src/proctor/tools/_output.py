@@ -25,4 +25,4 @@ def check_output(limit: int) -> ToolMiddleware:
 
 
 def _clean_object(value: JsonObject | None) -> JsonObject | None:
-    return None if value is None else {clean(name): clean_json(item) for name, item in value.items()}
+    return None if value is None else {clean(str(name)): clean_json(item) for name, item in value.items()}

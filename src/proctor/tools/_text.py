@@ -4,6 +4,7 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
 
 from proctor.core import JsonValue
 
@@ -17,12 +18,14 @@ def clean(text: str) -> str:
 
 
 def clean_json(value: JsonValue) -> JsonValue:
-    """The JSON value with each of its texts and names cleaned."""
+    """The JSON value with each of its texts and names cleaned, and no number in it that JSON can't say."""
     match value:
         case str():
             return clean(value)
         case Mapping():
-            return {clean(name): clean_json(item) for name, item in value.items()}
+            return {clean(str(name)): clean_json(item) for name, item in value.items()}
+        case float() if not isfinite(value):
+            return None
         case Sequence():
             return [clean_json(item) for item in value]
         case _:
