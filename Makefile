@@ -3,8 +3,9 @@ PYTHON ?= python3
 UV := .venv/bin/uv
 RUN := .venv/bin/python
 export UV_PROJECT_ENVIRONMENT := .venv
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: setup demo test test-all check format bench clean
+.PHONY: setup demo test test-slow test-all check format bench clean
 
 setup: .venv/.ready
 
@@ -22,8 +23,10 @@ demo: setup
 test: setup
 	@$(RUN) -m pytest -m "not slow and not local_model"
 
-test-all: setup
-	@$(RUN) -m pytest
+test-slow: setup
+	@$(RUN) -m pytest -m "slow or local_model"
+
+test-all: test test-slow
 
 check: setup
 	@.venv/bin/ruff format --check src tests benchmarks docs/examples
