@@ -60,10 +60,7 @@ def adopt(team: Team | ChatAgent, runtime: KillableRuntime, *, max_tool_iteratio
             case SocietyOfMindAgent():
                 part._model_client = _bound(part._model_client, place)
             case CodeExecutorAgent():
-                raise UngovernedTeam(
-                    f"{place} executes code, which no chain can govern",
-                    hint="Give the work to a tool server that runs it in a sandbox.",
-                )
+                raise _executes_code(place)
             case DurableHuman():
                 people.add(part.name)
             case UserProxyAgent():
@@ -109,10 +106,7 @@ def _check_held(part: object, place: str, runtime: KillableRuntime) -> None:
                 case BaseTool() if not isinstance(value, AgentTool | TeamTool):
                     raise _free_tools(place, [value.name])
                 case CodeExecutor():
-                    raise UngovernedTeam(
-                        f"{place} executes code, which no chain can govern",
-                        hint="Give the work to a tool server that runs it in a sandbox.",
-                    )
+                    raise _executes_code(place)
                 case _:
                     pass
 
@@ -125,6 +119,13 @@ def _items(held: object) -> Iterable[object]:
             return held
         case _:
             return (held,)
+
+
+def _executes_code(place: str) -> UngovernedTeam:
+    return UngovernedTeam(
+        f"{place} executes code, which no chain can govern",
+        hint="Give the work to a tool server that runs it in a sandbox.",
+    )
 
 
 def _free_tools(place: str, names: Sequence[str]) -> UngovernedTeam:
