@@ -98,6 +98,34 @@ async def test_the_right_to_execute_is_given_back(database_url: str) -> None:
         second.release()
 
 
+async def test_the_right_to_execute_can_be_shared_and_excludes_who_wants_it_alone(database_url: str) -> None:
+    async with await Database.open(database_url) as database:
+        alone, one, other = database.lock(), database.lock(shared=True), database.lock(shared=True)
+        one.acquire()
+        other.acquire()
+        assert one.held()
+        with pytest.raises(DatabaseInUse):
+            alone.acquire()
+        one.release()
+        assert not one.held()
+        with pytest.raises(DatabaseInUse):
+            alone.acquire()
+        other.release()
+        alone.acquire()
+        with pytest.raises(DatabaseInUse):
+            one.acquire()
+        assert alone.held()
+        assert not one.held()
+        alone.release()
+
+
+async def test_who_closes_its_database_leaves_no_trace_of_its_writing(database_url: str) -> None:
+    async with await Database.open(database_url) as database:
+        await database.commit(lambda c: c.execute(text("CREATE TABLE things (n INTEGER)")))
+    async with await Database.open(database_url) as database:
+        assert await database.read(lambda c: c.scalar(text("SELECT count(*) FROM writers"))) == 0
+
+
 def test_an_address_that_cannot_be_read_is_not_repeated_with_its_password() -> None:
     with pytest.raises(ConfigurationError) as raised:
         make_engine("postgresql//ann:s3cret@host/name")

@@ -8,11 +8,21 @@
     ├── NotFound                      no such team, run, approval, …
     ├── Conflict                      the state of the thing doesn't allow it
     │   ├── StaleAttempt              another attempt has taken the run over
-    │   └── DatabaseInUse             another process executes runs on this database
+    │   ├── DatabaseInUse             another process executes runs on this database
+    │   └── ThreadBusy                a conversation takes no message while a run of it goes on
+    ├── Forbidden                     this person may not do that
+    ├── Unavailable                   something that runs depend on is away, or holds back; later it may work
+    │   ├── DatabaseUnavailable
+    │   ├── EngineUnavailable
+    │   └── Degraded                  the system has stepped down and takes no new runs
     ├── TeamError                     the team can't be built or failed
-    │   └── UngovernedTeam            the team holds a part that bypasses the chain
+    │   ├── UngovernedTeam            the team holds a part that bypasses the chain
+    │   └── AgentFailed               an agent raised something that nobody stands in for
+    │       └── AgentTimedOut
     ├── RunError                      a run that can't go on: `failed`, resumable
-    │   └── DeadlineExceeded
+    │   ├── DeadlineExceeded
+    │   ├── LoopDetected              agents repeat themselves
+    │   └── WorkerLost                whoever executes the run dies, again and again
     ├── ModelError                    a model call failed, after its retries
     │   ├── ModelUnreachable
     │   ├── ModelOverloaded
@@ -38,7 +48,7 @@ class ProctorError(Exception):
     """Stable word for programs."""
     status: ClassVar[int] = 500
     """The HTTP status it becomes."""
-    retryable: ClassVar[bool] = False
+    retryable: bool = False
     """Whether the same request may succeed later."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
@@ -102,6 +112,50 @@ class DatabaseInUse(Conflict):
     code = "database_in_use"
 
 
+class ThreadBusy(Conflict):
+    """A conversation takes no message while a run of it goes on."""
+
+    code = "thread_busy"
+
+
+class Forbidden(ProctorError):
+    """This person may not do that."""
+
+    code = "forbidden"
+    status = 403
+
+
+class Unavailable(ProctorError):
+    """Something that runs depend on is away, or holds back."""
+
+    code = "unavailable"
+    status = 503
+    retryable = True
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database is away for longer than it was waited for."""
+
+    code = "database_unavailable"
+
+
+class EngineUnavailable(Unavailable):
+    """The service that distributes runs can't be reached."""
+
+    code = "engine_unavailable"
+
+
+class Degraded(Unavailable):
+    """The system has stepped down and takes no new runs for now."""
+
+    code = "degraded"
+
+    def __init__(self, message: str, *, retry_after: float, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+        """Seconds after which it may be tried again."""
+
+
 class TeamError(ProctorError):
     """The team can't be built, or failed."""
 
@@ -115,6 +169,23 @@ class UngovernedTeam(TeamError):
     status = 422
 
 
+class AgentFailed(TeamError):
+    """An agent raised something that nobody stands in for."""
+
+    code = "agent_failed"
+
+    def __init__(self, message: str, *, agent: str, retryable: bool = False, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.agent = agent
+        self.retryable = retryable
+
+
+class AgentTimedOut(AgentFailed):
+    """An agent took longer for its turn than it may."""
+
+    code = "agent_timed_out"
+
+
 class RunError(ProctorError):
     """A run can't go on."""
 
@@ -126,6 +197,18 @@ class DeadlineExceeded(RunError):
 
     code = "deadline_exceeded"
     status = 504
+
+
+class LoopDetected(RunError):
+    """Agents repeat themselves."""
+
+    code = "loop_detected"
+
+
+class WorkerLost(RunError):
+    """Whoever executes the run dies, again and again."""
+
+    code = "worker_lost"
 
 
 class ModelError(ProctorError):

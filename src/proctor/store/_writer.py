@@ -3,11 +3,17 @@
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from proctor.core import DatabaseUnavailable
+from proctor.store._marks import Marks
+from proctor.store._outage import Outage
 
 T = TypeVar("T")
 Job: TypeAlias = Callable[[Connection], T]
@@ -15,6 +21,9 @@ Job: TypeAlias = Callable[[Connection], T]
 
 MAX_GROUP = 256
 """Jobs in one transaction: bounds how long the first of them waits for the last."""
+
+STUCK = 5.0
+"""Seconds without any transaction, at closing, after which the server is taken for lost."""
 
 
 @dataclass(slots=True)
@@ -28,12 +37,17 @@ class GroupWriter:
     """Executes jobs in the order in which they were given, as many as are waiting in one transaction.
 
     A job's future is set when its transaction is durable. When a job of a group fails, the group is rolled
-    back and its jobs are executed again one by one, so that only the failing one is refused.
+    back and its jobs are executed again one by one, so that only the failing one is refused. While the
+    database is away jobs wait; also where the answer to a COMMIT was lost, each takes effect exactly once.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, outage: Outage) -> None:
         self._engine = engine
+        self._outage = outage
+        # A file can't lose the answer to a COMMIT.
+        self._marks = Marks() if engine.dialect.name == "postgresql" else None
         self._pending: deque[_Pending] = deque()
+        self._group: list[_Pending] = []
         self._wake = threading.Condition()
         self._closed = False
         self.commits = 0
@@ -53,11 +67,25 @@ class GroupWriter:
         return done
 
     def close(self) -> None:
-        """Commits what is waiting and ends the thread."""
+        """Commits what is waiting and ends the thread. What a lost server still holds is refused."""
         with self._wake:
             self._closed = True
             self._wake.notify()
-        self._thread.join()
+        if self._marks is None:
+            self._thread.join()  # the file's own time-out bounds it
+            return
+        before = -1
+        while self._thread.is_alive() and self.commits > before:
+            before = self.commits
+            self._thread.join(STUCK)
+        if self._thread.is_alive():
+            self._abandon()
+
+    def _abandon(self) -> None:
+        with self._wake:
+            left = [*self._group, *self._pending]
+            self._pending.clear()
+        _settle(left, error=DatabaseUnavailable("the database was closed while its server gave no answer"))
 
     def _work(self) -> None:
         while True:
@@ -65,31 +93,53 @@ class GroupWriter:
                 while not self._pending and not self._closed:
                     self._wake.wait()
                 if not self._pending:
-                    return
-                group = [self._pending.popleft() for _ in range(min(len(self._pending), MAX_GROUP))]
-            self._execute(group)
+                    break
+                self._group = [self._pending.popleft() for _ in range(min(len(self._pending), MAX_GROUP))]
+            self._execute(self._group)
+            self._group = []
+        self._leave()
 
     def _execute(self, group: list[_Pending]) -> None:
         try:
             values = self._transact(group)
         except BaseException as error:  # noqa: BLE001 - the thread hands every failure to its caller
-            if len(group) == 1:
-                _hand_over(group[0].loop, [(group[0], None, error)])
+            if len(group) == 1 or isinstance(error, DatabaseUnavailable):
+                _settle(group, error=error)
             else:
                 for pending in group:
                     self._execute([pending])
             return
-        for loop in {pending.loop for pending in group}:
-            answers = zip(group, values, strict=True)
-            _hand_over(loop, [(pending, value, None) for pending, value in answers if pending.loop is loop])
+        _settle(group, values)
 
     def _transact(self, group: list[_Pending]) -> list[Any]:
-        with self._engine.connect() as connection:
-            begin_write(connection)
-            values = [pending.job(connection) for pending in group]
-            connection.commit()
+        values: list[Any] = []
+
+        def attempt() -> None:
+            with self._engine.connect() as connection:
+                begin_write(connection)
+                if self._marks is not None and not self._marks.take(connection):
+                    assert values, "another writer has this writer's name"
+                    return  # an earlier attempt was committed, and the values are its
+                values[:] = [pending.job(connection) for pending in group]
+                connection.commit()
+
+        try:
+            self._outage.persist(attempt)
+        except DatabaseUnavailable:
+            if self._marks is not None:
+                self._marks.forget()
+            raise
+        if self._marks is not None:
+            self._marks.done()
         self.commits += 1
         return values
+
+    def _leave(self) -> None:
+        """Takes the writer's row away; where that fails it stays, and harms nobody."""
+        if self._marks is None or self.commits == 0:
+            return
+        with suppress(DBAPIError), self._engine.begin() as connection:
+            self._marks.remove(connection)
 
 
 def begin_write(connection: Connection) -> None:
@@ -98,19 +148,23 @@ def begin_write(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _hand_over(
-    loop: asyncio.AbstractEventLoop, answers: list[tuple[_Pending, Any, BaseException | None]]
+def _settle(
+    group: Sequence[_Pending], values: Sequence[Any] = (), *, error: BaseException | None = None
 ) -> None:
-    """Wakes the loop once for all of a group's answers."""
+    """Sets the futures; wakes each loop once for all of its own."""
 
-    def settle() -> None:
-        for pending, value, error in answers:
-            if pending.done.done():
+    def settle(answers: list[tuple["asyncio.Future[Any]", Any]]) -> None:
+        for done, value in answers:
+            if done.done():
                 continue
             if error is None:
-                pending.done.set_result(value)
+                done.set_result(value)
             else:
-                pending.done.set_exception(error)
+                done.set_exception(error)
 
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(settle)
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
+    for pending, value in zip(group, [None] * len(group) if error else values, strict=True):
+        by_loop.setdefault(pending.loop, []).append((pending.done, value))
+    for loop, own in by_loop.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle, own)
