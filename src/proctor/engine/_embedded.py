@@ -5,46 +5,48 @@ Knows neither teams nor the journal: only ids of work, how to find what is due, 
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import Generic, TypeVar
+from typing import Generic
 
+from proctor.engine._chores import Routine
+from proctor.engine._duties import Chore, Done, Duties, Work
+from proctor.engine._executions import Executions
 from proctor.store import Lock
 
 log = logging.getLogger("proctor.engine")
 
-POLL = 0.5
-"""Seconds between looks for work that other processes have queued."""
+POLL = timedelta(seconds=0.5)
+"""Between looks for work that other processes have queued, and at the right to execute."""
 
-Work = TypeVar("Work")
-Done = TypeVar("Done")
-Due = Callable[[], Awaitable[Sequence[str]]]
+LOST_GRACE = timedelta(seconds=2)
+"""What calls in progress have to end when the right to execute is lost: as long as in a planned stop."""
 
 
 class EmbeddedEngine(Generic[Work, Done]):
     """Executes due work, `concurrency` pieces at a time, as the only process on its database."""
 
-    def __init__(
-        self,
-        *,
-        lock: Lock,
-        due: Due,
-        recover: Due,
-        execute: Callable[[str | Work], Awaitable[Done]],
-        suspend: Callable[[], None],
-        concurrency: int,
-    ) -> None:
+    def __init__(self, duties: Duties[Work, Done], *, lock: Lock, concurrency: int) -> None:
+        self._duties = duties
         self._lock = lock
-        self._due = due
-        self._recover = recover
-        self._execute = execute
-        self._suspend = suspend
+        self._concurrency = concurrency
         self._slots = asyncio.Semaphore(concurrency)
-        self._tasks: dict[str, asyncio.Task[Done]] = {}
-        self._poller: asyncio.Task[None] | None = None
+        self._executions: Executions[Done] = Executions(ended=self._freed)
+        self._routine = Routine()
+        self._looking = asyncio.Lock()
+        self._look_now = asyncio.Event()
+        self._more = False
+        self._running = False
         self._stopping = False
-        self.running = False
+
+    @property
+    def running(self) -> bool:
         """Whether this process has the right to execute work."""
+        return self._running
+
+    @property
+    def direct(self) -> bool:
+        """Whether work that is given whole is executed at once."""
+        return self._running and not self._stopping and len(self._executions) < self._concurrency
 
     async def start(self) -> None:
         """Takes the right to execute, and takes up what a dead process left.
@@ -53,40 +55,39 @@ class EmbeddedEngine(Generic[Work, Done]):
             DatabaseInUse: another process has the right.
         """
         await asyncio.to_thread(self._lock.acquire)
-        self.running, self._stopping = True, False
-        for id in await self._recover():
-            self.submit(id)
-        self._poller = asyncio.create_task(self._poll())
+        await self._duties.recover()
+        self._running, self._stopping = True, False
+        self._routine.begin(Chore(name="the right to execute", every=POLL, work=self._guard))
+        self._routine.begin(
+            Chore(name="look for due work", every=POLL, work=self._look), sooner=self._look_now
+        )
+        for chore in self._duties.chores:
+            self._routine.begin(chore)
 
     def submit(self, id: str, work: Work | None = None) -> "asyncio.Task[Done]":
         """The execution of a piece of work, known by its id or given whole; one under way stays as it is."""
-        task = self._tasks.get(id)
-        if task is None:
-            task = asyncio.create_task(self._work(id if work is None else work))
-            self._tasks[id] = task
-            task.add_done_callback(lambda ended: self._ended(id, ended))
-        return task
+        task = self._executions.get(id)
+        return task or self._executions.begin(id, self._work(id if work is None else work))
+
+    def wake(self) -> None:
+        """Looks for due work at once."""
+        self._look_now.set()
 
     def executing(self, id: str) -> bool:
         """Whether this process executes the work at this moment."""
-        return id in self._tasks
+        return self._executions.get(id) is not None
 
     async def done(self, id: str) -> Done | None:
         """What the execution that is under way comes to; nothing where none is, or where it broke."""
-        task = self._tasks.get(id)
-        if task is None:
-            return None
-        await asyncio.wait({task})
-        return None if task.cancelled() or task.exception() is not None else task.result()
+        return await self._executions.done(id)
 
     async def idle(self) -> None:
         """Returns when nothing is executed and nothing is due."""
         while True:
-            for id in await self._due():
-                self.submit(id)
-            if not self._tasks:
+            await self._look()
+            if not self._executions:
                 return
-            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            await self._executions.ended()
 
     async def stop(self, grace: timedelta) -> None:
         """Ends the executions and gives the right back. The next start takes up what was not finished.
@@ -95,42 +96,47 @@ class EmbeddedEngine(Generic[Work, Done]):
         still waits for its turn, or comes meanwhile, is not begun.
         """
         self._stopping = True
-        if self._poller is not None:
-            self._poller.cancel()
-            await asyncio.gather(self._poller, return_exceptions=True)
-            self._poller = None
-        self._suspend()
-        if self._tasks and grace:
-            await asyncio.wait(self._tasks.values(), timeout=grace.total_seconds())
-        for task in self._tasks.values():
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        if self.running:
-            self._lock.release()
-            self.running = False
+        await self._routine.end()
+        self._duties.suspend()
+        await self._executions.end(grace)
+        self._lock.release()
+        self._running = False
 
     async def _work(self, work: str | Work) -> Done:
         async with self._slots:
-            if self._stopping:
+            if self._stopping or not self._running:
                 raise asyncio.CancelledError
-            return await self._execute(work)
+            return await self._duties.execute(work)
 
-    def _ended(self, id: str, task: "asyncio.Task[Done]") -> None:
-        del self._tasks[id]
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("the execution of %s broke", id, exc_info=error)
+    def _freed(self) -> None:
+        if self._more:
+            self._look_now.set()
 
-    async def _poll(self) -> None:
-        failed = False
-        while True:
-            await asyncio.sleep(POLL)
-            try:
-                due = await self._due()
-            except Exception:  # the worker loop: a database may be away for a while
-                if not failed:
-                    log.exception("what is due can't be read; it is tried again")
-                failed = True
-                continue
-            failed = False
+    async def _look(self) -> None:
+        async with self._looking:
+            free = self._concurrency - len(self._executions)
+            self._more = free <= 0
+            if self._more or not self._running:
+                return
+            due = await self._duties.due(free)
+            self._more = len(due) == free
             for id in due:
                 self.submit(id)
+
+    async def _guard(self) -> None:
+        """Takes the right to execute again where it was lost: a database's restart ends its locks."""
+        if not await asyncio.to_thread(self._lock.held):
+            if self._running:
+                await self._step_back()
+            await asyncio.to_thread(self._lock.acquire)
+        if not self._running:
+            await self._duties.recover()
+            self._running = True
+            log.warning("this process executes again")
+
+    async def _step_back(self) -> None:
+        log.error("the right to execute runs is lost; this process stops them until it has it again")
+        self._running = False
+        self._duties.suspend()
+        await self._executions.end(LOST_GRACE)
+        await asyncio.to_thread(self._lock.release)
