@@ -1,11 +1,18 @@
 """The place in the tool chain where a call waits for a person."""
 
-from typing import assert_never
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import TypeAlias, assert_never
 
+from proctor.approvals._rules import terms_of
+from proctor.approvals._values import EXPIRY
 from proctor.core import (
     Decision,
+    JsonObject,
     Question,
+    Second,
     TeamSettings,
+    Terms,
     ToolCall,
     ToolHandler,
     ToolResult,
@@ -13,36 +20,98 @@ from proctor.core import (
 )
 
 
-class ApprovalGate:
-    """Lets read-only calls pass and asks a person about all others, unless the team is configured not to."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opinion:
+    """What a judge model says of an action that a person approved."""
 
-    def __init__(self, team: TeamSettings) -> None:
+    agrees: bool
+    reason: str
+
+
+Judge: TypeAlias = Callable[[ToolCall, Second], Awaitable[Opinion]]
+"""Asks a model, as a call of the same run, about a call as it would be made."""
+
+
+class ApprovalGate:
+    """Asks people about the calls that the team's rules name, and about others with side effects.
+
+    Arguments that a person put in place of the model's were held against the tool's own schema when the
+    person decided, with the same check that the model's passed before they came here.
+    """
+
+    def __init__(self, team: TeamSettings, *, judge: Judge) -> None:
         self._team = team
+        self._judge = judge
 
     async def __call__(self, call: ToolCall, proceed: ToolHandler) -> ToolResult:
         """The tool's answer, or the person's refusal for the model to read."""
-        if call.tool.effect == "read_only" or self._team.approval == "never":
+        terms = terms_of(call, self._team)
+        if terms is None:
             return await proceed(call)
-        decision = await call.scope.decision(_question(call))
-        if decision.kind == "approve":
-            return await proceed(call)
-        return _refusal(decision)
+        question = _question(call, terms)
+        decision = await call.scope.decision(question)
+        match decision.kind:
+            case "approve":
+                refusal = await self._second(call, question, decision)
+                return refusal or await proceed(call)
+            case "edit":
+                assert decision.arguments is not None
+                edited = replace(call, arguments=decision.arguments)
+                refusal = await self._second(edited, question, decision)
+                return refusal or _told(await proceed(edited), decision.arguments)
+            case "reject" | "respond":
+                return _refusal(decision)
+            case _:
+                assert_never(decision.kind)
+
+    async def _second(self, call: ToolCall, question: Question, first: Decision) -> ToolResult | None:
+        """A refusal where a judge model disagrees and a second person does too."""
+        second = question.terms.second
+        if second is None or not second.judge:
+            return None
+        opinion = await self._judge(call, second)
+        if opinion.agrees:
+            return None
+        terms = replace(
+            question.terms, roles=second.roles, quorum=1, second=None, editable=None, after=call.scope.key
+        )
+        text = (
+            f"{first.by or 'A person'} approved: {_says(call)} "
+            f"The judge {second.judge} doesn't agree: {opinion.reason}"
+        )
+        asked = replace(question, kind="second", text=text, action=call.request(), terms=terms)
+        decision = await call.scope.decision(asked)
+        return None if decision.kind == "approve" else _refusal(decision)
+
+
+def _told(result: ToolResult, arguments: JsonObject) -> ToolResult:
+    """The answer with a line that says what was really called."""
+    line = f"[A person changed the arguments before the call, to {canonical_json(arguments)}]"
+    return replace(result, text=f"{line}\n{result.text}", edited=arguments)
 
 
 def _refusal(decision: Decision) -> ToolResult:
     """What the model reads in place of a tool's answer."""
+    who = "person" if decision.by != EXPIRY else decision.by
     match decision.kind:
+        case "reject" if who == EXPIRY:
+            text = f"This action was not carried out. {decision.comment}".strip()
         case "reject":
             text = f"A person refused this action. {decision.comment}".strip()
+        case "respond" if who == EXPIRY:
+            text = f"The action was not carried out. Nobody decided in time. {decision.comment}"
         case "respond":
             text = f"The action was not carried out. A person answers: {decision.comment}"
-        case "approve":
+        case "approve" | "edit":
             raise ValueError("an approval is no refusal")
         case _:
             assert_never(decision.kind)
     return ToolResult(text=text, is_error=decision.kind == "reject", refused_by=decision.by or "person")
 
 
-def _question(call: ToolCall) -> Question:
-    text = f"{call.scope.agent} wants to call {call.tool.name} with {canonical_json(call.arguments)}."
-    return Question(kind="action", role="", text=text, action=call.request())
+def _question(call: ToolCall, terms: Terms) -> Question:
+    return Question(kind="action", role="", text=_says(call), action=call.request(), terms=terms)
+
+
+def _says(call: ToolCall) -> str:
+    return f"{call.scope.agent} wants to call {call.tool.name} with {canonical_json(call.arguments)}."

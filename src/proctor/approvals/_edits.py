@@ -1,0 +1,85 @@
+"""What of an action's arguments a person may change, as a JSON Schema of the changed arguments.
+
+Nothing here converts a value. The schema is the tool's own, so that what fits it is what the tool chain's
+check of arguments lets pass: also there an argument that the schema doesn't name is refused, unless the
+schema itself says which further ones it takes.
+"""
+
+import json
+from collections.abc import Collection, Mapping
+from functools import lru_cache
+from typing import Any, Literal
+
+from jsonschema.exceptions import best_match
+from jsonschema.protocols import Validator
+from jsonschema.validators import Draft202012Validator, validator_for
+from referencing import Registry
+
+from proctor.core import InvalidInput, JsonObject, JsonValue, canonical_json
+
+_SAYS_WHICH_FURTHER = frozenset(
+    {
+        "additionalProperties",
+        "patternProperties",
+        "unevaluatedProperties",
+        "$ref",
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "if",
+    }
+)
+
+
+def editable_schema(
+    parameters: JsonObject, arguments: JsonObject, names: Literal["all", "nothing"] | Collection[str]
+) -> JsonObject | None:
+    """The schema that edited arguments fit: the tool's own, with all that mustn't change held as it is.
+
+    Nothing where nothing may be changed.
+    """
+    if names == "nothing" or not names:
+        return None
+    schema: dict[str, Any] = dict(parameters)
+    known = schema.get("properties")
+    if isinstance(known, Mapping) and _SAYS_WHICH_FURTHER.isdisjoint(schema):
+        schema["additionalProperties"] = False
+    if names == "all":
+        return schema
+    properties: dict[str, Any] = dict(known) if isinstance(known, Mapping) else {}
+    for name in {*properties, *arguments}.difference(names):
+        properties[name] = {"const": arguments[name]} if name in arguments else False
+    required = {*schema.get("required", ()), *(name for name in arguments if name not in names)}
+    return {
+        **schema,
+        "properties": properties,
+        "required": sorted(required),
+        "propertyNames": {"enum": sorted({*properties, *names})},
+    }
+
+
+def check_edit(schema: JsonObject | None, arguments: JsonObject) -> None:
+    """Returns where edited arguments fit.
+
+    Raises:
+        InvalidInput: they don't, with the place; or nothing may be edited.
+    """
+    if schema is None:
+        raise InvalidInput("the arguments of this action can't be edited", hint="Approve, reject or respond.")
+    fault = best_match(_validator(canonical_json(schema)).iter_errors(arguments))
+    if fault is not None:
+        place = ".".join(str(part) for part in fault.absolute_path) or "arguments"
+        raise InvalidInput(f"{place}: {_say(fault.validator, fault.validator_value, fault.message)}")
+
+
+@lru_cache(maxsize=256)
+def _validator(schema: str) -> Validator:
+    """The compiled schema. The empty registry keeps a `$ref` from reaching for the network."""
+    parsed = json.loads(schema)
+    return validator_for(parsed, default=Draft202012Validator)(parsed, registry=Registry())
+
+
+def _say(keyword: str, expected: JsonValue, message: str) -> str:
+    if keyword == "const":
+        return f"this stays as it is: {canonical_json(expected)}"
+    return message

@@ -1,0 +1,75 @@
+"""Who may decide a question: names, roles, delegations."""
+
+import unicodedata
+from collections.abc import Collection, Mapping
+from typing import TypeAlias
+
+from proctor.approvals._values import EXPIRY, LINK, STANDING, Approval
+from proctor.core import Conflict, Forbidden, InvalidInput
+
+Roles: TypeAlias = Mapping[str, Collection[str]]
+"""The members of each role."""
+
+LONGEST_NAME = 200
+"""Characters by which persons are told apart."""
+
+
+def person(name: str) -> str:
+    """A name as it is compared: capitals, width and blanks make no difference."""
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    return " ".join(plain.replace("|", "/").split())[:LONGEST_NAME]
+
+
+def roles_of(name: str, roles: Roles) -> tuple[str, ...]:
+    """The roles that a person is a member of. A link that was sent to a role counts as one member."""
+    who = person(name)
+    return tuple(role for role, members in roles.items() if who in _members(role, members))
+
+
+def check_right(approval: Approval, by: str, roles: Roles) -> None:
+    """Returns where a person may decide a question now.
+
+    Raises:
+        InvalidInput: the name is one that Proctor itself signs with.
+        Forbidden: the person isn't one of those who decide.
+        Conflict: the person has decided already.
+    """
+    who, terms = person(by), approval.question.terms
+    if who == EXPIRY or who.startswith(STANDING):
+        raise InvalidInput(f"nobody is called {by}", hint="Sign with your own name.")
+    if not who:
+        if approval.roles or approval.barred or approval.quorum > 1 or terms.second or terms.not_requester:
+            raise Forbidden("this question isn't decided without a name", hint="Say who decides: --by NAME.")
+        return
+    if who in approval.barred:
+        reason = "asked for this run" if who == person(approval.requester) else "gave the first approval"
+        raise Forbidden(f"{by} {reason}: somebody else decides")
+    if any(person(vote.by) == who for vote in approval.votes):
+        raise Conflict(f"{by} has voted on approval {approval.id} already")
+    if approval.roles:
+        _check_role(approval, by, roles)
+
+
+def _check_role(approval: Approval, by: str, roles: Roles) -> None:
+    who = person(by)
+    handed_on = {person(given.by): person(given.to) for given in approval.delegations}
+    if is_member(approval, by, roles):
+        if who in handed_on:
+            raise Forbidden(f"{by} has handed this decision to {handed_on[who]}")
+        return
+    if not any(to == who and is_member(approval, by, roles) for by, to in handed_on.items()):
+        names = " or ".join(approval.roles)
+        raise Forbidden(
+            f"{by} isn't one of those who decide approval {approval.id}: {names}",
+            hint="A member can hand the decision on: proctor approvals delegate.",
+        )
+
+
+def is_member(approval: Approval, name: str, roles: Roles) -> bool:
+    """Whether a person belongs to a role that decides now."""
+    who = person(name)
+    return any(who in _members(role, roles.get(role, ())) for role in approval.roles)
+
+
+def _members(role: str, members: Collection[str]) -> set[str]:
+    return {person(LINK + role), *(person(member) for member in members)}
