@@ -65,6 +65,12 @@ class DailyBudget:
         self._settled = 0
         self._reserved = 0
 
+    @property
+    def share(self) -> float:
+        """The share of the day's budget that is spent, as far as this process knows."""
+        is_today = self._day == utc_day(self._clock.now())
+        return self._settled / self._limit if is_today and self._limit else 0.0
+
     async def reserve(self, call: ModelCall, handle: ModelHandler) -> ModelResult:
         """Makes the call where the rest of the day's budget bears it.
 

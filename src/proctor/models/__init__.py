@@ -2,6 +2,7 @@
 
 from proctor.models._deployments import Capabilities, Deployment, Provider
 from proctor.models._endpoints import ConfiguredEndpoints
+from proctor.models._fallback import fallback, stand_ins
 from proctor.models._models import Models
 from proctor.models._retry import retry
 
@@ -11,5 +12,7 @@ __all__ = [
     "Deployment",
     "Models",
     "Provider",
+    "fallback",
     "retry",
+    "stand_ins",
 ]

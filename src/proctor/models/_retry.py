@@ -41,7 +41,7 @@ def retry(
     """
 
     async def middleware(call: ModelCall, handle: ModelHandler) -> ModelResult:
-        listened = _Listened(call.on_text)
+        listened = Listened(call.on_text)
         heard = call if call.on_text is None else replace(call, on_text=listened)
         settings = deployments.get(call.model)
         retries = settings.retries if settings else 0
@@ -76,7 +76,7 @@ def _wait(error: ProctorError, attempt: int, rng: Random) -> float:
     return rng.uniform(0, min(CAP_SECONDS, BASE_SECONDS * 2 ** (attempt - 1)))
 
 
-class _Listened:
+class Listened:
     """Passes text on and remembers that there was some."""
 
     def __init__(self, on_text: Callable[[str], None] | None) -> None:
