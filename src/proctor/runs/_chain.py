@@ -11,13 +11,15 @@ from proctor.core import (
     ModelResult,
     Question,
     RunError,
+    Terms,
     ToolCall,
     ToolHandler,
     ToolResult,
     monotonic_ms,
 )
-from proctor.runs._replay import SETTLED
-from proctor.runs._session import RunSession, Scope
+from proctor.runs._replay import ASIDE, SETTLED
+from proctor.runs._scope import Scope
+from proctor.runs._session import RunSession
 from proctor.runs._values import (
     RecordedCall,
     model_outcome,
@@ -85,19 +87,53 @@ class Journaling:
         started = scope.session.journal.in_doubt.get(scope.call_key)
         if started is None or call.tool.effect != "consequential":
             return await proceed(call)
+        given = scope.session.decided(scope.key)
         question = Question(
             kind="uncertain",
             role="",
             text=f"{call.tool.name} was started (first at {started.started_at:%Y-%m-%d %H:%M:%S} UTC) and "
             "its end isn't known; its server may still be at it. Look whether it took effect: respond with "
             "its result if so, approve to do it now if not.",
-            action=call.request(),
+            action=call.request() if given is None else given.action,
+            terms=Terms() if given is None else _again(given.question.terms),
         )
         decision = await scope.decision(question)
         if decision.kind == "approve":
             return await proceed(call)
         text = decision.comment or "The action was started; whether it took effect is unknown."
         return ToolResult(text=text, is_error=decision.kind == "reject")
+
+
+def _again(terms: Terms) -> Terms:
+    """Who decided on an action decides too what becomes of it, where its end isn't known."""
+    return Terms(
+        rule=terms.rule,
+        risk=terms.risk,
+        labels=terms.labels,
+        roles=terms.roles,
+        quorum=terms.quorum,
+        not_requester=terms.not_requester,
+    )
+
+
+async def consult(
+    call: ToolCall,
+    ask: ModelHandler,
+    *,
+    model: str,
+    messages: tuple[JsonObject, ...],
+    response_format: JsonObject,
+) -> ModelResult:
+    """A model's answer about a tool call that waits for it: a call of the same run, recorded and paid for."""
+    outer = cast("Scope", call.scope)
+    request: JsonObject = {
+        "model": model,
+        "messages": messages,
+        "response_format": response_format,
+        "about": outer.key,
+    }
+    scope = outer.session.scope(f"{outer.agent}{ASIDE}", "model", request)
+    return await ask(ModelCall(scope=scope, model=model, messages=messages, response_format=response_format))
 
 
 async def begin_before_acting(call: ToolCall, proceed: ToolHandler) -> ToolResult:

@@ -5,7 +5,7 @@ runs. `flush` is the barrier before something outside can notice.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from proctor import approvals
-from proctor.core import CallKind, Clock, EventType, JsonObject, canonical_json
+from proctor.core import CallKind, Clock, EventType, JsonObject, canonical_json, read_object
 from proctor.runs import _sql
 from proctor.runs._replay import Replay
 from proctor.runs._sql import CallRow, EventDraft
@@ -34,6 +34,8 @@ class _Batch:
     consumed: list[str] = field(default_factory=list)
     further: list[Job[None]] = field(default_factory=list)
     spent: int = 0
+    progress: bool = False
+    """Whether a call has come to its end."""
     closing: "Job[Mapping[str, Any]] | None" = None
     """Finds the columns of the run that end the attempt."""
 
@@ -61,7 +63,7 @@ class Journal:
         self.attempt = attempt
         self.replay = Replay(recorded)
         self.in_doubt = {call.key: call for call in recorded if call.outcome is None}
-        """Calls that an earlier attempt started, and of which no end is known."""
+        """Calls that were started, in this attempt or an earlier one, and of which no end is known."""
         self._started: set[CallKey] = set(self.in_doubt)
         self._asked: set[CallKey] = set()
         self._position = sum(call.outcome is not None for call in recorded)
@@ -69,6 +71,8 @@ class Journal:
         self._clock = clock
         self._linger = linger.total_seconds()
         self._listener = listener
+        self.progressed = False
+        """Whether this attempt has recorded a call's outcome."""
         self.spent = 0
         """Micro-dollars of this attempt's own calls."""
         self._batch = _Batch()
@@ -87,6 +91,15 @@ class Journal:
         key = CallKey(agent=agent, kind=kind, fingerprint=fingerprint, occurrence=occurrence)
         self._asked.add(key)
         return key
+
+    def skip(self, keys: Iterable[CallKey]) -> None:
+        """Takes calls as asked for that nobody will ask for: the turn that made them isn't taken again."""
+        keys = tuple(keys)
+        for key in keys:
+            identity = (key.agent, key.kind, key.fingerprint)
+            self._occurrences[identity] = max(self._occurrences.get(identity, 0), key.occurrence + 1)
+        self._asked.update(keys)
+        self.replay.skip(keys)
 
     def unmet_actions(self) -> tuple[RecordedCall, ...]:
         """Recorded calls that acted on the world and that this attempt has not asked for so far."""
@@ -109,6 +122,16 @@ class Journal:
     def started(self, key: CallKey, request: str, at: datetime) -> None:
         """Records that a call is about to act."""
         self._started.add(key)
+        self.in_doubt[key] = RecordedCall(
+            key=key,
+            position=None,
+            attempt=self.attempt,
+            request=read_object(request),
+            outcome=None,
+            cost=0,
+            started_at=at,
+            duration_ms=None,
+        )
         self._batch.inserts.append(
             CallRow(
                 key=key,
@@ -146,11 +169,13 @@ class Journal:
             duration_ms=duration_ms,
         )
         self._position += 1
+        self.in_doubt.pop(key, None)
         if key in self._started:
             self._batch.finishes.append(record)
         else:
             self._batch.inserts.append(record)
         self._batch.further.extend(with_it)
+        self._batch.progress = self.progressed = True
         self._batch.spent += cost
         self.spent += cost
         self._arm()
@@ -238,6 +263,8 @@ class Journal:
 
     def _execute(self, connection: Connection, batch: _Batch) -> None:
         values = {} if batch.closing is None else batch.closing(connection)
+        if batch.progress:
+            values = {"failures": 0, **values}
         _sql.append(connection, self._run_id, self.attempt, batch.events, spent=batch.spent, **values)
         if batch.inserts:
             _sql.insert_calls(connection, self._run_id, batch.inserts)

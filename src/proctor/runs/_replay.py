@@ -22,11 +22,21 @@ PATIENCE = 2.0
 """Seconds, spent only by a run whose branches differ in speed, or that goes another way than before."""
 
 
+ASIDE = "/(aside)"
+"""Ends the name in whose name a call is made from within another one; no agent can be called so."""
+
+
 class Replay:
-    """Recorded calls on their way to those who ask for them again."""
+    """Recorded calls on their way to those who ask for them again.
+
+    Calls that were made from within others have no turn: whoever makes the outer one again is given their
+    answer, and where the outer one is recorded too nobody asks.
+    """
 
     def __init__(self, recorded: Iterable[RecordedCall]) -> None:
-        finished = [call for call in recorded if call.outcome is not None]
+        ended = [call for call in recorded if call.outcome is not None]
+        self._asides = {call.key: call for call in ended if call.key.agent.endswith(ASIDE)}
+        finished = [call for call in ended if call.key not in self._asides]
         self._calls = {call.key: call for call in finished}
         self._order = [call.key for call in finished]
         self._position = {key: number for number, key in enumerate(self._order)}
@@ -48,6 +58,20 @@ class Replay:
     def unmatched(self) -> tuple[RecordedCall, ...]:
         """Recorded calls that nobody has asked for so far."""
         return tuple(self._calls[key] for key in self._order if key not in self._released)
+
+    def past(self, key: CallKey) -> RecordedCall | None:
+        """The recorded call, whether or not its turn has come."""
+        return self._calls.get(key)
+
+    def aside(self, key: CallKey) -> RecordedCall | None:
+        """The recorded call that was made from within another one."""
+        return self._asides.get(key)
+
+    def skip(self, keys: Iterable[CallKey]) -> None:
+        """Waits no longer for those who asked for these calls: nobody will ask for them again."""
+        self._released.update(key for key in keys if key in self._calls)
+        self._idle = 0
+        self._asked.set()
 
     async def answer(self, key: CallKey) -> RecordedCall | None:
         """The recorded call when its turn has come; nothing where there is none and the past has settled."""
@@ -78,6 +102,8 @@ class Replay:
                 self._asked.clear()
                 await self._asked.wait()
             await self._settle()
+            if self.over:
+                break
             if self._patient and not self._next_is_asked():
                 await self._wait_for_a_question()
             elif self._waiting:
@@ -89,7 +115,7 @@ class Replay:
     async def _settle(self) -> None:
         """Waits until the next recorded call is asked for, or until nobody seems to ask any more."""
         self._idle = 0
-        while self._idle < SETTLED:
+        while self._idle < SETTLED and not self.over:
             self._idle += 1
             await asyncio.sleep(0)
             while self._next < len(self._order) and self._order[self._next] in self._released:

@@ -1,40 +1,55 @@
 """Runs: started, executed in segments, waited for, resumed, cancelled, read back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from dataclasses import dataclass, replace
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
 from proctor import approvals
 from proctor.core import (
+    BusyThread,
     Clock,
     Conflict,
+    DatabaseUnavailable,
     Decision,
     Event,
     InvalidInput,
     ProctorError,
     RunError,
     StaleAttempt,
+    TeamSettings,
     Token,
     Verdict,
     new_id,
 )
-from proctor.runs import _sql
+from proctor.runs import _queue, _sql, _threads_sql
+from proctor.runs._desk import Desk
+from proctor.runs._failure import Left, after_failure, left
+from proctor.runs._queue import Limits
 from proctor.runs._segment import Past, Segment, TeamPlan
 from proctor.runs._sql import EventDraft
-from proctor.runs._values import FINAL, RecordedCall, Run, RunState
+from proctor.runs._values import FINAL, RecordedCall, Run, RunState, Share, check_tenant
+from proctor.runs._watch import Watchers
 from proctor.store import Database
+
+T = TypeVar("T")
 
 ENDED: frozenset[RunState] = FINAL | {"failed"}
 
 SHOWN = 300
 """Characters of a database's complaint that a run keeps."""
 
-LONGEST_TENANT = 64
+LONGEST_REQUESTER = 200
+HIGHEST_PRIORITY = 1000
+
+log = logging.getLogger("proctor.runs")
+
+ORPHANED = timedelta(minutes=1)
 
 POLL = 0.5
 """Seconds between looks at a run that another process executes."""
@@ -54,42 +69,111 @@ class Hooks:
     """What the input policy says about a task."""
     finished: Callable[[Run, float], None]
     """Told of each run that ended, with the seconds since it was started."""
+    segment: Callable[[Run], None]
+    """Told of each run as a segment of it has left it."""
+    simplifies: Callable[[str], bool]
+    """Whether a run that starts now takes its team's simple form."""
+    team: Callable[[str], TeamSettings]
+    """The settings of a team, by its name."""
+    roles: approvals.Roles
+    """The members of each role that decides on approvals."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A run that is ready to be stored, with its first events."""
+
+    run: Run
+    drafts: tuple[EventDraft, ...]
+    busy_thread: BusyThread
+    """What becomes of it where a run of its thread goes on."""
+
+    def insert(self, connection: Connection) -> None:
+        """Stores it.
+
+        Raises:
+            NotFound: the tenant has no such thread.
+            Conflict: the thread belongs to another team, or (`ThreadBusy`) takes no message now.
+        """
+        _sql.insert_run(connection, self.run, self.drafts)
+        if self.run.thread_id is not None:
+            for run_id in _threads_sql.enter(connection, self.run, self.busy_thread):
+                if not _stop(connection, run_id, self.run.created_at):
+                    _sql.request_cancel(connection, run_id)
 
 
 class Runs:
     """The runs of one database."""
 
-    def __init__(self, database: Database, *, clock: Clock, linger: timedelta, hooks: Hooks) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Clock,
+        linger: timedelta,
+        hooks: Hooks,
+        share: Share,
+        limits: Limits,
+        worker: str,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._linger = linger
         self._hooks = hooks
+        self.desk = Desk(database, clock=clock, roles=hooks.roles)
+        """What people decide on these runs."""
+        self.share = share
+        """Which runs this process executes."""
+        self._limits = limits
+        self.worker = worker
+        """This process, as operators find it: host and process id."""
         self._segments: dict[str, Segment] = {}
-        self._watchers: dict[str, list[asyncio.Queue[Token | None]]] = {}
+        self._beginning: set[str] = set()
+        """Runs that are stored as running here and whose segment is about to begin."""
+        self._suspension = asyncio.Event()
+        """Set when all that is executed here is suspended; there is a new one for what comes then."""
+        self._watchers = Watchers()
 
-    async def start(
-        self, team: str, task: str, *, target: str = "", tenant: str = "default", executes: bool
-    ) -> Run:
-        """A durable run: whatever happens to this process, it isn't lost.
-
-        Where the input policy denies the task, the run is `refused` and tells why. With `executes` this
-        process takes it up at once; otherwise it is queued.
+    def prepare(
+        self,
+        team: str,
+        task: str,
+        *,
+        target: str = "",
+        tenant: str = "default",
+        requester: str = "",
+        priority: int = 0,
+        due_at: datetime | None = None,
+        thread_id: str | None = None,
+        schedule_id: str | None = None,
+        executes: bool = False,
+    ) -> Prepared:
+        """A run with its first events, after the input policy was asked; nothing is stored yet.
 
         Raises:
             InvalidInput: the text can't be taken at all.
         """
-        if len(tenant) > LONGEST_TENANT or not tenant.isprintable():
-            raise InvalidInput(f"a tenant's name has at most {LONGEST_TENANT} printable characters")
+        check_tenant(tenant)
+        if len(requester) > LONGEST_REQUESTER or not requester.isprintable():
+            raise InvalidInput(f"a requester's name has at most {LONGEST_REQUESTER} printable characters")
+        if abs(priority) > HIGHEST_PRIORITY:
+            raise InvalidInput(f"a priority is between -{HIGHEST_PRIORITY} and {HIGHEST_PRIORITY}")
+        if due_at is not None and due_at.utcoffset() is None:
+            raise InvalidInput(
+                "an instant without a time zone", hint="Add one: 2026-12-01T08:00+01:00, or `tzinfo=UTC`."
+            )
         verdict = self._hooks.screen(task)
         refused = verdict.outcome in ("deny", "escalate")
         at = self._clock.now()
+        here = executes and not refused and thread_id is None
+        simple = (due_at is None or due_at <= at) and not refused and self._hooks.simplifies(team)
         run = Run(
             id=new_id("run"),
             team=team,
             target=target,
             tenant=tenant,
-            state="refused" if refused else "running" if executes else "queued",
-            attempt=0 if refused or not executes else 1,
+            state="refused" if refused else "running" if here else "queued",
+            attempt=1 if here else 0,
             task=task if verdict.outcome == "allow" else verdict.text or "[withheld]",
             result=verdict.reason if refused else None,
             error_code=None,
@@ -97,6 +181,13 @@ class Runs:
             cost=0,
             created_at=at,
             finished_at=at if refused else None,
+            requester=requester,
+            priority=priority,
+            due_at=due_at,
+            simple=simple,
+            thread_id=thread_id,
+            schedule_id=schedule_id,
+            worker=self.worker if here else None,
         )
         drafts = [EventDraft(type="run.started", agent="", data={"team": team}, at=at)]
         if verdict.outcome != "allow":
@@ -104,109 +195,201 @@ class Runs:
             drafts.append(EventDraft(type="policy.verdict", agent="", data=data, at=at))
         if refused:
             drafts.append(EventDraft(type="run.refused", agent="", data={"reason": verdict.reason}, at=at))
+        if simple:
+            drafts.append(EventDraft(type="run.simplified", agent="", data={}, at=at))
+        busy_thread = self._hooks.team(team).busy_thread
+        return Prepared(run=run, drafts=tuple(drafts), busy_thread=busy_thread)
 
-        def insert(connection: Connection) -> None:
-            _sql.insert_run(connection, run, drafts)
+    async def start(self, prepared: Prepared) -> Run:
+        """A durable run: whatever happens to this process, it isn't lost.
 
-        await self._database.commit(insert)
-        if refused:
-            self._hooks.finished(run, 0.0)
+        Where the input policy denies the task, the run is `refused` and tells why.
+
+        Raises:
+            NotFound: the tenant has no such thread.
+            Conflict: the thread belongs to another team, or (`ThreadBusy`) takes no message now.
+        """
+        run = prepared.run
+        if run.state == "running":
+            self._beginning.add(run.id)
+        try:
+            await self._database.commit(prepared.insert)
+        except BaseException:
+            self._beginning.discard(run.id)
+            raise
+        self.stored(run)
+        if prepared.busy_thread == "interrupt" and run.thread_id is not None:
+            await self.stop_cancelled()
         return run
 
+    def stored(self, run: Run) -> None:
+        """Takes note of a new run that was stored in a transaction of the caller's."""
+        if run.state == "refused":
+            self._hooks.finished(run, 0.0)
+
     async def execute(self, run: Run | str) -> Run | None:
-        """The run after its next segment; nothing where it is not queued (any more).
+        """The run after its next segment; nothing where it isn't to be executed (any more).
 
         A run that was just started is given whole: it is this process's already and has no past.
         """
         if isinstance(run, Run):
-            return await self._execute(run, Past())
-        at = self._clock.now()
-        claimed = await self._database.commit(lambda connection: _claim(connection, run, at))
-        if claimed is None:
-            return None
-        return await self._execute(*claimed)
+            return await self._execute(run, Past(), self._suspension)
+        return await self._take(run, self._claim)
 
-    async def _execute(self, run: Run, past: Past) -> Run:
+    async def take_over(self, run: Run | str) -> Run | None:
+        """As `execute`, also where the run stands as running.
+
+        Only for who knows that nobody executes it any more. Where that is wrong the other attempt is fenced.
+        """
+        return await self._take(run if isinstance(run, str) else run.id, self._claim_lost)
+
+    async def _take(
+        self, run_id: str, claim: Callable[[Connection, str], tuple[Run, Past] | None]
+    ) -> Run | None:
+        if run_id in self._segments or run_id in self._beginning:
+            return None
+        suspension = self._suspension
+        self._beginning.add(run_id)
         try:
-            plan = await self._hooks.plan(run)
-        except ProctorError as error:
-            return await self._fail(run, error)
-        segment = Segment(
-            run,
-            plan,
-            past,
-            database=self._database,
-            clock=self._clock,
-            linger=self._linger,
-            listener=self._wake,
-            on_token=self._publish,
-        )
-        self._segments[run.id] = segment
-        try:
-            run = await segment.execute()
-        except StaleAttempt:
+            claimed = await self._database.commit(lambda connection: claim(connection, run_id))
+        except BaseException:
+            self._beginning.discard(run_id)
             raise
+        if claimed is None:
+            self._beginning.discard(run_id)
+            return None
+        return await self._execute(*claimed, suspension)
+
+    def _claim_lost(self, connection: Connection, run_id: str) -> tuple[Run, Past] | None:
+        if self._lose(run_id, connection):
+            _queue.keep_turn(connection, run_id, self._clock.now())
+        return self._claim(connection, run_id)
+
+    def _claim(self, connection: Connection, run_id: str) -> tuple[Run, Past] | None:
+        at = self._clock.now()
+        if _sql.cancel_requested(connection, run_id):
+            _stop(connection, run_id, at)
+        run = _queue.claim(connection, run_id, at=at, worker=self.worker)
+        return None if run is None else (run, Past.load(connection, run_id))
+
+    def _retries(self, team: str) -> int:
+        return self._hooks.team(team).retries
+
+    async def _execute(self, run: Run, past: Past, suspension: asyncio.Event) -> Run | None:
+        """The run as its segment leaves it; nothing where another attempt has taken it over."""
+        try:
+            ended = await self._attempt(run, past, suspension)
+        except StaleAttempt:
+            log.warning("attempt %s of %s was taken over by another worker", run.attempt, run.id)
+            return None
+        finally:
+            self._beginning.discard(run.id)
+            self._segments.pop(run.id, None)
+            self._watchers.wake(run.id)
+        stop = partial(_sql.cancel_requested, run_id=run.id)
+        if ended.state in ("waiting", "queued") and await self._database.read(stop):
+            ended = await self.cancel(run.id)
+        if ended.state in ENDED:
+            self._hooks.finished(ended, (self._clock.now() - ended.created_at).total_seconds())
+        self._hooks.segment(ended)
+        return ended
+
+    async def _attempt(self, run: Run, past: Past, suspension: asyncio.Event) -> Run:
+        try:
+            plan = await _unless(
+                suspension, self._hooks.plan(run)
+            )  # takes as long as tool servers take to start
+            if plan is None:
+                at = self._clock.now()
+                return await self._leave(run, left("queued", None, {}, at=at, handed_at=None, due_at=None))
+            segment = Segment(
+                run,
+                plan,
+                past,
+                database=self._database,
+                clock=self._clock,
+                linger=self._linger,
+                listener=self._watchers.wake,
+                on_token=self._watchers.publish,
+            )
+            self._segments[run.id] = segment
+            if suspension.is_set():
+                segment.suspend()
+            return await segment.execute()
+        except (StaleAttempt, DatabaseUnavailable):
+            raise
+        except ProctorError as error:
+            return await self._break_off(run, error)
         except Exception as error:  # noqa: BLE001 - the worker loop: what can't be written ends this run, readably
             what = str(error).partition("\n")[0][:SHOWN]
-            return await self._fail(run, RunError(f"the attempt broke: {type(error).__name__}: {what}"))
-        finally:
-            del self._segments[run.id]
-            self._wake(run.id)
-        stop = partial(_sql.cancel_requested, run_id=run.id)
-        if run.state == "waiting" and await self._database.read(stop):
-            run = await self.cancel(run.id)
-        if run.state in ENDED:
-            self._hooks.finished(run, (self._clock.now() - run.created_at).total_seconds())
-        return run
+            broke = RunError(f"the attempt broke: {type(error).__name__}: {what}")
+            return await self._break_off(run, broke)
 
-    async def _fail(self, run: Run, error: ProctorError) -> Run:
-        at = self._clock.now()
-        draft = EventDraft(
-            type="run.failed", agent="", data={"code": error.code, "message": str(error)}, at=at
-        )
-        failed = replace(run, state="failed", error_code=error.code, error=str(error), finished_at=at)
+    async def _break_off(self, run: Run, error: ProctorError) -> Run:
+        """The run after an attempt that came to nothing of its own."""
+        team = self._hooks.team(run.team)
+        end = after_failure(run, error, team, at=self._clock.now(), progressed=False)
+        return await self._leave(run, end)
 
-        def end(connection: Connection) -> None:
-            values: dict[str, Any] = {
-                "state": "failed",
-                "error_code": error.code,
-                "error": str(error),
-                "finished_at": at,
-            }
-            _sql.append(connection, run.id, run.attempt, [draft], **values)
+    async def _leave(self, run: Run, end: Left) -> Run:
+        """The run after an attempt whose segment has not begun, or could not write its own end."""
+        drafts = [] if end.event is None else [end.event]
 
-        await self._database.commit(end)
-        self._hooks.finished(failed, (at - run.created_at).total_seconds())
-        self._wake(run.id)
-        return failed
+        def write(connection: Connection) -> None:
+            _sql.append(connection, run.id, run.attempt, drafts, **end.values)
 
-    async def recover(self, teams: Collection[str] | None = None) -> tuple[str, ...]:
-        """Ids of queued runs, oldest first, after those that a dead process left running were queued again.
+        await self._database.commit(write)
+        return end.apply(run)
 
-        With `teams` given, only of these; other applications take up their own.
+    async def recover(self) -> None:
+        """Queues again what a dead process left running, or was about to take up.
 
-        Only for a process that has the right to execute runs.
+        Only for a process that alone has the right to execute runs: whatever runs, and not here, is lost.
         """
 
-        def take_up(connection: Connection) -> tuple[str, ...]:
-            for run_id in _sql.runs_in(connection, "running", teams):
-                if run_id not in self._segments:
-                    _sql.move(connection, run_id, allowed=("running",), to="queued")
-            return _sql.runs_in(connection, "queued", teams)
+        def look(connection: Connection) -> tuple[str, ...]:
+            return _queue.unowned(connection, self.share, {*self._segments, *self._beginning})
 
-        return await self._database.commit(take_up)
+        for run_id in await self._database.read(look):
+            if run_id not in self._segments and run_id not in self._beginning:
+                await self._database.commit(partial(self._lose, run_id))
+        await self._database.commit(lambda connection: _queue.take_back(connection, self.share))
 
-    async def queued(self, teams: Collection[str] | None = None) -> tuple[str, ...]:
-        """Ids of queued runs, oldest first; runs that are asked to stop are stopped on the way."""
+    def _lose(self, run_id: str, connection: Connection) -> bool:
+        return _queue.lose(connection, run_id, self._retries, at=self._clock.now())
 
-        def look(connection: Connection) -> tuple[tuple[str, ...], tuple[str, ...]]:
-            return _sql.runs_in(connection, "queued", teams), _sql.cancelling(connection)
+    async def due(self, most: int) -> tuple[str, ...]:
+        """Runs whose turn it is, the most urgent first; each is handed out once, whoever asks."""
+        at = self._clock.now()
+        if most < 1 or not await self._database.read(
+            lambda connection: _queue.anything_queued(connection, self.share, at)
+        ):
+            return ()
+        return await self._database.commit(
+            lambda connection: _queue.hand_out(connection, self.share, self._limits, at=at, most=most)
+        )
 
-        due, cancelling = await self._database.read(look)
-        for run_id in cancelling:
+    async def orphans(self) -> tuple[str, ...]:
+        """Runs that other processes have been executing for longer than a minute."""
+        before = self._clock.now() - ORPHANED
+        found = await self._database.read(
+            lambda connection: _queue.running_since(connection, self.share, before)
+        )
+        return tuple(run_id for run_id in found if run_id not in self._segments)
+
+    async def stop_cancelled(self) -> None:
+        """Cancels the runs of this process that are asked to stop."""
+        ids = tuple(self._segments)
+        if not ids:
+            return
+        for run_id in await self._database.read(lambda connection: _sql.cancelling(connection, ids)):
             if run_id in self._segments:
                 self._segments[run_id].cancel()
-        return due
+
+    @property
+    def executing(self) -> int:
+        """Runs that this process executes at this moment."""
+        return len(self._segments)
 
     async def resume(self, run_id: str) -> Run:
         """A failed run, queued again: it goes on where it stood.
@@ -220,7 +403,15 @@ class Runs:
             run = _sql.get_run(connection, run_id)
             if run.state in ("queued", "running"):
                 return run
-            values = {"error": None, "error_code": None, "finished_at": None, "cancel_requested": False}
+            values = {
+                "error": None,
+                "error_code": None,
+                "finished_at": None,
+                "cancel_requested": False,
+                "due_at": None,
+                "handed_at": None,
+                "failures": 0,
+            }
             if not _sql.move(connection, run_id, allowed=("failed",), to="queued", **values):
                 hint = "`proctor approvals list` shows what it waits for." if run.state == "waiting" else ""
                 raise Conflict(f"run {run_id} is {run.state}: there is nothing to resume", hint=hint)
@@ -253,30 +444,18 @@ class Runs:
         """Lets every segment of this process end at its next call boundary; the runs are queued again."""
         for segment in self._segments.values():
             segment.suspend()
+        self._suspension.set()  # for what is only beginning
+        self._suspension = asyncio.Event()
 
-    async def decide(self, approval_id: str, decision: Decision) -> approvals.Approval:
-        """The decided approval; its run is queued again.
+    async def decide(
+        self, approval_id: str, decision: Decision, *, also: Callable[[Connection], None] | None = None
+    ) -> approvals.Approval:
+        """The approval after a person's answer, as `desk.decide` gives it."""
+        return await self.desk.decide(approval_id, decision, also=also)
 
-        Raises:
-            NotFound: there is no such approval.
-            Conflict: it is decided already.
-        """
-        at = self._clock.now()
-
-        def apply(connection: Connection) -> approvals.Approval:
-            approval = approvals.decide(connection, id=approval_id, decision=decision, at=at)
-            data = {
-                "id": approval.id,
-                "decision": decision.kind,
-                "by": decision.by,
-                "comment": decision.comment,
-            }
-            draft = EventDraft(type="approval.decided", agent=approval.agent, data=data, at=at)
-            _sql.append(connection, approval.run_id, None, [draft])
-            _sql.move(connection, approval.run_id, allowed=("waiting",), to="queued")
-            return approval
-
-        return await self._database.commit(apply)
+    async def expire_approvals(self) -> tuple[str, ...]:
+        """Ids of runs that are queued again because nobody decided in time, as `desk.expire` gives them."""
+        return await self.desk.expire()
 
     async def get(self, run_id: str) -> Run:
         """One run.
@@ -309,14 +488,12 @@ class Runs:
 
         Ends with the run, or with `until_wait` also where it waits for a person.
         """
-        queue: asyncio.Queue[Token | None] = asyncio.Queue()
-        self._watchers.setdefault(run_id, []).append(queue)
         stops = ENDED | {"waiting"} if until_wait else ENDED
-        try:
+        with self._watchers.of(run_id) as watch:
             while True:
                 run = await self.get(run_id)
                 log = await self.events(run_id, after=after)
-                earlier, woken = _take(queue)
+                earlier, woken = watch.take()
                 for token in earlier:
                     yield token
                 for event in log:
@@ -325,39 +502,25 @@ class Runs:
                 if run.state in stops and run_id not in self._segments:
                     return
                 if not woken:
-                    async for token in _drain(queue):
+                    async for token in watch.tokens(POLL):
                         yield token
-        finally:
-            self._watchers[run_id].remove(queue)
-            if not self._watchers[run_id]:
-                del self._watchers[run_id]
 
-    def _wake(self, run_id: str) -> None:
-        for queue in self._watchers.get(run_id, ()):
-            queue.put_nowait(None)
-
-    def _publish(self, token: Token) -> None:
-        for queue in self._watchers.get(token.run_id, ()):
-            queue.put_nowait(token)
+    async def noticed(self, run_id: str, *, within: float) -> None:
+        """Returns when this process sees something happen to the run, or after so many seconds."""
+        with self._watchers.of(run_id) as watch:
+            await watch.news(within)
 
 
-def _take(queue: "asyncio.Queue[Token | None]") -> tuple[list[Token], bool]:
-    """The tokens that came before the events just read, and whether something else has happened since."""
-    taken = [queue.get_nowait() for _ in range(queue.qsize())]
-    return [item for item in taken if item is not None], None in taken
-
-
-async def _drain(queue: "asyncio.Queue[Token | None]") -> AsyncIterator[Token]:
-    """Tokens until something else happened, or until it is time to look again."""
-    while True:
-        try:
-            async with asyncio.timeout(POLL):
-                item = await queue.get()
-        except TimeoutError:
-            return
-        if item is None:
-            return
-        yield item
+async def _unless(event: asyncio.Event, work: Awaitable[T]) -> T | None:
+    """What the work comes to; nothing where the event is set before."""
+    waits = asyncio.ensure_future(work), asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        return await waits[0] if waits[0].done() else None
+    finally:
+        for task in waits:
+            task.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
 
 
 def _stop(connection: Connection, run_id: str, at: datetime) -> bool:
@@ -369,10 +532,3 @@ def _stop(connection: Connection, run_id: str, at: datetime) -> bool:
     approvals.cancel_pending(connection, run_id)
     _sql.append(connection, run_id, None, [EventDraft(type="run.cancelled", agent="", data={}, at=at)])
     return True
-
-
-def _claim(connection: Connection, run_id: str, at: datetime) -> tuple[Run, Past] | None:
-    if _sql.cancel_requested(connection, run_id):
-        _stop(connection, run_id, at)
-    run = _sql.claim(connection, run_id)
-    return None if run is None else (run, Past.load(connection, run_id))

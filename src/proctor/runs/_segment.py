@@ -5,28 +5,30 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection
 
 from proctor import approvals
-from proctor.agents import ModelFeatures, TeamContext, TeamFactory, TeamRun
+from proctor.agents import Knowledge, Losses, ModelFeatures, TeamContext, TeamFactory, TeamRun
 from proctor.core import (
     Clock,
     DeadlineExceeded,
-    EventType,
     JsonObject,
     ProctorError,
     RunError,
     TeamError,
+    TeamSettings,
     Token,
     ToolSpec,
+    canonical_json,
 )
-from proctor.runs import _sql
+from proctor.runs import _sql, _threads_sql
 from proctor.runs._chain import settle_end
+from proctor.runs._failure import Left, after_failure, left
 from proctor.runs._journal import Journal, Listener
 from proctor.runs._session import Chains, RunSession, said_mark
-from proctor.runs._values import RecordedCall, Run, RunState
+from proctor.runs._values import RecordedCall, Run
 from proctor.store import Database
 
 
@@ -40,9 +42,11 @@ class TeamPlan:
     """What the team declared, by the name it declared."""
     models: Mapping[str, ModelFeatures]
     chains: Chains
-    deadline: timedelta
-    max_tool_iterations: int
-    max_calls: int
+    settings: TeamSettings
+    on_agent_failure: Callable[[str, str], None]
+    """Told of each agent that failed, with the error's code."""
+    redact: Callable[[str], str]
+    """A text without what those who decide on approvals needn't see."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +56,10 @@ class Past:
     recorded: tuple[RecordedCall, ...] = ()
     asked: tuple[approvals.Approval, ...] = ()
     said: tuple[str, ...] = ()
+    memory: JsonObject | None = None
+    """What earlier runs of the thread knew."""
+    loss_told: bool = False
+    """Whether the log tells already what of it could not be given to the team."""
 
     @classmethod
     def load(cls, connection: Connection, run_id: str) -> "Past":
@@ -64,6 +72,8 @@ class Past:
             recorded=_sql.recorded_calls(connection, run_id),
             asked=approvals.of_run(connection, run_id),
             said=said,
+            memory=_threads_sql.begin(connection, run_id),
+            loss_told=any(event.type == "thread.state_lost" for event in events),
         )
 
 
@@ -87,6 +97,8 @@ class Segment:
         self._database = database
         self._clock = clock
         self._cancelled = False
+        self._past = past
+        self._knowledge: Knowledge | None = None
         self._journal = Journal(
             database,
             run_id=run.id,
@@ -105,9 +117,13 @@ class Segment:
             chains=plan.chains,
             decided={approval.call_key: approval for approval in past.asked},
             said=Counter(past.said),
-            max_calls=plan.max_calls - len(past.recorded),
+            settings=plan.settings,
+            redact=plan.redact,
+            calls_made=len(past.recorded),
+            cost_so_far=run.cost,
             clock=clock,
             on_token=on_token,
+            on_agent_failure=plan.on_agent_failure,
         )
 
     def cancel(self) -> None:
@@ -128,44 +144,45 @@ class Segment:
         if self._run.attempt > 1:
             self._journal.event("run.resumed", "", {"attempt": self._run.attempt})
         try:
-            state, data, values = await self._outcome()
-            return await self._end(state, data, values)
+            return await self._end(await self._outcome())
         finally:
             await self._journal.close()
 
-    async def _outcome(self) -> tuple[RunState, JsonObject, Mapping[str, str | None]]:
+    async def _outcome(self) -> Left:
+        at = self._clock.now()
         try:
             text = await self._drive()
         except ProctorError as error:
             if self._journal.failure is not None:
                 raise self._journal.failure from error
-            failed = {"error_code": error.code, "error": str(error)}
-            return "failed", {"code": error.code, "message": str(error)}, failed
+            at, progressed = self._clock.now(), self._journal.progressed
+            return after_failure(self._run, error, self._plan.settings, at=at, progressed=progressed)
         if self._journal.failure is not None:
             raise self._journal.failure
+        at = self._clock.now()
         if self._cancelled:
-            return "cancelled", {}, {}
+            return left("cancelled", "run.cancelled", {}, at=at, finished_at=at)
         if text is not None:
-            return "completed", {"characters": len(text)}, {"result": text}
+            data = {"characters": len(text)}
+            return left("completed", "run.completed", data, at=at, finished_at=at, result=text)
         if self._session.asked:
-            return "waiting", {}, {}
-        return "queued", {}, {}
+            return left("waiting", "run.waiting", {}, at=at)
+        return left("queued", None, {}, at=at, handed_at=None, due_at=None)
 
     async def _drive(self) -> str | None:
         """The team's last message; nothing where the attempt was halted before."""
         context = TeamContext(
             self._session, task=self._run.task, models=self._plan.models, tools=self._plan.tools
         )
-        limit = self._plan.max_tool_iterations
         try:
-            async with asyncio.timeout(self._plan.deadline.total_seconds()):
+            async with asyncio.timeout(self._plan.settings.deadline.total_seconds()):
                 team = await TeamRun.build(
-                    self._plan.factory, context, self._session, max_tool_iterations=limit
+                    self._plan.factory, context, self._session, settings=self._plan.settings
                 )
                 text = await self._until_halted(team)
         except TimeoutError:
             raise DeadlineExceeded(
-                f"the run took longer than {self._plan.deadline.total_seconds():g} s",
+                f"the run took longer than {self._plan.settings.deadline.total_seconds():g} s",
                 hint=f"Raise teams.{self._plan.name}.deadline and resume the run with `proctor runs resume`.",
             ) from None
         except ProctorError:
@@ -177,8 +194,15 @@ class Segment:
         return text
 
     async def _whole(self, team: TeamRun) -> str:
+        if self._past.memory is not None:
+            lost = await team.remember(self._past.memory)
+            if not self._past.loss_told:
+                self._tell_loss("begin", lost)
         text = await team.drive(self._run.task)
         await settle_end(self._session)
+        if self._run.thread_id is not None:
+            self._knowledge = await team.knowledge(task=self._run.task, answer=text)
+            self._tell_loss("end", self._knowledge.lost)
         return text
 
     async def _until_halted(self, team: TeamRun) -> str | None:
@@ -197,37 +221,33 @@ class Segment:
             await team.kill()
             await asyncio.gather(work, return_exceptions=True)
 
-    async def _end(self, state: RunState, data: JsonObject, values: Mapping[str, str | None]) -> Run:
-        types: dict[RunState, EventType] = {
-            "completed": "run.completed",
-            "failed": "run.failed",
-            "waiting": "run.waiting",
-            "cancelled": "run.cancelled",
-        }
-        if state in types:
-            self._journal.event(types[state], "", data)
+    async def _end(self, end: Left) -> Run:
         run_id, asked = self._run.id, tuple(self._session.asked)
-        finished_at = self._clock.now() if state in ("completed", "failed", "cancelled") else None
-        left: list[RunState] = []
+        if end.state == "waiting":
+            await self._journal.flush()  # a question may be answered, by a standing approval, as it is stored
+        if end.event is not None:
+            self._journal.event(end.event.type, "", end.event.data)
+        values: list[Mapping[str, Any]] = []
+        if end.state == "completed" and self._knowledge is not None:
+            state, at = canonical_json(self._knowledge.state), self._clock.now()
+            self._journal.also(lambda connection: _threads_sql.keep(connection, run_id, state, at))
 
         def close(connection: Connection) -> Mapping[str, Any]:
             # A decision may have come while siblings of the asking call were still in progress.
-            to = "queued" if state == "waiting" and approvals.any_decided(connection, asked) else state
-            left[:] = [to]
-            return {"state": to, "finished_at": finished_at, **values}
+            again = end.state == "waiting" and approvals.any_decided(connection, asked)
+            values[:] = [{**end.values, "state": "queued", "handed_at": None} if again else end.values]
+            return values[0]
 
-        if state == "cancelled":  # behind what this attempt still asks
+        if end.state in ("cancelled", "completed"):  # behind what this attempt still asks
             self._journal.also(lambda connection: approvals.cancel_pending(connection, run_id))
         await self._journal.end(close)
-        return replace(
-            self._run,
-            state=left[0],
-            result=values.get("result"),
-            error_code=values.get("error_code"),
-            error=values.get("error"),
-            cost=self._run.cost + self._journal.spent,
-            finished_at=finished_at,
-        )
+        cost = self._run.cost + self._journal.spent
+        return replace(end, values=values[0]).apply(replace(self._run, cost=cost))
+
+    def _tell_loss(self, when: Literal["begin", "end"], lost: Losses) -> None:
+        """Logs which parts of the team go on without what they, or the thread's next run, should know."""
+        if lost:
+            self._journal.event("thread.state_lost", "", {"when": when, "parts": dict(lost)})
 
     def _lost(self) -> None:
         self._session.fail(RunError("the run's records can't be written"))

@@ -2,41 +2,53 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, Never, TypeVar, assert_never
+from dataclasses import dataclass, replace
+from typing import Any, Never, TypeVar
+from weakref import WeakSet
 
 from proctor import approvals
+from proctor.agents import Failure
 from proctor.core import (
     CallKind,
     Clock,
-    Conflict,
-    Decision,
-    EventType,
     JsonObject,
     JsonValue,
+    LoopDetected,
     ModelCall,
     ModelHandler,
     ModelResult,
     ProctorError,
     Question,
     RunError,
+    TeamSettings,
     Token,
     ToolCall,
     ToolHandler,
     ToolResult,
     ToolSpec,
     canonical_json,
-    digest,
     digest_of,
+    end_tasks,
     new_id,
+    to_micros,
 )
+from proctor.runs._asking import Asking
 from proctor.runs._journal import Journal
+from proctor.runs._loops import Rounds
+from proctor.runs._replay import SETTLED
+from proctor.runs._scope import Scope
+from proctor.runs._turns import AGENT_ERRORS, Turn, Turns, lineage
 from proctor.runs._values import CallKey
-from proctor.store import Job
 
 T = TypeVar("T")
+
+PATIENCE = 2.0
+"""Seconds that cancelled calls have to end. What swallows its cancellation holds up no run."""
+
+CUT_OFF = 1.0
+"""Seconds that the calls of an agent that failed have to end."""
 
 SHOWN = 16_000
 """Characters of a message that the log keeps; the whole text stands in the calls that used it."""
@@ -63,9 +75,13 @@ class RunSession:
         chains: Chains,
         decided: Mapping[str, approvals.Approval],
         said: Counter[str],
-        max_calls: int,
+        settings: TeamSettings,
+        redact: Callable[[str], str],
+        calls_made: int,
+        cost_so_far: int,
         clock: Clock,
         on_token: Callable[[Token], None],
+        on_agent_failure: Callable[[str, str], None],
     ) -> None:
         self.run_id = run_id
         self.team = team
@@ -75,7 +91,10 @@ class RunSession:
         self._chains = chains
         self._decided = dict(decided)
         self._said = said
-        self._calls_left = max_calls
+        self._settings = settings
+        self._redact = redact
+        self._calls_left = settings.max_calls - calls_made
+        self._cost_so_far = cost_so_far
         self._on_token = on_token
         self.halting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Set when no new call may start: a person is asked, or the attempt is over."""
@@ -88,9 +107,14 @@ class RunSession:
         self._live: set[asyncio.Task[Any]] = set()
         self._quiet = asyncio.Event()
         self._quiet.set()
-        self._calling: set[asyncio.Task[Any]] = set()
-        """In a call, be it live, waiting for its turn in the past, or parked."""
+        self._calling: dict[asyncio.Task[Any], str] = {}
+        """In a call, be it live, waiting for its turn in the past, or parked; with the agent that calls."""
         self._over = False
+        self._told: WeakSet[asyncio.Task[Any]] = WeakSet()
+        """Tasks that were told that the attempt is over."""
+        self._turns = Turns(self, on_agent_failure)
+        self._rounds = Rounds(settings.repetition.rounds)
+        self._messages = 0
 
     # What the team calls.
 
@@ -135,7 +159,7 @@ class RunSession:
             )
             return await self._chains.model(call)
 
-        return await self._guard(work())
+        return await self._guard(agent, work)
 
     async def tool(self, agent: str, tool: ToolSpec, arguments: JsonObject, call_id: str) -> ToolResult:
         """A tool's answer or refusal, through the chain. What breaks the run halts it and is not raised."""
@@ -143,30 +167,63 @@ class RunSession:
 
         async def work() -> ToolResult:
             scope = self.scope(agent, "tool", request)
+            self._rounds.call(agent.rpartition("/")[2], scope.call_key.fingerprint)
             call = ToolCall(scope=scope, tool=tool, arguments=arguments, call_id=call_id)
             return await self._chains.tool(call)
 
-        return await self._guard(work())
+        return await self._guard(agent, work)
 
     async def human(self, agent: str, question: Question) -> str:
         """What a person answers. What breaks the run halts it and is not raised."""
-        return await self._guard(self._human(agent, question))
+        return await self._guard(agent, lambda: self._human(agent, question))
 
     async def _human(self, agent: str, question: Question) -> str:
         scope = self.scope(agent, "human", {"kind": question.kind, "action": question.action})
         recorded = await scope.recorded()
+        self._rounds.forget()
         if recorded is not None:
             return str(recorded["text"])
         async with self.live():
-            decision = await scope.decision(question)
-            text = {"approve": "APPROVE", "reject": "REJECT", "respond": ""}[decision.kind]
-            text = f"{text} {decision.comment}".strip()
+            terms = approvals.human_terms(question.role, self._settings)
+            decision = await scope.decision(replace(question, terms=terms))
+            words = {"approve": "APPROVE", "reject": "REJECT"}
+            text = f"{words.get(decision.kind, '')} {decision.comment}".strip()
             scope.event("human.answered", {"decision": decision.kind, "by": decision.by})
             scope.finish({"text": text, "by": decision.by}, cost=0)
         return text
 
+    async def begin_turn(self, agent: str, *, spares: Callable[[], bool]) -> Turn | Failure:
+        """The agent's next turn, or how it failed where that is recorded.
+
+        `spares` tells whether the run can do without it. Never returns where the run already does.
+        """
+        return await self._turns.begin(agent, spares)
+
+    def end_turn(self, turn: Turn) -> None:
+        """Takes note that an agent has answered."""
+        self._turns.end(turn)
+
+    async def give_up(self, turn: Turn, error: ProctorError, *, by: str) -> Failure:
+        """What is left of a turn that failed, once that is recorded. Never returns if the run can't go on."""
+        return await self._turns.give_up(turn, error, by=by)
+
     def message(self, agent: str, kind: str, text: str) -> None:
-        """Logs a message, unless an earlier attempt did."""
+        """Logs a message, unless an earlier attempt did, and looks whether the run goes round in circles."""
+        self._log(agent, kind, text)
+        self._messages += 1
+        if self._messages > self._settings.max_turns:
+            hint = f"Raise teams.{self.team}.max_turns, then resume the run."
+            self.fail(RunError("the run has taken as many turns as it may", hint=hint))
+        length = self._rounds.say(agent, text)
+        if length:
+            rounds = self._settings.repetition.rounds
+            data: JsonObject = {"kind": "messages", "length": length, "rounds": rounds}
+            self.journal.event("loop.detected", agent, data)
+            hint = f"Look why; or raise teams.{self.team}.repetition.rounds and resume the run."
+            what = f"the same {length} messages came {rounds} times, last from {agent}"
+            self.fail(LoopDetected(what, hint=hint))
+
+    def _log(self, agent: str, kind: str, text: str) -> None:
         mark = said_mark(agent, text)
         if self._said[mark] > 0:
             self._said[mark] -= 1
@@ -178,23 +235,29 @@ class RunSession:
         """Logs that an agent used up its tool iterations."""
         self.journal.event("tool.limit_reached", agent, {"iterations": iterations})
 
-    async def _guard(self, call: Awaitable[T]) -> T:
+    async def _guard(self, agent: str, call: Callable[[], Awaitable[T]]) -> T:
         """A call's value. An error never reaches the agent: AutoGen would hang, or go on with its text."""
         task = asyncio.current_task()
         assert task is not None
-        self._calling.add(task)
+        self._calling[task] = agent
         try:
-            return await self._unless_broken(task, call)
+            if self._turns.is_closed(agent):
+                await self.park()
+            return await self._unless_broken(task, agent, call)
         finally:
-            self._calling.discard(task)
+            self._calling.pop(task, None)
 
-    async def _unless_broken(self, task: asyncio.Task[Any], call: Awaitable[T]) -> T:  # noqa: RET503 - park never returns
+    async def _unless_broken(  # noqa: RET503 - park never returns
+        self, task: asyncio.Task[Any], agent: str, call: Callable[[], Awaitable[T]]
+    ) -> T:
         try:
-            return await call
+            return await call()
         except asyncio.CancelledError:
             if self.halted or task.cancelling():
                 raise
             self.fail(RunError("a call ended as if it had been cancelled, which nobody did"))
+        except AGENT_ERRORS as error:
+            self._turns.blame(agent, error)
         except ProctorError as error:
             self.fail(error)
         except Exception as error:  # noqa: BLE001 - the worker loop: a defect ends this run and no other
@@ -229,13 +292,23 @@ class RunSession:
         await self._quiet.wait()
 
     async def end(self) -> None:
-        """Cancels every call in progress and every one that waits for ever, and waits for their end."""
+        """Cancels every call in progress and every one that waits for ever; waits a moment for their end."""
         self._over = True
         self.halt()
-        while tasks := self._calling - {asyncio.current_task()}:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + PATIENCE
+        while tasks := self._calling.keys() - {asyncio.current_task()}:
+            if await end_tasks(tasks, within=max(0.0, until - loop.time())):
+                return
+
+    async def cut_off(self, agent: str) -> None:
+        """Cancels the calls of an agent and of those within it. One that doesn't end is not waited for."""
+        mine = asyncio.current_task()
+        calling = self._calling.items()
+        tasks = {task for task, caller in calling if task is not mine and agent in lineage(caller)}
+        self._live -= await end_tasks(tasks, within=CUT_OFF)
+        if not self._live:
+            self._quiet.set()
 
     # What calls need of their run.
 
@@ -244,14 +317,12 @@ class RunSession:
         """A call that is really made: none starts once the attempt is halted."""
         if self.halted:
             await self.park()
-        self._calls_left -= 1
-        if self._calls_left < 0:
-            raise RunError(
-                "the run has made as many calls as it may",
-                hint=f"Raise teams.{self.team}.max_calls, then resume the run.",
-            )
+        self._check_limits()
         task = asyncio.current_task()
         assert task is not None
+        if task in self._live:  # a call within a call
+            yield
+            return
         self._live.add(task)
         self._quiet.clear()
         try:
@@ -261,6 +332,20 @@ class RunSession:
             if not self._live:
                 self._quiet.set()
 
+    def _check_limits(self) -> None:
+        self._calls_left -= 1
+        if self._calls_left < 0:
+            raise RunError(
+                "the run has made as many calls as it may",
+                hint=f"Raise teams.{self.team}.max_calls, then resume the run.",
+            )
+        limit = self._settings.max_cost_usd
+        if limit is not None and self._cost_so_far + self.journal.spent >= to_micros(limit):
+            raise RunError(
+                f"the run has cost as much as it may: {limit} $",
+                hint=f"Raise teams.{self.team}.max_cost_usd, then resume the run.",
+            )
+
     async def park(self) -> Never:
         """Waits until the attempt is ended."""
         task = asyncio.current_task()
@@ -268,7 +353,8 @@ class RunSession:
         self._live.discard(task)
         if not self._live:
             self._quiet.set()
-        if self._over:
+        if self._over and task not in self._told:
+            self._told.add(task)  # once: an agent that tries again for ever would block the loop
             raise asyncio.CancelledError
         await asyncio.get_running_loop().create_future()
         raise AssertionError("a parked call is only ever cancelled")
@@ -285,129 +371,38 @@ class RunSession:
             self.asked.append(known.id)
         else:
             self.asked.append(approval_id)
-            self.journal.also(
-                lambda connection: approvals.request(
-                    connection,
-                    id=approval_id,
-                    run_id=self.run_id,
-                    call_key=call_key,
-                    team=self.team,
-                    agent=agent,
-                    question=question,
-                    at=at,
-                )
+            asking = Asking(
+                id=approval_id,
+                run_id=self.run_id,
+                call_key=call_key,
+                team=self.team,
+                tenant=self.tenant,
+                agent=agent,
+                question=question,
+                at=at,
+                redact=self._redact,
             )
+            self.journal.also(asking.insert)
             self.journal.event(
                 "approval.requested",
                 agent,
                 {"id": approval_id, "kind": question.kind, "action": question.action},
             )
+        for _ in range(SETTLED):  # what began in parallel may be on its way to ask too: all is asked at once
+            await asyncio.sleep(0)
         self.halt()
         await self.park()
 
-    def scope(self, agent: str, kind: CallKind, request: JsonObject) -> "Scope":
+    def scope(self, agent: str, kind: CallKind, request: JsonObject) -> Scope:
         """The scope of the agent's next call with this request."""
         text = canonical_json(request)
-        return Scope(self, self.journal.key(agent, kind, digest_of(text)), text)
+        scope = Scope(self, self.journal.key(agent, kind, digest_of(text)), text)
+        self._turns.call(scope)
+        return scope
 
-
-class Scope:
-    """What one call may ask of its run (`proctor.core.CallScope`)."""
-
-    def __init__(self, session: RunSession, key: CallKey, request: str) -> None:
-        self.session = session
-        self._request = request
-        self.call_key = key
-        self.run_id = session.run_id
-        self.team = session.team
-        self.tenant = session.tenant
-        self.agent = key.agent
-        self.key = digest([session.run_id, key.agent, key.kind, key.fingerprint, key.occurrence])
-        self._approvals: list[str] = []
-        self.begun = False
-        """Whether the call came as far as acting on the world."""
-        self._at = session.clock.now()
-
-    def event(self, type: EventType, data: JsonObject) -> None:
-        """Adds to the run's log."""
-        self.session.journal.event(type, self.agent, data)
-
-    async def recorded(self) -> JsonObject | None:
-        """The recorded outcome, when its turn has come."""
-        journal = self.session.journal
-        if journal.replay.over:
-            return None
-        recorded = await journal.replay.answer(self.call_key)
-        return None if recorded is None else recorded.outcome
-
-    async def begin(self) -> None:
-        """Makes the start of a call durable before it acts."""
-        journal = self.session.journal
-        if self.call_key not in journal.in_doubt:
-            journal.started(self.call_key, self._request, self._at)
-        self.use_approvals()
-        self.begun = True
-        await journal.check()
-
-    async def decision(self, question: Question) -> Decision:
-        """A person's decision on this call, or the suspension of the run."""
-        key = self._question_key(question)
-        approval = self.session.decided(key)
-        if approval is None or approval.decision is None:
-            await self.session.ask(key, self.agent, question)
-        if approval.digest != digest(question.action):
-            raise Conflict(f"approval {approval.id} was given for another action")
-        if approval.state == "decided" and approval.id not in self.session.used:
-            self.session.used.add(approval.id)
-            self._approvals.append(approval.id)
-        return approval.decision
-
-    def finish(
-        self,
-        outcome: JsonObject,
-        *,
-        cost: int,
-        duration_ms: float = 0.0,
-        with_it: Sequence[Job[None]] = (),
-    ) -> None:
-        """Records the outcome."""
-        self.use_approvals()
-        self.session.journal.finished(
-            self.call_key,
-            request=self._request,
-            outcome=outcome,
-            cost=cost,
-            at=self._at,
-            duration_ms=duration_ms,
-            with_it=with_it,
-        )
-
-    def _question_key(self, question: Question) -> str:
-        match question.kind:
-            case "action" | "reply":
-                return self.key
-            case "uncertain":
-                return self._uncertain_key()
-            case "diverged":
-                return digest([self.run_id, question.kind, digest(question.action)])
-            case _:
-                assert_never(question.kind)
-
-    def _uncertain_key(self) -> str:
-        """Of the question about the last start: an answer that let the call start again is used up by it."""
-        starts = 1
-        while True:
-            key = digest([self.key, "uncertain", starts])
-            asked = self.session.decided(key)
-            if asked is None or asked.state != "consumed":
-                return key
-            starts += 1
-
-    def use_approvals(self) -> None:
-        """Uses up the decisions that this call had, with the next commit."""
-        for approval_id in self._approvals:
-            self.session.journal.consume(approval_id)
-        self._approvals.clear()
+    def scope_of(self, key: CallKey, request: JsonObject) -> Scope:
+        """The scope of a call that was made before."""
+        return Scope(self, key, canonical_json(request))
 
 
 def said_mark(agent: str, text: str) -> str:

@@ -71,6 +71,15 @@ def insert_run(connection: Connection, run: Run, drafts: Sequence[EventDraft]) -
             "cancel_requested": False,
             "created_at": run.created_at,
             "finished_at": run.finished_at,
+            "requester": run.requester,
+            "priority": run.priority,
+            "due_at": run.due_at,
+            "taken_at": run.created_at if run.attempt else None,
+            "worker": run.worker,
+            "failures": 0,
+            "simple": run.simple,
+            "thread_id": run.thread_id,
+            "schedule_id": run.schedule_id,
         },
     )
     connection.execute(_insert_events, _event_rows(run.id, 0, drafts))
@@ -107,18 +116,9 @@ def page_runs(
     return tuple(_run(row) for row in connection.execute(query))
 
 
-def runs_in(connection: Connection, state: RunState, teams: Collection[str] | None = None) -> tuple[str, ...]:
-    """The ids of all runs in a state, oldest first; with `teams` given, only of these."""
-    query = select(runs.c.id).where(runs.c.state == state).order_by(runs.c.id)
-    if teams is not None:
-        query = query.where(runs.c.team.in_(teams))
-    return tuple(connection.scalars(query))
-
-
-def cancelling(connection: Connection) -> tuple[str, ...]:
-    """Runs that execute and are asked to stop."""
-    query = select(runs.c.id).where(runs.c.state == "running", runs.c.cancel_requested)
-    return tuple(connection.scalars(query))
+def cancelling(connection: Connection, ids: Collection[str]) -> tuple[str, ...]:
+    """Those of the runs that are asked to stop."""
+    return tuple(connection.scalars(select(runs.c.id).where(runs.c.id.in_(ids), runs.c.cancel_requested)))
 
 
 def move(
@@ -129,16 +129,6 @@ def move(
         update(runs).where(runs.c.id == run_id, runs.c.state.in_(allowed)).values(state=to, **values)
     )
     return changed.rowcount == 1
-
-
-def claim(connection: Connection, run_id: str) -> Run | None:
-    """The run as a new attempt at it, or nothing where it isn't queued any more."""
-    changed = connection.execute(
-        update(runs)
-        .where(runs.c.id == run_id, runs.c.state == "queued")
-        .values(state="running", attempt=runs.c.attempt + 1)
-    )
-    return get_run(connection, run_id) if changed.rowcount == 1 else None
 
 
 def cancel_requested(connection: Connection, run_id: str) -> bool:
@@ -187,13 +177,13 @@ def _advance(fenced: bool, columns: tuple[str, ...]) -> ReturningUpdate[int]:  #
 def append(
     connection: Connection,
     run_id: str,
-    attempt: int | None,
+    own: int | None,
     drafts: Sequence[EventDraft],
     *,
     spent: int = 0,
     **values: Any,
 ) -> None:
-    """Numbers and adds events to a run's log, and fences: of given attempts only the run's own may write.
+    """Numbers and adds events to a run's log, and fences: only the attempt `own` writes, where one is given.
 
     `values` are further columns of the run to set with it.
 
@@ -202,11 +192,11 @@ def append(
     """
     bound = {f"b_{column}": value for column, value in values.items()}
     count = connection.execute(
-        _advance(attempt is not None, tuple(values)),
-        {"b_run": run_id, "b_own": attempt, "b_more": len(drafts), "b_spent": spent, **bound},
+        _advance(own is not None, tuple(values)),
+        {"b_run": run_id, "b_own": own, "b_more": len(drafts), "b_spent": spent, **bound},
     ).scalar_one_or_none()
     if count is None:
-        raise StaleAttempt(f"attempt {attempt} of {run_id} was overtaken by a newer one")
+        raise StaleAttempt(f"attempt {own} of {run_id} was overtaken by a newer one")
     if drafts:
         connection.execute(_insert_events, _event_rows(run_id, count - len(drafts), drafts))
 
@@ -337,4 +327,12 @@ def _run(row: Row[Any]) -> Run:
         cost=row.cost,
         created_at=row.created_at,
         finished_at=row.finished_at,
+        requester=row.requester,
+        priority=row.priority,
+        due_at=row.due_at,
+        failures=row.failures,
+        simple=row.simple,
+        thread_id=row.thread_id,
+        schedule_id=row.schedule_id,
+        worker=row.worker,
     )

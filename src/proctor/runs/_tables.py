@@ -1,6 +1,6 @@
-"""The tables of a run: its row, its recorded calls, its events, and large values beside them."""
+"""The tables of runs and their journal, of schedules, and of the workers that execute runs."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, String, Table, Text, false
 
 from proctor.store import AnyText, UtcDateTime, metadata
 
@@ -22,7 +22,22 @@ runs = Table(
     Column("cancel_requested", Boolean, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime),
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("due_at", UtcDateTime),
+    Column("handed_at", UtcDateTime),
+    Column("taken_at", UtcDateTime),
+    Column("worker", String(100)),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("requester", String(200), nullable=False, server_default=""),
+    Column("simple", Boolean, nullable=False, server_default=false()),
+    Column("thread_id", String(40)),
+    Column("schedule_id", String(40)),
+    Column("turn", Integer),
+    Column("follows", String(40)),
     Index("runs_state", "state", "id"),
+    Index("runs_queue", "state", "priority", "id"),
+    Index("runs_thread", "thread_id", "id"),
+    Index("runs_taken", "taken_at"),
 )
 
 calls = Table(
@@ -59,4 +74,59 @@ blobs = Table(
     metadata,
     Column("digest", String(32), primary_key=True),
     Column("body", AnyText, nullable=False),
+)
+
+threads = Table(
+    "threads",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("team", String(64), nullable=False),
+    Column("tenant", String(64), nullable=False),
+    Column("turns", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("spoken_at", UtcDateTime),
+)
+
+thread_states = Table(
+    "thread_states",
+    metadata,
+    Column("thread_id", String(40), primary_key=True),
+    Column("run_id", String(40), primary_key=True),
+    Column("turn", Integer, nullable=False),
+    Column("state", AnyText, nullable=False),
+    Column("kept_at", UtcDateTime, nullable=False),
+)
+
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("team", String(64), nullable=False),
+    Column("target", Text, nullable=False),
+    Column("tenant", String(64), nullable=False),
+    Column("task", Text, nullable=False),
+    Column("cron", String(200), nullable=False),
+    Column("zone", String(64), nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("requester", String(200), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("next_at", UtcDateTime),
+    Column("last_at", UtcDateTime),
+    Column("last_run_id", String(40)),
+    Index("schedules_next", "next_at"),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", String(100), primary_key=True),
+    Column("host", String(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("engine", String(16), nullable=False),
+    Column("teams", Text, nullable=False),
+    Column("running", Integer, nullable=False),
+    Column("stopping", Boolean, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
 )

@@ -4,12 +4,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from proctor.core import CallKind, JsonObject, Micros, ModelResult, ToolResult, Usage
+from proctor.core import CallKind, InvalidInput, JsonObject, Micros, ModelResult, ToolResult, Usage
 
 RunState = Literal["queued", "running", "waiting", "completed", "failed", "cancelled", "refused"]
 
 FINAL: frozenset[RunState] = frozenset({"completed", "cancelled", "refused"})
 """States that a run never leaves. A `failed` run can be resumed by hand."""
+
+LONGEST_TENANT = 64
+
+
+def check_tenant(name: str) -> None:
+    """Returns where a tenant may have the name.
+
+    Raises:
+        InvalidInput: it may not.
+    """
+    if len(name) > LONGEST_TENANT or not name.isprintable():
+        raise InvalidInput(f"a tenant's name has at most {LONGEST_TENANT} printable characters")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +44,71 @@ class Run:
     cost: Micros
     created_at: datetime
     finished_at: datetime | None
+    requester: str = ""
+    """Who asked for the run, where that is known."""
+    priority: int = 0
+    """The greater, the sooner: of queued runs the most urgent is taken up first."""
+    due_at: datetime | None = None
+    """When the run may be taken up at the earliest; nothing: at once."""
+    failures: int = 0
+    """Attempts in a row that came to a failure or lost their worker, and no further."""
+    simple: bool = False
+    """Whether the team's simple form executes the run, for its whole life."""
+    thread_id: str | None = None
+    """The conversation that the run belongs to."""
+    schedule_id: str | None = None
+    worker: str | None = None
+    """Who executes the run, or did so last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """Which runs a process executes."""
+
+    teams: frozenset[str] | None = None
+    """Nothing: of all teams."""
+    place: str = ""
+    """Where the application is. Runs that were started of another place are left; nothing: none is."""
+    only: str = ""
+    """One run alone, by its id, and those that stand before it in its thread."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """A team's task that is run by the clock."""
+
+    id: str
+    name: str
+    team: str
+    target: str
+    """As of the runs that it starts."""
+    tenant: str
+    task: str
+    cron: str
+    zone: str
+    """The time zone that `cron` is read in, as `Europe/Berlin`."""
+    priority: int
+    requester: str
+    created_at: datetime
+    next_at: datetime | None
+    """When it is due; nothing: it is paused."""
+    last_at: datetime | None = None
+    """The due time that it was fired for last."""
+    last_run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thread:
+    """A conversation of one tenant with one team. Each message of it is a run."""
+
+    id: str
+    team: str
+    tenant: str
+    turns: int
+    """Messages so far."""
+    created_at: datetime
+    spoken_at: datetime | None
+    """When the last message came."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +179,7 @@ def tool_outcome(result: ToolResult) -> dict[str, Any]:
         "refused_by": result.refused_by,
         "structured": result.structured,
         "cost": result.cost,
+        "edited": result.edited,
     }
 
 
@@ -113,4 +191,5 @@ def read_tool_outcome(outcome: Any) -> ToolResult:
         refused_by=outcome["refused_by"],
         structured=outcome["structured"],
         cost=outcome["cost"],
+        edited=outcome.get("edited"),
     )

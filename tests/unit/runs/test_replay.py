@@ -70,3 +70,28 @@ async def test_a_new_call_in_an_unfinished_past_goes_on_once_nothing_moves() -> 
     async with asyncio.timeout(5):
         assert await ask(replay, "new", heard) is None
     await replay.close()
+
+
+async def test_calls_that_nobody_will_ask_for_again_hold_up_no_other() -> None:
+    replay = Replay([recorded("lost", 0), recorded("b", 1)])
+    heard: list[str] = []
+    async with asyncio.timeout(1):  # less than its patience
+        new = asyncio.create_task(ask(replay, "new", heard))
+        await asyncio.sleep(0)
+        replay.skip([key("lost"), key("never recorded")])
+        await ask(replay, "b", heard)
+        assert await new is None
+    assert heard == ["b", "new"]
+    assert replay.over
+
+
+async def test_a_past_of_which_all_is_skipped_is_over() -> None:
+    replay = Replay([recorded("a", 0), recorded("b", 1)])
+    heard: list[str] = []
+    async with asyncio.timeout(1):
+        new = asyncio.create_task(ask(replay, "new", heard))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        replay.skip([key("a"), key("b")])
+        assert await new is None
+    assert replay.over

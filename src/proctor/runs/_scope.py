@@ -1,0 +1,147 @@
+"""What one call may ask of its run."""
+
+from collections.abc import Awaitable, Sequence
+from typing import TYPE_CHECKING, assert_never
+
+from proctor.core import (
+    Conflict,
+    Decision,
+    EventType,
+    JsonObject,
+    Question,
+    digest,
+    monotonic_ms,
+    read_object,
+)
+from proctor.runs._values import CallKey
+from proctor.store import Job
+
+if TYPE_CHECKING:
+    from proctor.runs._session import RunSession
+
+FRESH = 1.0
+"""Seconds for which the knowledge holds that a run is this worker's own: less than any engine's lease."""
+
+
+class Scope:
+    """What one call may ask of its run (`proctor.core.CallScope`)."""
+
+    def __init__(self, session: "RunSession", key: CallKey, request: str) -> None:
+        self.session = session
+        self._request = request
+        self.call_key = key
+        self.run_id = session.run_id
+        self.team = session.team
+        self.tenant = session.tenant
+        self.agent = key.agent
+        self.key = digest([session.run_id, key.agent, key.kind, key.fingerprint, key.occurrence])
+        self._approvals: list[str] = []
+        self.begun = False
+        """Whether the call came as far as acting on the world."""
+        self.outcome: JsonObject | None = None
+        """What the call came to, once that is known."""
+        self._at = session.clock.now()
+
+    @property
+    def request(self) -> JsonObject:
+        """What was asked for."""
+        return read_object(self._request)
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the call has begun to act and its end isn't known."""
+        return self.call_key in self.session.journal.in_doubt
+
+    def event(self, type: EventType, data: JsonObject) -> None:
+        """Adds to the run's log."""
+        self.session.journal.event(type, self.agent, data)
+
+    async def recorded(self) -> JsonObject | None:
+        """The recorded outcome, when its turn has come."""
+        journal = self.session.journal
+        recorded = journal.replay.aside(self.call_key)
+        if recorded is None and journal.replay.over:
+            return None
+        recorded = recorded or await journal.replay.answer(self.call_key)
+        self.outcome = None if recorded is None else recorded.outcome
+        return self.outcome
+
+    async def begin(self) -> None:
+        """Makes the start of a call durable before it acts."""
+        journal = self.session.journal
+        if self.call_key not in journal.in_doubt:
+            journal.started(self.call_key, self._request, self._at)
+        self.use_approvals()
+        self.begun = True
+        # A worker that was frozen meanwhile may have lost the run: what it learned before is too old.
+        while await _seconds_of(journal.check()) > FRESH:
+            pass
+
+    async def decision(self, question: Question) -> Decision:
+        """A person's decision on this call, or the suspension of the run."""
+        key = self._question_key(question)
+        approval = self.session.decided(key)
+        if approval is None or approval.decision is None:
+            await self.session.ask(key, self.agent, question)
+        if digest(approval.question.action) != digest(question.action):
+            raise Conflict(f"approval {approval.id} was given for another action")
+        if approval.state == "decided" and approval.id not in self.session.used:
+            self.session.used.add(approval.id)
+            self._approvals.append(approval.id)
+        return approval.decision
+
+    def finish(
+        self,
+        outcome: JsonObject,
+        *,
+        cost: int,
+        duration_ms: float = 0.0,
+        with_it: Sequence[Job[None]] = (),
+    ) -> None:
+        """Records the outcome."""
+        self.use_approvals()
+        self.outcome = outcome
+        self.session.journal.finished(
+            self.call_key,
+            request=self._request,
+            outcome=outcome,
+            cost=cost,
+            at=self._at,
+            duration_ms=duration_ms,
+            with_it=with_it,
+        )
+
+    def _question_key(self, question: Question) -> str:
+        match question.kind:
+            case "action" | "reply":
+                return self.key
+            case "second":
+                return digest([self.key, question.kind])
+            case "uncertain":
+                return self._uncertain_key()
+            case "diverged":
+                return digest([self.run_id, question.kind, digest(question.action)])
+            case _:
+                assert_never(question.kind)
+
+    def _uncertain_key(self) -> str:
+        """Of the question about the last start: an answer that let the call start again is used up by it."""
+        starts = 1
+        while True:
+            key = digest([self.key, "uncertain", starts])
+            asked = self.session.decided(key)
+            if asked is None or asked.state != "consumed":
+                return key
+            starts += 1
+
+    def use_approvals(self) -> None:
+        """Uses up the decisions that this call had, with the next commit."""
+        for approval_id in self._approvals:
+            self.session.journal.consume(approval_id)
+        self._approvals.clear()
+
+
+async def _seconds_of(work: Awaitable[None]) -> float:
+    began = monotonic_ms()
+    await work
+    return (monotonic_ms() - began) / 1000

@@ -1,0 +1,89 @@
+"""Threads: conversations, whose runs follow each other and know of each other.
+
+A message is a run. Which of them executes, and what its agents know, stands in `_threads_sql`.
+"""
+
+from sqlalchemy import Connection
+
+from proctor.core import Clock, new_id
+from proctor.runs import _sql, _threads_sql
+from proctor.runs._values import Run, Thread, check_tenant
+from proctor.store import Database
+
+
+class Threads:
+    """The threads of one database."""
+
+    def __init__(self, database: Database, *, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def open(self, team: str, *, tenant: str) -> Thread:
+        """A new thread, which belongs to one team and one tenant.
+
+        Raises:
+            InvalidInput: the tenant's name can't be taken.
+        """
+        check_tenant(tenant)
+        thread = Thread(
+            id=new_id("thr"),
+            team=team,
+            tenant=tenant,
+            turns=0,
+            created_at=self._clock.now(),
+            spoken_at=None,
+        )
+        await self._database.commit(lambda connection: _threads_sql.insert_thread(connection, thread))
+        return thread
+
+    async def get(self, thread_id: str) -> Thread:
+        """One thread.
+
+        Raises:
+            NotFound: there is no such thread.
+        """
+        return await self._database.read(lambda connection: _threads_sql.get_thread(connection, thread_id))
+
+    async def page(
+        self, *, team: str | None = None, tenant: str | None = None, before: str = "", limit: int = 50
+    ) -> tuple[Thread, ...]:
+        """A page of threads, newest first."""
+
+        def query(connection: Connection) -> tuple[Thread, ...]:
+            return _threads_sql.page_threads(connection, team=team, tenant=tenant, before=before, limit=limit)
+
+        return await self._database.read(query)
+
+    async def runs(self, thread_id: str, *, after: int = 0, limit: int = 50) -> tuple[Run, ...]:
+        """A page of a thread's runs, in the order of its messages, from behind the n-th.
+
+        Raises:
+            NotFound: there is no such thread.
+        """
+
+        def query(connection: Connection) -> tuple[Run, ...]:
+            _threads_sql.get_thread(connection, thread_id)
+            found = _threads_sql.runs_of_thread(connection, thread_id, after=after, limit=limit)
+            return tuple(_sql.get_run(connection, run_id) for run_id in found)
+
+        return await self._database.read(query)
+
+    async def before(self, run_id: str) -> tuple[Run, ...]:
+        """The runs that go on and that a queued run of their thread waits for, the oldest first."""
+
+        def query(connection: Connection) -> tuple[Run, ...]:
+            found = _threads_sql.standing_before(connection, run_id)
+            return tuple(_sql.get_run(connection, each) for each in found)
+
+        return await self._database.read(query)
+
+    async def forget(self, thread_id: str) -> int:
+        """How many states were deleted: the thread's agents know nothing of its earlier messages any more.
+
+        Its runs stay. A failed one that is resumed asks its models anew.
+
+        Raises:
+            NotFound: there is no such thread.
+            ThreadBusy: a run of the thread goes on.
+        """
+        return await self._database.commit(lambda connection: _threads_sql.forget(connection, thread_id))

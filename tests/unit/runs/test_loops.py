@@ -1,0 +1,87 @@
+"""What is a loop, and what only looks like one."""
+
+import pytest
+
+from proctor.runs._loops import Rounds
+
+
+def lengths(*messages: tuple[str, str], rounds: int = 3) -> list[int]:
+    watch = Rounds(rounds)
+    return [watch.say(agent, text) for agent, text in messages]
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 4])
+def test_a_round_that_came_three_times_is_a_loop(length: int) -> None:
+    agents = "abcd"[:length]
+    messages = [(agent, f"I, {agent}, have nothing to add to that.") for agent in agents] * 3
+    found = lengths(*messages)
+    assert found[-1] == length
+    assert not any(found[:-1])
+
+
+def test_a_round_of_five_is_none() -> None:
+    assert not any(lengths(*[(agent, f"I am {agent}") for agent in "abcde"] * 3))
+
+
+def test_a_writer_and_a_critic_who_get_on_are_no_loop() -> None:
+    drafts = [
+        "The fox jumps over the dog.",
+        "The quick fox jumps over the lazy dog.",
+        "A quick brown fox jumps over one lazy dog.",
+        "A quick brown fox leaps across one lazy old dog at dawn.",
+    ]
+    notes = [
+        "Say how fast it is.",
+        "Which colour has it?",
+        "When was that, and how old was the dog?",
+        "Good.",
+    ]
+    said = [
+        entry
+        for pair in zip(drafts, notes, strict=True)
+        for entry in (("writer", pair[0]), ("critic", pair[1]))
+    ]
+    assert not any(lengths(*said))
+
+
+def test_nearly_the_same_words_are_the_same() -> None:
+    text = "I am sorry but I can not find the order that you have asked me about in our long list of orders"
+    variants = [text, text.upper() + "!", f"{text} today"]
+    assert lengths(*(("a", variant) for variant in variants))[-1] == 1
+
+
+def test_nearly_the_same_chinese_is_the_same() -> None:
+    text = "很抱歉,我没有找到您要查询的订单,请您再提供一次订单号码,我会继续为您查询处理结果"
+    assert lengths(("a", text), ("a", text + "。"), ("a", text.replace(",", ","))) == [0, 0, 1]
+    other = "好的,这个订单已经在昨天下午发出,预计三天之内会送到您填写的收货地址,请注意查收"
+    assert not any(lengths(("a", text), ("a", other), ("a", text)))
+
+
+def test_messages_that_count_on_are_no_loop() -> None:
+    pages = [
+        f"I have read page {page} of the long report and found nothing that matters" for page in range(9)
+    ]
+    assert not any(lengths(*(("a", page) for page in pages)))
+
+
+def test_the_same_words_from_others_are_no_loop() -> None:
+    assert not any(lengths(*((agent, "Agreed.") for agent in "abcdefgh")))
+
+
+def test_the_same_words_behind_other_calls_are_no_loop() -> None:
+    watch = Rounds(3)
+    for number in range(6):
+        watch.call("a", f"call {number}")
+        assert watch.say("a", "done") == 0
+    for _ in range(2):
+        watch.call("a", "call 5")
+        last = watch.say("a", "done")
+    assert last == 1
+
+
+def test_a_person_who_speaks_ends_the_round() -> None:
+    watch = Rounds(2)
+    assert watch.say("a", "Shall I?") == 0
+    watch.forget()
+    assert watch.say("a", "Shall I?") == 0
+    assert watch.say("a", "Shall I?") == 1
