@@ -453,3 +453,31 @@ class serving_process:  # noqa: N801 - reads as the verb it is
         if self._process.poll() is None:
             self._process.kill()
             self._process.communicate()
+
+
+def test_a_conversation_goes_on_from_command_to_command(terminal: Terminal, endpoint: Endpoint):
+    endpoint.replies[:] = [says(completion("Seven.")), says(completion("Eight."))]
+    first = terminal.json("run", "desk.py:desk", "Which order?", "--thread", "new")
+    out, err = terminal("run", "desk.py:desk", "And the next?", "--thread", first["thread"])
+    assert (first["result"], out) == ("Seven.", "Eight.\n")
+    assert f"--thread {first['thread']}" in err
+    told = str(endpoint.bodies[-1]["messages"])
+    assert all(said in told for said in ("Which order?", "Seven.", "And the next?"))
+    (thread,) = terminal.json("threads", "list", "--team", "desk")
+    assert (thread["id"], thread["messages"]) == (first["thread"], 2)
+    shown = terminal.json("threads", "show", first["thread"])
+    assert [(run["task"], run["result"]) for run in shown["runs"]] == [
+        ("Which order?", "Seven."),
+        ("And the next?", "Eight."),
+    ]
+    out, _ = terminal("threads", "show", first["thread"])
+    assert out.index("Seven.") < out.index("And the next?") < out.index("Eight.")
+
+
+def test_a_message_waits_for_those_before_it_and_has_them_executed(terminal: Terminal, endpoint: Endpoint):
+    endpoint.replies[:] = [says(completion("One.")), says(completion("Two."))]
+    first = terminal.json("run", "desk.py:desk", "Say one.", "--thread", "new", "--detach")
+    out, err = terminal("run", "desk.py:desk", "Say two.", "--thread", first["thread"])
+    assert out == "Two.\n"
+    assert first["id"] in err, "it says for which run it waits"
+    assert terminal.json("runs", "show", first["id"])["result"] == "One."

@@ -223,7 +223,7 @@ async def test_an_agent_that_breaks_its_team_ends_the_run_readably(settings: Set
     async with proctor.open(app, settings=settings, providers={"openai": ScriptedModel(["fine"])}) as running:
         async with asyncio.timeout(20):
             run = await running.run("team", "hello")
-            assert (run.state, run.error_code) == ("failed", "team")
+            assert (run.state, run.error_code) == ("failed", "agent_failed")
             if deed is not None:
                 assert str(deed) in (run.error or "")
             other = await running.run("sane", "hello")
@@ -243,7 +243,7 @@ async def test_a_single_agent_that_raises_no_exception_ends_the_run_readably(
     async with proctor.open(app, settings=settings, providers={"openai": ScriptedModel([])}) as running:
         async with asyncio.timeout(20):
             run = await running.run("team", "hello")
-    assert (run.state, run.error_code) == ("failed", "team")
+    assert (run.state, run.error_code) == ("failed", "agent_failed")
 
 
 @pytest.mark.parametrize("name", ["n" * 250, ""])

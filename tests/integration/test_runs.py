@@ -270,16 +270,17 @@ async def test_an_attempt_that_was_overtaken_acts_and_writes_no_more(
     shop: Shop, make: Callable[..., Settings]
 ) -> None:
     settings = make(teams={"desk": {"approval": "never"}})
-    async with opened(shop, settings) as (running, _):
+    opened_here: list[proctor.Proctor] = []
 
-        async def overtaken(call: ModelCall) -> Reply:
-            if call.messages[-1]["role"] == "tool":
-                await running.database.commit(
-                    lambda connection: connection.execute(update(runs).values(attempt=9))
-                )
-            return clerk(call)
+    async def overtaken(call: ModelCall) -> Reply:
+        if call.messages[-1]["role"] == "tool":
+            await opened_here[0].database.commit(
+                lambda connection: connection.execute(update(runs).values(attempt=9))
+            )
+        return clerk(call)
 
-        running._models._providers["openai"] = ScriptedModel(overtaken)
+    async with opened(shop, settings, overtaken) as (running, _):
+        opened_here.append(running)
         run = await running.start("desk", "Cancel order 7")
         await asyncio.gather(running.engine.submit(run.id), return_exceptions=True)
         assert shop.cancelled == []

@@ -1,7 +1,9 @@
 """The wiring: settings to a running Proctor, and the two chains."""
 
 from proctor.app._chains import MODEL_CHAIN, TOOL_CHAIN, Link
-from proctor.app._proctor import GRACE, Proctor, open_proctor
+from proctor.app._notices import decision_page
+from proctor.app._open import open_proctor
+from proctor.app._proctor import GRACE, Proctor, StartOptions
 from proctor.app._settings import Loaded, Settings, load_settings
 from proctor.app._teams import App, RegisteredTeam, load_app, split_target
 
@@ -15,6 +17,8 @@ __all__ = [
     "Proctor",
     "RegisteredTeam",
     "Settings",
+    "StartOptions",
+    "decision_page",
     "load_app",
     "load_settings",
     "open_proctor",

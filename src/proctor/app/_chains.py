@@ -6,6 +6,7 @@ from functools import partial
 from random import Random
 from typing import TypeVar
 
+from proctor.app._judge import judge_by
 from proctor.approvals import ApprovalGate
 from proctor.core import (
     Clock,
@@ -14,9 +15,10 @@ from proctor.core import (
     TeamSettings,
     ToolMiddleware,
 )
+from proctor.degradation import Degradation
 from proctor.ledger import DailyBudget, Prices, settle
-from proctor.models import Models, retry
-from proctor.runs import Chains, Journaling, begin_before_acting
+from proctor.models import Models, fallback, retry
+from proctor.runs import Chains, Journaling, begin_before_acting, refuse_repetition
 from proctor.telemetry import Metrics, trace_model, trace_tool
 from proctor.tools import Toolbox, allow_list, check_arguments, check_output
 
@@ -39,6 +41,8 @@ class Link:
 MODEL_CHAIN: tuple[Link, ...] = (
     Link(name="journal", does="answers recorded calls, records new ones with their cost and events"),
     Link(name="trace", does="measures the call"),
+    Link(name="fallback", does="asks the deployment's stand-ins where it fails for good"),
+    Link(name="degrade", does="lets deployments with a fallback rest while the system is degraded"),
     Link(name="reserve", does="takes the likely cost from the day's budget, or refuses"),
     Link(name="retry", does="sends again what may be sent again"),
     Link(name="settle", does="prices the answer"),
@@ -50,10 +54,12 @@ TOOL_CHAIN: tuple[Link, ...] = (
     Link(name="trace", does="measures the call"),
     Link(name="allow", does="refuses what the team didn't declare"),
     Link(name="arguments", does="refuses arguments that the tool's schema doesn't take"),
-    Link(name="approval", does="waits for a person where the tool has side effects"),
+    Link(name="degrade", does="refuses tools with side effects while the system may only read"),
+    Link(name="repetition", does="refuses a call that its agent makes again and again"),
+    Link(name="approval", does="waits for people where a rule names the tool, or it has side effects"),
     Link(name="spend", does="counts what the tool costs in the day's budget"),
-    Link(name="begin", does="notes durably that a tool with side effects is about to act"),
     Link(name="output", does="cleans and limits what the tool returns"),
+    Link(name="begin", does="notes durably that a tool with side effects is about to act"),
     Link(name="tool", does="calls the tool"),
 )
 
@@ -63,6 +69,7 @@ class Parts:
     """What the chains of one team are made of."""
 
     journaling: Journaling
+    degradation: Degradation
     metrics: Metrics
     budget: DailyBudget
     prices: Prices
@@ -81,24 +88,29 @@ def build_chains(parts: Parts) -> Chains:
     model: dict[str, ModelMiddleware] = {
         "journal": parts.journaling.model,
         "trace": trace_model(parts.metrics),
+        "fallback": fallback(parts.deployments, on_fallback=parts.metrics.model_fell_back),
+        "degrade": parts.degradation.model,
         "reserve": parts.budget.reserve,
         "retry": retry(
             parts.deployments, clock=parts.clock, rng=parts.rng, on_retry=parts.metrics.model_retried
         ),
         "settle": settle(parts.prices, clock=parts.clock),
     }
+    ask = _compose([model[link.name] for link in MODEL_CHAIN[:-1]], parts.models.complete)
     tool: dict[str, ToolMiddleware] = {
         "journal": parts.journaling.tool,
         "trace": trace_tool(parts.metrics),
         "allow": allow_list(parts.declared),
         "arguments": check_arguments(),
-        "approval": ApprovalGate(parts.team),
+        "repetition": refuse_repetition(parts.team),
+        "degrade": parts.degradation.tool,
+        "approval": ApprovalGate(parts.team, judge=judge_by(ask)),
         "spend": parts.budget.count,
         "begin": begin_before_acting,
         "output": check_output(MAX_OUTPUT),
     }
     return Chains(
-        model=_compose([model[link.name] for link in MODEL_CHAIN[:-1]], parts.models.complete),
+        model=ask,
         tool=_compose([tool[link.name] for link in TOOL_CHAIN[:-1]], parts.toolbox.call),
     )
 

@@ -2,43 +2,50 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
-from random import Random
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timedelta
+from typing import TypedDict
 
 from sqlalchemy import Connection
+from typing_extensions import Unpack
 
 from proctor import ledger, policies
-from proctor.agents import ModelFeatures
-from proctor.app._chains import Parts, build_chains
-from proctor.app._settings import Settings, load_settings
+from proctor.app._engine import make_engine
+from proctor.app._notices import NOTICE_LOOK
+from proctor.app._plans import Plans
+from proctor.app._settings import Settings, limits_of
 from proctor.app._teams import App
-from proctor.approvals import Approval, State
-from proctor.approvals import get as get_approval
-from proctor.approvals import page as page_of_approvals
+from proctor.approvals import Approval, Filter, State, roles_from
 from proctor.core import (
     Clock,
     Decision,
     Event,
-    ModelCall,
-    ModelResult,
     RunError,
-    SystemClock,
-    TeamSettings,
     Token,
-    ToolCall,
-    ToolResult,
     Verdict,
-    new_id,
-    to_micros,
 )
-from proctor.engine import EmbeddedEngine
-from proctor.models import Models, Provider
-from proctor.runs import ENDED, Hooks, Journaling, Run, Runs, TeamPlan
-from proctor.store import Database, Job
+from proctor.degradation import Degradation
+from proctor.engine import Chore
+from proctor.models import Models, stand_ins
+from proctor.notices import Notices
+from proctor.runs import (
+    BEAT,
+    ENDED,
+    Hooks,
+    Prepared,
+    Run,
+    Runs,
+    Schedules,
+    Share,
+    Thread,
+    Threads,
+    Workers,
+)
+from proctor.store import Database
 from proctor.telemetry import Metrics
-from proctor.tools import Toolbox, ToolServer
+from proctor.tools import Toolbox
 
 STOPPED = ENDED | {"waiting"}
 
@@ -48,8 +55,44 @@ POLL = 0.2
 GRACE = timedelta(seconds=2)
 """What calls in progress have to end when the process stops (DESIGN 8)."""
 
-CONCURRENCY = 64
-"""Runs that one process executes at a time."""
+LONGEST_HOST = 64
+"""Characters of this machine's name by which operators find it."""
+
+LEVEL_LOOK = timedelta(seconds=1)
+"""Between looks for what would change the level of degradation."""
+
+CANCEL_LOOK = timedelta(seconds=0.5)
+"""Between looks for runs that are asked to stop."""
+
+EXPIRY_LOOK = timedelta(seconds=2)
+"""Between looks for questions that nobody has answered in time."""
+
+SCHEDULE_LOOK = timedelta(seconds=1)
+"""Between looks for schedules that are due."""
+
+
+class StartOptions(TypedDict, total=False):
+    """What may be said of a run beside its team and its task."""
+
+    tenant: str
+    requester: str
+    """Who asks for the run: an approval rule may keep that person from deciding on it."""
+    priority: int
+    """The greater, the sooner; 0 where nothing is said."""
+    at: datetime
+    """When the run may begin at the earliest."""
+    thread: str
+    """The conversation that the task belongs to, as `open_thread` names it."""
+
+
+class Wanted(TypedDict, total=False):
+    """Which approvals are meant, as `proctor.approvals.Filter` has it."""
+
+    state: State | None
+    team: str
+    role: str
+    run_id: str
+    person: str
 
 
 class Proctor:
@@ -62,11 +105,14 @@ class Proctor:
         database: Database,
         *,
         target: str,
+        share: Share,
+        on_segment: Callable[[Run], None],
         clock: Clock,
         models: Models,
         toolbox: Toolbox,
         budget: ledger.DailyBudget,
         prices: ledger.Prices,
+        notices: Notices,
     ) -> None:
         self.app = app
         self.settings = settings
@@ -75,53 +121,121 @@ class Proctor:
         self.toolbox = toolbox
         self._target = target
         self._clock = clock
-        self._models = models
-        self._budget = budget
-        self._prices = prices
-        self._plans: dict[str, TeamPlan] = {}
-        self._journaling = Journaling(self._entry)
+        self._limits = limits_of(settings)
+        self._on_segment = on_segment
+        worker = f"{socket.gethostname()[:LONGEST_HOST]}:{os.getpid()}:{secrets.token_hex(3)}"
+        self.degradation = Degradation(
+            settings.degradation,
+            resting=stand_ins(settings.models),
+            database=database,
+            worker=worker,
+            clock=clock,
+            budget_share=lambda: budget.share,
+            on_level=lambda change: self.metrics.level_changed(change.level, change.rule),
+        )
+        plans = Plans(
+            app,
+            settings,
+            degradation=self.degradation,
+            metrics=self.metrics,
+            budget=budget,
+            prices=prices,
+            models=models,
+            toolbox=toolbox,
+            clock=clock,
+        )
         self.runs = Runs(
             database,
             clock=clock,
             linger=settings.database.linger,
-            hooks=Hooks(plan=self._plan, screen=self._screen, finished=self._finished),
+            hooks=Hooks(
+                plan=plans.of,
+                screen=self._screen,
+                finished=self._finished,
+                segment=self._left,
+                simplifies=self._simplifies,
+                team=settings.team,
+                roles=roles_from(settings.roles),
+            ),
+            share=share,
+            limits=self._limits,
+            worker=worker,
         )
-        self.engine = EmbeddedEngine(
-            lock=database.lock(),
-            due=lambda: self.runs.queued(app.teams),
-            recover=lambda: self.runs.recover(app.teams),
-            execute=self.runs.execute,
-            suspend=self.runs.suspend_all,
-            concurrency=CONCURRENCY,
+        self.notices = notices
+        self.schedules = Schedules(database, self.runs, clock=clock, target=target, find=app.find)
+        self.threads = Threads(database, clock=clock)
+        self.workers = Workers(
+            database,
+            clock=clock,
+            id=worker,
+            engine=settings.engine.kind,
+            teams=app.teams,
+            running=lambda: self.runs.executing,
         )
+        self.engine = make_engine(settings.engine, database, self.runs, self._chores())
 
-    async def run(self, team: str, task: str, *, tenant: str = "default") -> Run:
-        """A run after it has ended, or come to wait for a person.
+    async def run(self, team: str, task: str, **options: Unpack[StartOptions]) -> Run:
+        """A run after it has ended, or come to wait for a person. Takes what `start` takes.
 
         Raises:
             NotFound: there is no such team.
             InvalidInput: the text can't be taken at all.
         """
-        run = await self.start(team, task, tenant=tenant)
+        run = await self.start(team, task, **options)
         return await self.wait(run.id) if run.state not in ENDED else run
 
-    async def start(self, team: str, task: str, *, tenant: str = "default") -> Run:
+    async def start(self, team: str, task: str, **options: Unpack[StartOptions]) -> Run:
         """A durable run that goes on by itself.
 
         Raises:
             NotFound: there is no such team.
             InvalidInput: the text can't be taken at all.
+            Degraded: the system takes no new runs for now.
+            NotFound: the tenant has no such thread.
+            Conflict: the thread belongs to another team.
+            ThreadBusy: a run of the thread goes on, and the team takes no message meanwhile.
         """
         self.app.find(team)
+        if not self.engine.running:
+            await self.degradation.look()
+        self.degradation.admit()
         # A caller who gives up must not leave a stored run behind that nobody executes.
-        return await asyncio.shield(self._start(team, task, tenant))
+        return await asyncio.shield(self._start(team, task, options))
 
-    async def _start(self, team: str, task: str, tenant: str) -> Run:
-        executes = self.engine.running
-        run = await self.runs.start(team, task, target=self._target, tenant=tenant, executes=executes)
+    async def _start(self, team: str, task: str, options: StartOptions) -> Run:
+        prepared = self.prepare(team, task, **options)
+        run = await self.runs.start(prepared)
         if run.state == "running":
             self.engine.submit(run.id, run)
+        elif run.state == "queued" and run.due_at is None:
+            self.engine.wake()
         return run
+
+    def prepare(self, team: str, task: str, **options: Unpack[StartOptions]) -> Prepared:
+        """A run that is ready to be stored."""
+        tenant, at = options.get("tenant", "default"), options.get("at")
+        waits_for_its_turn = at is not None or self._limits.touch(team, tenant)
+        return self.runs.prepare(
+            team,
+            task,
+            target=self._target,
+            tenant=tenant,
+            requester=options.get("requester", ""),
+            priority=options.get("priority", 0),
+            due_at=at,
+            thread_id=options.get("thread"),
+            executes=self.engine.direct and not waits_for_its_turn,
+        )
+
+    async def open_thread(self, team: str, *, tenant: str = "default") -> Thread:
+        """A new conversation of a tenant with a team. Its messages are runs: `start(…, thread=thread.id)`.
+
+        Raises:
+            NotFound: there is no such team.
+            InvalidInput: the tenant's name can't be taken.
+        """
+        self.app.find(team)
+        return await self.threads.open(team, tenant=tenant)
 
     async def wait(self, run_id: str) -> Run:
         """A run after it has ended, or come to wait for a person.
@@ -144,26 +258,42 @@ class Proctor:
                         hint="The log tells why. It goes on when Proctor is started again.",
                     )
                 lost = self.engine.running and run.state == "running"
-                await asyncio.sleep(POLL)
+                if run.state == "queued":
+                    await self.runs.noticed(run_id, within=POLL)
+                else:
+                    await asyncio.sleep(POLL)
 
-    async def stream(self, team: str, task: str, *, tenant: str = "default") -> AsyncIterator[Event | Token]:
+    async def stream(
+        self, team: str, task: str, **options: Unpack[StartOptions]
+    ) -> AsyncIterator[Event | Token]:
         """A new run's events and tokens as they come, until it has ended or waits for a person."""
-        run = await self.start(team, task, tenant=tenant)
+        run = await self.start(team, task, **options)
         async for item in self.runs.watch(run.id, until_wait=True):
             yield item
 
-    async def decide(self, approval_id: str, decision: Decision) -> Approval:
-        """A decided approval; its run goes on.
+    async def decide(
+        self, approval_id: str, decision: Decision, *, also: Callable[[Connection], None] | None = None
+    ) -> Approval:
+        """An approval after a person's answer. Where that decides it, its run goes on.
+
+        `also` is done before, in the same transaction: what it refuses isn't decided.
 
         Raises:
             NotFound: there is no such approval.
-            Conflict: it is decided already.
+            Conflict: it is decided already, or about another action by now; or this person has voted.
+            Forbidden: this person doesn't decide it.
+            InvalidInput: the answer doesn't fit the question.
         """
-        approval = await self.runs.decide(approval_id, decision)
-        self.metrics.approval_decided(decision.kind)
-        if self.engine.running:
-            self.engine.submit(approval.run_id)
+        approval = await self.runs.decide(approval_id, decision, also=also)
+        if approval.state == "decided":
+            self.metrics.approval_decided(decision.kind)
+            if self.engine.running:
+                self.engine.wake()
         return approval
+
+    def take_only(self, run_id: str) -> None:
+        """Lets this process execute one run alone, once its engine is started."""
+        self.runs.share = Share(only=run_id)
 
     async def approval(self, approval_id: str) -> Approval:
         """One approval.
@@ -171,61 +301,50 @@ class Proctor:
         Raises:
             NotFound: there is no such approval.
         """
-        return await self.database.read(lambda connection: get_approval(connection, approval_id))
+        return await self.runs.desk.get(approval_id)
 
     async def approvals(
-        self, *, state: State | None = "pending", after: str = "", limit: int = 50
+        self, *, after: str = "", limit: int = 50, **wanted: Unpack[Wanted]
     ) -> tuple[Approval, ...]:
-        """A page of approvals, oldest first."""
-
-        def query(connection: Connection) -> tuple[Approval, ...]:
-            return page_of_approvals(connection, state=state, after=after, limit=limit)
-
-        return await self.database.read(query)
+        """A page of approvals, oldest first: pending ones, where no state is named."""
+        return await self.runs.desk.page(Filter(**wanted), after=after, limit=limit)
 
     async def resume(self, run_id: str) -> Run:
         """A failed run, queued again: it goes on where it stood."""
         run = await self.runs.resume(run_id)
         if self.engine.running and run.state == "queued":
-            self.engine.submit(run.id)
+            self.engine.wake()
         return run
 
-    async def _plan(self, run: Run) -> TeamPlan:
-        if run.team not in self._plans:
-            self._plans[run.team] = await self._make_plan(run.team)
-        return self._plans[run.team]
+    async def stop_executing(self, grace: timedelta = GRACE) -> None:
+        """Takes part in executing no more; what didn't finish is taken up later, or elsewhere."""
+        await self.workers.stop()
+        await self.engine.stop(grace)
+        await self.workers.leave()
 
-    async def _make_plan(self, name: str) -> TeamPlan:
-        team = self.app.find(name)
-        limits = self.settings.teams.get(name, TeamSettings())
-        tools = {declared: await self.toolbox.specs([declared]) for declared in team.tools}
-        parts = Parts(
-            journaling=self._journaling,
-            metrics=self.metrics,
-            budget=self._budget,
-            prices=self._prices,
-            models=self._models,
-            toolbox=self.toolbox,
-            deployments=self.settings.models,
-            team=limits,
-            declared=frozenset((spec.server, spec.name) for specs in tools.values() for spec in specs),
-            clock=self._clock,
-            rng=Random(),  # noqa: S311 - spreads retries; it needs no secrecy
+    def _simplifies(self, team: str) -> bool:
+        registered = self.app.teams.get(team)
+        return self.degradation.simplifies and registered is not None and registered.simple is not None
+
+    async def _fire_schedules(self) -> None:
+        """Starts what is due by the clock. While no runs are taken it stays due, and is caught up once."""
+        if not self.degradation.closed:
+            await self.schedules.fire()
+
+    async def _expire_approvals(self) -> None:
+        if await self.runs.expire_approvals():
+            self.engine.wake()
+
+    def _chores(self) -> tuple[Chore, ...]:
+        chores = (
+            Chore(name="cancelled runs", every=CANCEL_LOOK, work=self.runs.stop_cancelled),
+            Chore(name="approvals that expire", every=EXPIRY_LOOK, work=self._expire_approvals),
+            Chore(name="schedules", every=SCHEDULE_LOOK, work=self._fire_schedules),
+            Chore(name="degradation", every=LEVEL_LOOK, work=self.degradation.tick),
+            Chore(name="a sign of life", every=BEAT, work=self.workers.beat),
         )
-        features = {
-            deployment: ModelFeatures(vision=settings.vision, context_window=settings.context_window)
-            for deployment, settings in self.settings.models.items()
-        }
-        return TeamPlan(
-            name=name,
-            factory=team.factory,
-            tools=tools,
-            models=features,
-            chains=build_chains(parts),
-            deadline=limits.deadline,
-            max_tool_iterations=limits.max_tool_iterations,
-            max_calls=limits.max_calls,
-        )
+        notices = Chore(name="notices", every=NOTICE_LOOK, work=self.notices.work)
+        return (*chores, notices) if self.notices.tells else chores
 
     def _screen(self, task: str) -> Verdict:
         verdict = policies.screen(task, self.settings.policies.input)
@@ -234,70 +353,10 @@ class Proctor:
 
     def _finished(self, run: Run, seconds: float) -> None:
         self.metrics.run_finished(run.team, run.state, seconds)
+        if run.thread_id is not None:
+            self.engine.wake()  # the next message of the conversation may wait for this
 
-    def _entry(self, call: ModelCall | ToolCall, result: ModelResult | ToolResult) -> Sequence[Job[None]]:
-        """The ledger's row for a call that was paid for."""
-        id, at = new_id("led"), self._clock.now()
-        if isinstance(call, ModelCall) and isinstance(result, ModelResult):
-            row = ledger.model_entry(call, result, id=id, at=at)
-        elif isinstance(call, ToolCall) and isinstance(result, ToolResult) and result.cost:
-            row = ledger.tool_entry(call, result, id=id, at=at)
-        else:
-            return ()
-        return (lambda connection: ledger.record(connection, row),)
-
-
-@asynccontextmanager
-async def open_proctor(
-    app: App,
-    *,
-    settings: Settings | None = None,
-    target: str = "",
-    executes: bool = True,
-    environ: Mapping[str, str] = os.environ,
-    clock: Clock | None = None,
-    providers: Mapping[str, Provider] | None = None,
-    grace: timedelta = GRACE,
-) -> AsyncIterator[Proctor]:
-    """An application ready to execute runs; with `executes=False` only to start and read them.
-
-    `settings` default to `proctor.toml` and the environment. `target` is where the application is, so that
-    other processes find it again. `providers` and `clock` are the seams for tests (`proctor.testing`).
-
-    Raises:
-        ConfigurationError: the configuration can't be used.
-        DatabaseInUse: another process executes runs on this database.
-    """
-    settings = settings or load_settings(environ=environ).settings
-    clock = clock or SystemClock()
-    async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(await Database.open(settings.database.url))
-        models = Models(settings.models, local=settings.local, environ=environ, providers=providers)
-        stack.push_async_callback(models.close)
-        servers = {name: ToolServer(name, server, clock) for name, server in settings.tools.items()}
-        for server in servers.values():
-            stack.push_async_callback(server.close)
-        prices = ledger.Prices(settings.models)
-        budget = ledger.DailyBudget(
-            to_micros(settings.budget.daily_usd),
-            prices=prices,
-            clock=clock,
-            spent=lambda day: database.read(lambda connection: ledger.spent(connection, day)),
-        )
-        running = Proctor(
-            app,
-            settings,
-            database,
-            target=target,
-            clock=clock,
-            models=models,
-            toolbox=Toolbox(servers, app.functions),
-            budget=budget,
-            prices=prices,
-        )
-        if app.lifespan is not None:
-            await stack.enter_async_context(app.lifespan(running))
-        if executes:
-            await running.engine.start()
-            stack.push_async_callback(running.engine.stop, grace)
-        yield running
+    def _left(self, run: Run) -> None:
+        self._on_segment(run)
+        if self._limits.touch(run.team, run.tenant):
+            self.engine.wake()  # another run of the team or tenant may wait for its turn

@@ -10,21 +10,29 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, Field, ValidationError
 
+from proctor.approvals import check_roles
 from proctor.core import (
     BudgetSettings,
     ConfigurationError,
+    DegradationSettings,
     DeploymentSettings,
+    EngineSettings,
     KnowledgeSettings,
     LocalModelSettings,
     Name,
+    NoticeSettings,
     PolicySettings,
+    RoleSettings,
     Section,
     ServerSettings,
     StoreSettings,
     TeamSettings,
+    TenantSettings,
     ToolServerSettings,
     UnknownKey,
 )
+from proctor.models import stand_ins
+from proctor.runs import Limit, Limits
 
 FILE = "proctor.toml"
 PREFIX = "PROCTOR_"
@@ -44,13 +52,38 @@ class Settings(Section):
     models: dict[Name, DeploymentSettings] = Field(default={})
     tools: dict[Name, ToolServerSettings] = Field(default={})
     teams: dict[Name, TeamSettings] = Field(default={})
+    tenants: dict[str, TenantSettings] = Field(default={})
+    roles: dict[Name, RoleSettings] = Field(default={})
+    engine: EngineSettings = EngineSettings()
     budget: BudgetSettings = BudgetSettings()
+    degradation: DegradationSettings = DegradationSettings()
     policies: PolicySettings = PolicySettings()
+    notices: NoticeSettings = NoticeSettings()
     knowledge: KnowledgeSettings = KnowledgeSettings()
     server: ServerSettings = ServerSettings()
     local: LocalModelSettings = LocalModelSettings()
     app: str = Field(default="", pattern=r"^$|^[^:]+(:[A-Za-z_]\w*)?$")
     """Where the teams are: `module` or `file.py`, as `proctor run` takes it without the team."""
+
+    def team(self, name: str) -> TeamSettings:
+        """The settings of a team; the defaults where the configuration doesn't name it."""
+        return self.teams.get(name, TeamSettings())
+
+
+def limits_of(settings: Settings) -> Limits:
+    """What teams and tenants may have of the workers' time."""
+    return Limits(
+        teams={
+            name: Limit(concurrency=team.concurrency, rate_per_minute=team.rate_per_minute)
+            for name, team in settings.teams.items()
+            if team.concurrency or team.rate_per_minute
+        },
+        tenants={
+            name: Limit(concurrency=tenant.concurrency, rate_per_minute=tenant.rate_per_minute)
+            for name, tenant in settings.tenants.items()
+            if tenant.concurrency or tenant.rate_per_minute
+        },
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +132,8 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.envi
         settings = Settings.model_validate(values)
     except ValidationError as error:
         raise _explain_value(error, values, sources, file) from None
+    stand_ins(settings.models)
+    check_roles(settings.teams, settings.roles, settings.models)
     return Loaded(settings=settings, sources=sources, path=file if file.exists() else None)
 
 
@@ -165,6 +200,11 @@ def _source(sources: Mapping[str, str], key: str) -> str | None:
 
 def _unknown_keys(values: Any, kind: Any, above: str = "") -> Iterator[tuple[str, tuple[str, ...]]]:
     """The dotted keys that no setting has, each with the keys that there are at its place."""
+    if isinstance(values, list):
+        for number, value in enumerate(values):
+            inner = next(iter(get_args(kind)), None)
+            yield from _unknown_keys(value, inner, f"{above}{number}.")
+        return
     if not isinstance(values, dict):
         return
     if get_origin(kind) is dict:

@@ -34,6 +34,8 @@ class RegisteredTeam:
     factory: TeamFactory
     tools: tuple[str, ...]
     """What the team may use: servers, single tools (`server.tool`), or functions. Nothing else reaches it."""
+    simple: TeamFactory | None = None
+    """A simpler form, best a single agent, for runs that start while the system is degraded."""
 
 
 class App:
@@ -58,8 +60,14 @@ class App:
         self.teams: dict[str, RegisteredTeam] = {}
         self.functions: dict[str, PythonTool] = {}
 
-    def team(self, name: str, *, tools: list[str] | None = None) -> Callable[[F], F]:
-        """Registers a factory. It is called for each segment of a run, with the run's `TeamContext`."""
+    def team(
+        self, name: str, *, tools: list[str] | None = None, simple: TeamFactory | None = None
+    ) -> Callable[[F], F]:
+        """Registers a factory. It is called for each segment of a run, with the run's `TeamContext`.
+
+        `simple` builds the team's simpler form. A run that starts while the system is degraded to level 2 or
+        beyond keeps to it for its whole life.
+        """
 
         def register(factory: F) -> F:
             if not 0 < len(name) <= LONGEST_NAME:
@@ -68,7 +76,9 @@ class App:
                 raise ConfigurationError(
                     f"two teams are called {name}", hint="Give one of them another name."
                 )
-            self.teams[name] = RegisteredTeam(name=name, factory=factory, tools=tuple(tools or ()))
+            self.teams[name] = RegisteredTeam(
+                name=name, factory=factory, tools=tuple(tools or ()), simple=simple
+            )
             return factory
 
         return register

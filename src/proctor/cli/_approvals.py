@@ -3,7 +3,9 @@
 import asyncio
 import getpass
 import json as jsonlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App as Commands
@@ -11,25 +13,33 @@ from cyclopts import Parameter
 from cyclopts.types import PositiveInt
 from rich.text import Text
 
-from proctor.app import load_settings
-from proctor.approvals import Approval
+from proctor.app import Loaded, load_settings
+from proctor.approvals import Approval, Filter
 from proctor.cli._options import ConfigFile, Json
 from proctor.cli._output import age, console, duration, fields, instant, print_json, print_table, put
 from proctor.cli._report import approval_json
 from proctor.cli._runs import reading, resumed
+from proctor.cli._standing import same_arguments, standing
 from proctor.cli._timeline import asked
-from proctor.core import Decision, DecisionKind, InvalidInput
-from proctor.runs import Run
+from proctor.core import Decision, DecisionKind, InvalidInput, JsonObject, StandingScope, read_object
+from proctor.runs import Rejected, Run
 
 State = Literal["pending", "decided", "consumed", "cancelled"]
 
 approvals = Commands(name="approvals", help="Decide what waits for a person.", help_format="plaintext")
+approvals.command(standing)
 
 
 @approvals.command(name="list")
 def list_approvals(
     *,
     state: State = "pending",
+    team: str = "",
+    role: str = "",
+    run: str = "",
+    by_me: Annotated[bool, Parameter(negative="")] = False,
+    by: str | None = None,
+    after: str = "",
     limit: PositiveInt = 50,
     config: ConfigFile = None,
     json: Json = False,
@@ -40,13 +50,27 @@ def list_approvals(
     ----------
     state
         Only questions in this state.
+    team
+        Only questions of this team.
+    role
+        Only questions that this role decides.
+    run
+        Only questions of this run.
+    by_me
+        Only questions that you may decide and have not voted on.
+    by
+        Who you are; else the user of this machine.
+    after
+        Only questions behind this id: the last one of the page before.
     limit
         At most so many.
     """
+    person = (by or _user()) if by_me else ""
+    wanted = Filter(state=state, team=team, role=role, run_id=run, person=person)
 
     async def page() -> tuple[Approval, ...]:
         async with reading(load_settings(config)) as proctor:
-            return await proctor.approvals(state=state, limit=limit)
+            return await proctor.runs.desk.page(wanted, after=after, limit=limit)
 
     found = asyncio.run(page())
     if json:
@@ -57,18 +81,28 @@ def list_approvals(
             "Nothing waits for a person." if state == "pending" else "There are no such questions."
         )
         return
+    _print_list(found)
+    if len(found) == limit:
+        console(stderr=True).print(Text(f"There may be more: --after {found[-1].id}"))
+
+
+def _print_list(found: Sequence[Approval]) -> None:
     now = datetime.now(UTC)
     rows = [
         (
             approval.id,
             approval.team,
             approval.agent,
+            ", ".join(approval.roles) or approval.question.role,
             age((now - approval.requested_at).total_seconds()),
-            asked(approval.question.action),
+            asked(approval.action),
         )
         for approval in found
     ]
-    columns = ("approval", "team", "who asks", "age", "what")
+    columns = ["approval", "team", "who asks", "who decides", "age", "what"]
+    if not any(row[3] for row in rows):
+        del columns[3]
+        rows = [(*row[:3], *row[4:]) for row in rows]  # type: ignore[misc] # a column less
     print_table(console(), columns, rows, right=("age",), overflow="ellipsis")
 
 
@@ -91,37 +125,69 @@ def show(id: str, /, *, config: ConfigFile = None, json: Json = False) -> None:
         print_json(approval_json(approval))
         return
     question, decision = approval.question, approval.decision
-    action = jsonlib.dumps(question.action, ensure_ascii=False, indent=2)
-    put(
-        fields(
-            {
-                "approval": approval.id,
-                "run": f"{approval.run_id}  (proctor runs show {approval.run_id})",
-                "team": approval.team,
-                "who asks": approval.agent,
-                "who is asked": question.role,
-                "since": instant(approval.requested_at),
-                "state": approval.state,
-                "decided": f"{decision.kind}, by {decision.by or 'an unnamed person'}" if decision else "",
-                "comment": decision.comment if decision else "",
-                "question": question.text,
-                "action": action,
-            }
-        ),
-        console(),
-    )
+    shown = {
+        "approval": approval.id,
+        "run": f"{approval.run_id}  (proctor runs show {approval.run_id})",
+        "team": approval.team,
+        "who asks": approval.agent,
+        "who is asked": question.role,
+        "asked for by": approval.requester,
+        "since": instant(approval.requested_at),
+        "state": approval.state,
+        "decided": f"{decision.kind}, by {decision.by or 'an unnamed person'}" if decision else "",
+        "comment": decision.comment if decision else "",
+        **_terms(approval),
+        "question": question.text,
+        "action": jsonlib.dumps(approval.action, ensure_ascii=False, indent=2),
+        "digest": approval.digest,
+    }
+    put(fields(shown), console())
+    if approval.conversation and question.kind != "reply":
+        console().print()
+        said = {f"{message['from']}": str(message["text"]) for message in approval.conversation[:1]}
+        put(fields({"conversation": ""} | said), console())
+        for message in approval.conversation[1:]:
+            put(fields({str(message["from"]): str(message["text"])}), console())
+
+
+def _terms(approval: Approval) -> dict[str, str]:
+    """On which terms it is decided, as far as that says something."""
+    terms = approval.question.terms
+    needed = approval.quorum > 1 or approval.stage > 1 or terms.second is not None
+    stage = "the second verification" if approval.stage > 1 else ""
+    votes = "; ".join(f"{vote.by}: {vote.kind} {vote.comment}".strip() for vote in approval.votes)
+    return {
+        "rule": terms.rule,
+        "risk": terms.risk,
+        "labels": ", ".join(terms.labels),
+        "who decides": ", ".join(approval.roles),
+        "but not": ", ".join(approval.barred),
+        "handed on": "; ".join(f"{given.by} to {given.to}" for given in approval.delegations),
+        "stage": stage,
+        "votes": f"{approval.approvals} of {approval.quorum}. {votes}".strip() if needed else "",
+        "expires": f"{instant(approval.expires_at)}, then {terms.on_expiry}" if approval.expires_at else "",
+        "edited": "the arguments are a person's" if approval.edited is not None else "",
+    }
 
 
 @approvals.command
 def decide(
-    id: str,
+    id: str | None = None,
     /,
     *,
     approve: Annotated[bool, Parameter(negative="")] = False,
+    edit: str | None = None,
     reject: Annotated[bool, Parameter(negative="")] = False,
     respond: str | None = None,
     comment: str = "",
     by: str | None = None,
+    digest: str = "",
+    standing: StandingScope | None = None,
+    same: str | None = None,
+    all: Annotated[bool, Parameter(negative="")] = False,
+    team: str = "",
+    role: str = "",
+    yes: Annotated[bool, Parameter(negative="")] = False,
     wait: Annotated[bool, Parameter(name="--wait", negative="--no-wait")] = True,
     config: ConfigFile = None,
     json: Json = False,
@@ -134,6 +200,8 @@ def decide(
         The approval's id.
     approve
         The action may be carried out.
+    edit
+        It may be carried out with these arguments: JSON, or a file that holds it.
     reject
         It may not.
     respond
@@ -142,32 +210,133 @@ def decide(
         Why; the agent reads it, and it stays in the record.
     by
         Who decides; else the user of this machine.
+    digest
+        Of the action as you saw it: where it was changed since, nothing is decided.
+    standing
+        Approve also later calls of this tool: in this run, in this conversation, or until the UTC day ends.
+    same
+        With --standing: arguments that must be as they are now (order,amount), or none. Absent: all.
+    all
+        With --reject and no id: lists all questions that --team and --role find; --yes rejects them.
+    team
+        With --all: only questions of this team.
+    role
+        With --all: only questions that this role decides.
+    yes
+        With --all: do it.
     wait
         Go on with the run and follow it.
     """
-    if approve + reject + (respond is not None) != 1:
-        raise InvalidInput(
-            "A decision is one of --approve, --reject and --respond TEXT.", hint="Give exactly one."
-        )
+    if approve + reject + (edit is not None) + (respond is not None) != 1:
+        answers = "--approve, --edit JSON, --reject and --respond TEXT"
+        raise InvalidInput(f"A decision is one of {answers}.", hint="Give exactly one.")
     loaded = load_settings(config)
-    kind: DecisionKind = "approve" if approve else "reject" if reject else "respond"
-    decision = Decision(kind=kind, comment=respond if respond is not None else comment, by=by or _user())
+    by = by or _user()
+    if all:
+        if not reject or id is not None:
+            raise InvalidInput("--all is for --reject without an id.", hint="Decide others one by one.")
+        wanted = Filter(team=team, role=role)
+        return asyncio.run(_reject_all(loaded, wanted, by=by, comment=comment, yes=yes, json=json))
+    if id is None:
+        raise InvalidInput("No approval is named.", hint="`proctor approvals list` shows those that wait.")
+    edits = edit is not None
+    kind: DecisionKind = "approve" if approve else "edit" if edits else "reject" if reject else "respond"
+    decision = Decision(
+        kind=kind,
+        comment=respond if respond is not None else comment,
+        by=by,
+        arguments=None if edit is None else _arguments(edit),
+        digest=digest,
+        standing=standing,
+        same=same_arguments(same),
+    )
+    return asyncio.run(_decide(loaded, id, decision, wait=wait, json=json))
 
-    async def work() -> int:
-        async with reading(loaded) as proctor:
-            approval = await proctor.decide(id, decision)
-            run = await proctor.runs.get(approval.run_id)
-        if not wait:
-            _print_decided(approval, run, json=json)
+
+async def _decide(loaded: Loaded, id: str, decision: Decision, *, wait: bool, json: bool) -> int:
+    async with reading(loaded) as proctor:
+        approval = await proctor.decide(id, decision)
+        run = await proctor.runs.get(approval.run_id)
+    if not wait or approval.state == "pending":
+        _print_decided(approval, run, json=json)
+        return 0
+    return await resumed(run.id, loaded, json=json)
+
+
+async def _reject_all(loaded: Loaded, wanted: Filter, *, by: str, comment: str, yes: bool, json: bool) -> int:
+    async with reading(loaded) as proctor:
+        if yes:
+            _print_rejected(await proctor.runs.desk.reject_all(wanted, by=by, comment=comment), json=json)
             return 0
-        return await resumed(run.id, loaded, json=json)
+        found = await proctor.runs.desk.page(wanted, limit=1_000)
+    if json:
+        print_json({"would_reject": [approval_json(approval) for approval in found]})
+        return 0
+    _print_list(found)
+    many = f"{len(found)} questions" if len(found) != 1 else "1 question"
+    console(stderr=True).print(Text(f"This would reject {many}. To do it, add --yes."))
+    return 0
 
-    return asyncio.run(work())
+
+def _print_rejected(done: Rejected, *, json: bool) -> None:
+    if json:
+        left = [{"id": approval.id, "reason": reason} for approval, reason in done.left]
+        print_json({"rejected": [approval.id for approval in done.rejected], "left": left})
+        return
+    console().print(Text(f"Rejected: {len(done.rejected)}."))
+    for approval, reason in done.left:
+        console().print(Text(f"Left: {approval.id}: {reason}"))
+
+
+@approvals.command
+def delegate(
+    id: str, /, *, to: str, by: str | None = None, config: ConfigFile = None, json: Json = False
+) -> None:
+    """Hand a decision that is yours to another person.
+
+    Parameters
+    ----------
+    id
+        The approval's id.
+    to
+        Who decides in your place.
+    by
+        Who hands it on; else the user of this machine.
+    """
+
+    async def work() -> Approval:
+        async with reading(load_settings(config)) as proctor:
+            return await proctor.runs.desk.delegate(id, by=by or _user(), to=to)
+
+    approval = asyncio.run(work())
+    if json:
+        print_json(approval_json(approval))
+    else:
+        console().print(Text(f"{to} decides approval {approval.id} in place of {by or _user()}."))
+
+
+def _arguments(text: str) -> JsonObject:
+    """The arguments that a text holds, or the file that it names.
+
+    Raises:
+        InvalidInput: it holds no JSON object.
+    """
+    try:
+        return read_object(text if text.lstrip().startswith("{") else Path(text).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidInput(f"{text} can't be read: {error.strerror}") from error
+    except ValueError as error:
+        raise InvalidInput(f"The arguments are no JSON object: {error}") from error
 
 
 def _print_decided(approval: Approval, run: Run, *, json: bool) -> None:
     if json:
         print_json(approval_json(approval))
+        return
+    if approval.state == "pending":
+        whose = " or ".join(approval.roles) or "somebody"
+        missing = approval.quorum - approval.approvals
+        console().print(Text(f"Counted. {missing} more must agree: {whose}."))
         return
     waited = (
         duration((approval.decided_at - approval.requested_at).total_seconds()) if approval.decided_at else ""

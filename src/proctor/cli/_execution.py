@@ -2,18 +2,16 @@
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from proctor.app import GRACE, Proctor, Settings, load_app, open_proctor
+from proctor.app import Proctor, Settings, load_app, open_proctor
 from proctor.cli._live import View
-from proctor.core import Conflict, DatabaseInUse, ProctorError
-from proctor.engine import EmbeddedEngine
+from proctor.core import Conflict, DatabaseInUse
 from proctor.runs import Run
 
-CONCURRENCY = 64
 RETRY = 1.0
 """Seconds between looks whether the database is free."""
 
@@ -25,70 +23,6 @@ class Interrupted(Exception):
         super().__init__()
         self.elsewhere = elsewhere
         """Whether another process goes on with the run."""
-
-
-class Execution:
-    """Executes queued runs: those that it takes for its own, until it stops at call boundaries."""
-
-    def __init__(
-        self,
-        proctor: Proctor,
-        *,
-        takes: Callable[[str], Awaitable[bool]],
-        ended: Callable[[str, Run | ProctorError], None],
-    ) -> None:
-        self._runs = proctor.runs
-        self._takes = takes
-        self._ended = ended
-        self._open = True
-        self._engine: EmbeddedEngine[str, None] = EmbeddedEngine(
-            lock=proctor.database.lock(),
-            due=self._due,
-            recover=self._recover,
-            execute=self._execute,
-            suspend=self._suspend,
-            concurrency=CONCURRENCY,
-        )
-
-    @property
-    def running(self) -> bool:
-        """Whether this process has the right to execute."""
-        return self._engine.running
-
-    async def start(self) -> None:
-        """Takes the right to execute, and takes up what is due.
-
-        Raises:
-            DatabaseInUse: another process has the right.
-        """
-        await self._engine.start()
-
-    async def stop(self) -> None:
-        """Ends all segments: at their next call boundary, or where that takes too long at once."""
-        await self._engine.stop(GRACE)
-
-    def _suspend(self) -> None:
-        self._open = False
-        self._runs.suspend_all()
-
-    async def _due(self) -> Sequence[str]:
-        if not self._open:
-            return ()
-        return [run_id for run_id in await self._runs.queued() if await self._takes(run_id)]
-
-    async def _recover(self) -> Sequence[str]:
-        return [run_id for run_id in await self._runs.recover() if await self._takes(run_id)]
-
-    async def _execute(self, run_id: str) -> None:
-        if not self._open:
-            return
-        try:
-            run = await self._runs.execute(run_id)
-        except ProctorError as error:
-            self._ended(run_id, error)
-        else:
-            if run is not None:
-                self._ended(run_id, run)
 
 
 @contextmanager
@@ -118,43 +52,34 @@ async def follow(proctor: Proctor, run: Run, view: View, *, after: int = 0) -> R
 
     Raises:
         Interrupted: the person or the system stopped this process first.
-        ProctorError: the run can't be executed here.
     """
-    failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    async def takes(run_id: str) -> bool:
-        return run_id == run.id
-
-    def ended(_: str, outcome: Run | ProctorError) -> None:
-        if isinstance(outcome, ProctorError) and not failed.done():
-            failed.set_exception(outcome)
-
-    def started(task: "asyncio.Task[None]") -> None:
-        if not task.cancelled() and (error := task.exception()) is not None and not failed.done():
-            failed.set_exception(error)
-
-    execution = Execution(proctor, takes=takes, ended=ended)
+    proctor.take_only(run.id)
     with stop_signals() as stopped:
-        starting = asyncio.create_task(_start_when_free(execution, view))
-        starting.add_done_callback(started)
+        starting = asyncio.create_task(_start_when_free(proctor, view))
         try:
             items = proctor.runs.watch(run.id, after=after, until_wait=True)
             following = view.follow(items, since=run.created_at)
-            if not await _ends(following, stopped=stopped, failed=failed):
-                raise Interrupted(elsewhere=not execution.running)
+            if not await _ends(following, stopped=stopped, starting=starting):
+                raise Interrupted(elsewhere=not proctor.engine.running)
         finally:
             starting.cancel()
             await asyncio.gather(starting, return_exceptions=True)
-            await execution.stop()
+            if proctor.engine.running:
+                await proctor.stop_executing()
     return await proctor.runs.get(run.id)
 
 
-async def _start_when_free(execution: Execution, view: View) -> None:
-    """Returns when this process executes: at once, or when the one that has the database ends."""
+async def _start_when_free(proctor: Proctor, view: View) -> None:
+    """Returns when this process executes: at once, or when the one that has the database ends.
+
+    Where Temporal distributes the runs this process only follows: workers execute.
+    """
+    if proctor.settings.engine.kind == "temporal":
+        return
     told = False
     while True:
         try:
-            await execution.start()
+            await proctor.engine.start()
         except DatabaseInUse as error:
             if not told:
                 view.note(f"{error.message}. This one follows, and takes over when that one ends.")
@@ -165,21 +90,23 @@ async def _start_when_free(execution: Execution, view: View) -> None:
 
 
 async def _ends(
-    following: Coroutine[Any, Any, None], *, stopped: asyncio.Event, failed: "asyncio.Future[None]"
+    following: Coroutine[Any, Any, None], *, stopped: asyncio.Event, starting: "asyncio.Task[None]"
 ) -> bool:
     """Whether the run ended, or came to wait, before this process was told to stop."""
     watching = asyncio.create_task(following)
     stopping = asyncio.create_task(stopped.wait())
-    waits: set[asyncio.Future[Any]] = {watching, stopping, failed}
+    waits: set[asyncio.Future[Any]] = {watching, stopping, starting}
     try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        if failed.done():
-            failed.result()
+        while not watching.done() and not stopping.done():
+            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            if starting in done:
+                starting.result()
+                waits.discard(starting)
         if watching.done():
             watching.result()
         return watching.done()
     finally:
-        for each in waits:
+        for each in (watching, stopping):
             each.cancel()
         await asyncio.gather(watching, stopping, return_exceptions=True)
 

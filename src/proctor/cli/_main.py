@@ -37,8 +37,19 @@ app = App(
 )
 app.command("proctor.cli._run:run", name="run", help="Run a team on a text and follow it.")
 app.command("proctor.cli._runs:runs", name="runs", help="List, show, watch, resume and cancel runs.")
+app.command("proctor.cli._threads:threads", name="threads", help="Show conversations.")
 app.command("proctor.cli._approvals:approvals", name="approvals", help="Decide what waits for a person.")
+app.command("proctor.cli._notices:notices", name="notices", help="See who was told of what, and try it.")
+app.command("proctor.cli._schedules:schedules", name="schedules", help="Run teams by the clock.")
+app.command("proctor.cli._workers:workers", name="workers", help="Show the processes that execute runs.")
+app.command(
+    "proctor.cli._degradation:degradation",
+    name="degradation",
+    help="Show and hold the level to which the system has stepped down.",
+)
 app.command("proctor.cli._serve:serve", name="serve", help="Execute this database's runs until stopped.")
+app.command("proctor.cli._worker:worker", name="worker", help="Execute runs that Temporal distributes.")
+app.command("proctor.cli._db:db", name="db", help="Upgrade, check and move the database.")
 app.command("proctor.cli._config:config", name="config", help="Show and check the configuration.")
 app.command("proctor.cli._doctor:doctor", name="doctor", help="Check all that Proctor needs on this machine.")
 app.command("proctor.cli._models:models", name="models", help="Fetch weights of models that run locally.")

@@ -72,6 +72,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "team": run.team,
         "target": run.target,
         "tenant": run.tenant,
+        "thread": run.thread_id,
         "state": run.state,
         "attempt": run.attempt,
         "task": run.task,
@@ -102,9 +103,42 @@ def approval_json(approval: Approval) -> dict[str, Any]:
         "text": question.text,
         "action": question.action,
         "state": approval.state,
-        "decision": decision and {"kind": decision.kind, "comment": decision.comment, "by": decision.by},
+        "decision": decision
+        and {
+            "kind": decision.kind,
+            "comment": decision.comment,
+            "by": decision.by,
+            "arguments": decision.arguments,
+        },
         "requested_at": approval.requested_at,
         "decided_at": approval.decided_at,
+        **_terms_json(approval),
+    }
+
+
+def _terms_json(approval: Approval) -> dict[str, Any]:
+    terms = approval.question.terms
+    return {
+        "digest": approval.digest,
+        "edited": approval.edited,
+        "rule": terms.rule,
+        "risk": terms.risk,
+        "labels": terms.labels,
+        "roles": approval.roles,
+        "not": approval.barred,
+        "quorum": approval.quorum,
+        "stage": approval.stage,
+        "votes": [
+            {"by": vote.by, "kind": vote.kind, "stage": vote.stage, "comment": vote.comment, "at": vote.at}
+            for vote in approval.votes
+        ],
+        "delegations": [{"by": given.by, "to": given.to, "at": given.at} for given in approval.delegations],
+        "requester": approval.requester,
+        "thread": approval.thread_id,
+        "expires_at": approval.expires_at,
+        "on_expiry": terms.on_expiry,
+        "editable": terms.editable,
+        "conversation": approval.conversation,
     }
 
 

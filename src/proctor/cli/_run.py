@@ -1,23 +1,38 @@
 """`proctor run`."""
 
 import asyncio
+import getpass
 import os
 import re
 import sys
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from cyclopts import Parameter
 from rich.text import Text
 
-from proctor.app import App, Settings, load_app, load_settings, open_proctor, split_target
+from proctor.app import (
+    App,
+    Proctor,
+    Settings,
+    StartOptions,
+    load_app,
+    load_settings,
+    open_proctor,
+    split_target,
+)
 from proctor.cli._execution import Interrupted, follow, whole_place
-from proctor.cli._live import Live, Silent
+from proctor.cli._live import Live, Silent, View
 from proctor.cli._options import ConfigFile, Json
 from proctor.cli._output import console, print_json
 from proctor.cli._report import print_interruption, print_outcome, report_json, report_on
 from proctor.core import InvalidInput
 from proctor.policies import read_text
+from proctor.runs import Run
 
+UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+DURATION = re.compile(rf"(\d{{1,9}}({'|'.join(UNITS)}))+")
+NEW_THREAD = "new"
 LIKE_AN_OPTION = re.compile(r"--?[a-z][a-z-]*")
 
 
@@ -27,7 +42,12 @@ def run(
     /,
     *,
     detach: Annotated[bool, Parameter(negative="")] = False,
+    at: str | None = None,
+    in_: Annotated[str | None, Parameter(name="--in")] = None,
+    priority: int = 0,
     tenant: str = "default",
+    by: str | None = None,
+    thread: str | None = None,
     config: ConfigFile = None,
     json: Json = False,
 ) -> int:
@@ -46,25 +66,54 @@ def run(
         What the team is to do; `-` or nothing reads it from standard input.
     detach
         Only queue the run, for `proctor serve` or a later `proctor runs resume`.
+    at
+        Queue it, and begin not before this time: 2026-12-01T08:00+01:00, or without the zone in your own.
+    in_
+        Queue it, and begin after so long: 90s, 30min, 2h, 1d12h.
+    priority
+        The greater, the sooner it is taken up; 0 is usual.
     tenant
         Whose run it is.
+    by
+        Who asks for it; else the user of this machine.
+    thread
+        The conversation that the text belongs to; `new` opens one.
     """
     place, team = split_target(target)
-    task = _read(text)
+    task = read_task(text)
     settings = load_settings(config).settings
     app = load_app(place)
     whole = f"{whole_place(place)}:{team}"
-    return asyncio.run(_run(app, settings, whole, team, task, tenant=tenant, detach=detach, json=json))
+    options = StartOptions(tenant=tenant, priority=priority, requester=this_user() if by is None else by)
+    begins = read_time(at, in_, datetime.now(UTC).astimezone())
+    if begins is not None:
+        options["at"] = begins
+    if thread is not None:
+        options["thread"] = thread
+    return asyncio.run(_run(app, settings, whole, team, task, options=options, detach=detach, json=json))
 
 
 async def _run(
-    app: App, settings: Settings, target: str, team: str, task: str, *, tenant: str, detach: bool, json: bool
+    app: App,
+    settings: Settings,
+    target: str,
+    team: str,
+    task: str,
+    *,
+    options: StartOptions,
+    detach: bool,
+    json: bool,
 ) -> int:
     view = Silent() if json else Live()
     async with open_proctor(app, settings=settings, target=target, executes=False) as proctor:
-        started = await proctor.start(team, task, tenant=tenant)
+        if options.get("thread") == NEW_THREAD:
+            options["thread"] = (await proctor.open_thread(team, tenant=options["tenant"])).id
+        started = await proctor.start(team, task, **options)
+        if started.thread_id is not None:
+            await _note_thread(proctor, started, view)
+        queued = detach or started.due_at is not None
         try:
-            run = started if detach else await follow(proctor, started, view)
+            run = started if queued else await follow(proctor, started, view)
         except Interrupted as stop:
             return print_interruption(started.id, stop)
         report = await report_on(proctor, run)
@@ -77,7 +126,15 @@ async def _run(
     return report.exit_code
 
 
-def _read(text: str | None) -> str:
+async def _note_thread(proctor: Proctor, run: Run, view: View) -> None:
+    """Tells how the conversation goes on, and what it waits for."""
+    view.note(f"To go on with this conversation: --thread {run.thread_id}")
+    for earlier in await proctor.threads.before(run.id):
+        what = "waits for a person" if earlier.state == "waiting" else f"is {earlier.state}"
+        view.note(f"Run {earlier.id} of it {what}; this one begins when that one has ended.")
+
+
+def read_task(text: str | None) -> str:
     """The text of the argument or of standard input.
 
     Raises:
@@ -96,3 +153,37 @@ def _read(text: str | None) -> str:
     if not text.strip():
         raise InvalidInput("The text is empty.", hint="Say what the team is to do.")
     return text
+
+
+def this_user() -> str:
+    """The name of whoever calls this command; empty for a user without one, as containers have."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
+
+
+def read_time(at: str | None, after: str | None, now: datetime) -> datetime | None:
+    """The instant that `--at` or `--in` names; nothing where neither is given.
+
+    Raises:
+        InvalidInput: it can't be read, or both are given.
+    """
+    if at is not None and after is not None:
+        raise InvalidInput("--at and --in say the same thing.", hint="Give one of them.")
+    try:
+        if at is not None:
+            return datetime.fromisoformat(at).astimezone(UTC)
+        if after is not None:
+            return (now + _read_duration(after)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        hint = "Write a time as 2026-12-01T08:00+01:00, and a duration as 90s, 30min, 2h or 1d12h."
+        raise InvalidInput(f"{at or after!r} can't be read.", hint=hint) from None
+    return None
+
+
+def _read_duration(text: str) -> timedelta:
+    if not DURATION.fullmatch(text):
+        raise ValueError
+    parts = re.findall(r"(\d+)([a-z]+)", text)
+    return sum((timedelta(**{UNITS[unit]: int(count)}) for count, unit in parts), timedelta())

@@ -184,6 +184,11 @@ def _nothing(_: JsonObject) -> str:
     return ""
 
 
+def _rests(data: JsonObject) -> str:
+    what = str(data.get("message") or f"its worker {data.get('worker', '')} was lost").partition("\n")[0]
+    return f"{what}; taken up again in {data['in_s']} s"
+
+
 def _asks(data: JsonObject) -> str:
     action = data["action"]
     return f"{asked(action) if isinstance(action, Mapping) else ''} ({data['id']})"
@@ -192,7 +197,7 @@ def _asks(data: JsonObject) -> str:
 def _decided(data: JsonObject) -> str:
     by = f"{data['by']} " if data["by"] else ""
     comment = f": {data['comment']}" if data["comment"] else ""
-    return f"{by}{_past(str(data['decision']))}{comment}"
+    return f"{by}{_past(str(data.get('decision') or data.get('vote')))}{comment}"
 
 
 def _verdict(data: JsonObject) -> str:
@@ -205,9 +210,16 @@ def _over_budget(data: JsonObject) -> str:
     return f"{_usd(data['spent_micros'])} of {_usd(data['limit_micros'])} is spent: the call is refused"
 
 
+def _forgotten(data: JsonObject) -> str:
+    parts = data["parts"]
+    said = [f"{place}: {why}" for place, why in parts.items()] if isinstance(parts, Mapping) else []
+    return f"what was known before: {'; '.join(said)}" if data["when"] == "begin" else "; ".join(said)
+
+
 _SAYINGS: Mapping[EventType, tuple[Mood, str, Callable[[JsonObject], str]]] = {
     "run.started": ("plain", "started", lambda data: f"team {data['team']}"),
     "run.resumed": ("plain", "resumed", _nothing),
+    "run.rescheduled": ("asks", "rests", _rests),
     "run.completed": ("good", "completed", _nothing),
     "run.failed": ("bad", "failed", lambda data: str(data["message"])),
     "run.refused": ("bad", "refused", lambda data: str(data["reason"])),
@@ -217,17 +229,37 @@ _SAYINGS: Mapping[EventType, tuple[Mood, str, Callable[[JsonObject], str]]] = {
         "retries",
         lambda data: f"{data['deployment']}: {data['error']}; once more after {data['wait_s']} s",
     ),
+    "model.fell_back": (
+        "asks",
+        "falls back",
+        lambda data: f"{data['from']}: {data['error']}; {data['to']} is asked",
+    ),
+    "agent.failed": ("bad", "broke", lambda data: f"{data['code']}: {data['message']}"),
+    "agent.replaced": ("asks", "stands in", lambda data: str(data["by"])),
+    "loop.detected": ("bad", "loop", lambda data: f"the same {data['kind']} again and again"),
+    "run.simplified": ("asks", "simplified", lambda _: "the team's simple form takes the run"),
     "tool.refused": ("bad", "refused", lambda data: f"{_tool(data)}: {data['reason']}"),
     "tool.limit_reached": ("asks", "limit", lambda data: f"{data['iterations']} rounds of tools are used up"),
     "approval.requested": ("asks", "asks", _asks),
+    "approval.voted": ("good", "votes", _decided),
+    "approval.delegated": ("asks", "delegated", lambda data: f"to {data['to']}"),
+    "approval.escalated": ("asks", "escalated", lambda data: f"to {data['to']}"),
+    "approval.expired": ("bad", "expired", lambda data: _past(str(data["outcome"]))),
     "approval.decided": ("good", "decided", _decided),
     "policy.verdict": ("asks", "policy", _verdict),
     "budget.refused": ("bad", "budget", _over_budget),
+    "thread.state_lost": ("asks", "forgets", _forgotten),
 }
 
 
 def _past(decision: str) -> str:
-    return {"approve": "approved", "reject": "rejected", "respond": "answered"}.get(decision, decision)
+    past = {
+        "approve": "approved",
+        "edit": "approved with changes",
+        "reject": "rejected",
+        "respond": "answered",
+    }
+    return past.get(decision, decision)
 
 
 def _tool(data: JsonObject) -> str:

@@ -1,7 +1,6 @@
 """Metrics of runs, model calls and tool calls for Prometheus. Knows no database and no framework."""
 
 from proctor.telemetry._metrics import Metrics
-from proctor.telemetry._serve import MetricsServer, serve_metrics
 from proctor.telemetry._trace import trace_model, trace_tool
 
-__all__ = ["Metrics", "MetricsServer", "serve_metrics", "trace_model", "trace_tool"]
+__all__ = ["Metrics", "trace_model", "trace_tool"]

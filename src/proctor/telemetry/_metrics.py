@@ -33,14 +33,20 @@ class Metrics:
         self._cost = count("proctor_model_cost_micros_total", "Micro-dollars", model)
         self._model_seconds = calls("proctor_model_duration_seconds", "A model call with its retries", model)
         self._retries = count("proctor_model_retries_total", "Requests sent again", model)
+        self._fallbacks = count(
+            "proctor_model_fallbacks_total", "Calls that went on to another deployment", (*model, "to")
+        )
         self._tool_calls = count("proctor_tool_calls_total", "Tool calls", (*tool, "outcome"))
         self._tool_seconds = calls("proctor_tool_duration_seconds", "A tool call", tool)
         self._runs = count("proctor_runs_total", "Finished runs", ["team", "status"])
         self._run_seconds = Histogram(
             "proctor_run_duration_seconds", "A run", ["team"], registry=of, buckets=RUN_BUCKETS
         )
+        self._agent_failures = count("proctor_agent_failures_total", "Agents that failed", (*agent, "code"))
         self._verdicts = count("proctor_policy_verdicts_total", "Policies' verdicts", ["stage", "outcome"])
         self._approvals = count("proctor_approvals_total", "People's decisions", ["decision"])
+        self._level = Gauge("proctor_degradation_level", "0 is normal, 4 refuses new runs", registry=of)
+        self._levels = count("proctor_degradation_changes_total", "Changes of the level", ["to", "rule"])
         self._models: dict[tuple[str, str, str], ModelSeries] = {}
         self._tools: dict[tuple[str, str, str], ToolSeries] = {}
         self._finished: dict[str, int] = {}
@@ -84,6 +90,15 @@ class Metrics:
         """Counts a request that is sent again."""
         self.model(call.scope.team, call.scope.agent, call.model).retries.inc()
 
+    def model_fell_back(self, call: ModelCall, to: str, _error: ProctorError) -> None:
+        """Counts a call that another deployment is asked to answer."""
+        self._fallbacks.labels(call.scope.team, call.scope.agent, call.model, to).inc()
+
+    def level_changed(self, level: int, rule: str) -> None:
+        """Shows the level of degradation, and counts the rule that led there."""
+        self._level.set(level)
+        self._levels.labels(str(level), rule).inc()
+
     def run_finished(self, team: str, status: str, seconds: float) -> None:
         """Counts a run that has ended: `completed`, `failed`, `cancelled` or `refused`."""
         self._runs.labels(team, status).inc()
@@ -91,6 +106,10 @@ class Metrics:
         finished = self._finished[team] = self._finished.get(team, 0) + 1
         completed = self._completed[team] = self._completed.get(team, 0) + (status == "completed")
         self._completion.labels(team).set(completed / finished)
+
+    def agent_failed(self, team: str, agent: str, code: str) -> None:
+        """Counts an agent that failed, whether or not its run goes on without it."""
+        self._agent_failures.labels(team, agent, code).inc()
 
     def policy_said(self, stage: str, outcome: str) -> None:
         """Counts a verdict."""

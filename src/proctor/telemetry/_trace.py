@@ -20,7 +20,8 @@ from proctor.telemetry._metrics import Metrics
 def trace_model(metrics: Metrics) -> ModelMiddleware:
     """A middleware that counts and times model calls, with their tokens and cost.
 
-    The outcome is `ok`, `cancelled`, or the error's code.
+    The outcome is `ok`, `cancelled`, or the error's code. Tokens and cost are those of the deployment that
+    answered, which may be a stand-in.
     """
 
     async def middleware(call: ModelCall, handle: ModelHandler) -> ModelResult:
@@ -43,6 +44,8 @@ def trace_model(metrics: Metrics) -> ModelMiddleware:
             series.seconds.observe(seconds)
             series.response.observe(seconds)
             series.count(outcome)
+        if result.deployment != call.model:
+            series = metrics.model(call.scope.team, call.scope.agent, result.deployment)
         series.spend(result.usage, result.cost)
         return result
 

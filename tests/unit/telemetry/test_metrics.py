@@ -1,13 +1,11 @@
 import asyncio
 import time
 import urllib.request
-from urllib.error import URLError
 
 import pytest
 from prometheus_client import generate_latest
 
 from proctor.core import (
-    ConfigurationError,
     ModelCall,
     ModelOverloaded,
     ModelResult,
@@ -16,7 +14,7 @@ from proctor.core import (
     ToolSpec,
     Usage,
 )
-from proctor.telemetry import Metrics, serve_metrics, trace_model, trace_tool
+from proctor.telemetry import Metrics, trace_model, trace_tool
 from proctor.testing import FakeScope
 
 SCOPE = FakeScope(team="support", agent="clerk")
@@ -133,26 +131,6 @@ def test_retries_verdicts_and_decisions_are_counted():
     assert value("proctor_model_retries_total", SMALL) == 1
     assert value("proctor_policy_verdicts_total", {"stage": "input", "outcome": "redact"}) == 1
     assert value("proctor_approvals_total", {"decision": "approve"}) == 1
-
-
-async def test_prometheus_reads_the_metrics_over_http_until_the_server_is_closed():
-    metrics = Metrics()
-    metrics.run_finished("support", "completed", 1.5)
-    server = serve_metrics(metrics.registry)
-    text = await asyncio.to_thread(_get, server.url)
-    await asyncio.wait_for(server.close(), 5)
-    assert 'proctor_runs_total{status="completed",team="support"} 1.0' in text
-    assert server.url.startswith("http://127.0.0.1:")
-    with pytest.raises(URLError):
-        await asyncio.to_thread(_get, server.url)
-
-
-async def test_a_port_in_use_is_a_configuration_error():
-    first = serve_metrics(Metrics().registry)
-    port = int(first.url.split(":")[2].split("/")[0])
-    with pytest.raises(ConfigurationError):
-        serve_metrics(Metrics().registry, port=port)
-    await asyncio.wait_for(first.close(), 5)
 
 
 def test_two_sets_of_metrics_do_not_meet():

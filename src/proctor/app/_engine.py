@@ -1,0 +1,44 @@
+"""The engine that the configuration names."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from proctor.core import ConfigurationError, EngineSettings
+from proctor.engine import Chore, Duties, EmbeddedEngine, Engine, TemporalEngine
+from proctor.runs import Run, Runs
+from proctor.store import Database
+
+LOST_LOOK = timedelta(seconds=5)
+"""Between looks for runs that nobody executes, though they stand as running."""
+
+
+def make_engine(
+    settings: EngineSettings, database: Database, runs: Runs, chores: Sequence[Chore]
+) -> Engine[Run, Run | None]:
+    """An engine that isn't started yet.
+
+    Raises:
+        ConfigurationError: it can't work on this database.
+    """
+    duties: Duties[Run, Run | None] = Duties(
+        due=runs.due,
+        recover=runs.recover,
+        orphans=runs.orphans,
+        execute=runs.execute,
+        suspend=runs.suspend_all,
+        chores=tuple(chores),
+    )
+    if settings.kind == "temporal":
+        if database.engine.dialect.name != "postgresql":
+            raise ConfigurationError(
+                "workers share their runs in a PostgreSQL database, and database.url names SQLite",
+                hint="`proctor db move` takes an installation to PostgreSQL.",
+            )
+        # Temporal gives out a run anew only where its worker is gone.
+        duties = replace(duties, execute=runs.take_over)
+        return TemporalEngine(duties, settings, lock=database.lock(shared=True))
+    # What runs, and not here, was left behind: by an outage of the database that took too long.
+    lost = Chore(name="lost runs", every=LOST_LOOK, work=runs.recover)
+    duties = replace(duties, chores=(*duties.chores, lost))
+    return EmbeddedEngine(duties, lock=database.lock(), concurrency=settings.concurrency)

@@ -1,0 +1,95 @@
+"""`proctor.open`: an application with its database, models and tool servers, opened and closed together."""
+
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+
+from proctor import ledger
+from proctor.app._notices import make_notices
+from proctor.app._proctor import GRACE, Proctor
+from proctor.app._settings import Settings, load_settings
+from proctor.app._teams import App
+from proctor.approvals import check_roles
+from proctor.core import Clock, SystemClock, to_micros
+from proctor.models import Models, Provider
+from proctor.runs import Run, Share
+from proctor.store import Database
+from proctor.tools import Toolbox, ToolServer
+
+OPENING = timedelta(seconds=10)
+"""What a process that executes waits at its start for a database that is away."""
+
+
+def _nobody_listens(_run: Run) -> None:
+    """Takes note of nothing."""
+
+
+@asynccontextmanager
+async def open_proctor(
+    app: App,
+    *,
+    settings: Settings | None = None,
+    target: str = "",
+    share: Share | None = None,
+    on_segment: Callable[[Run], None] = _nobody_listens,
+    executes: bool = True,
+    environ: Mapping[str, str] = os.environ,
+    clock: Clock | None = None,
+    providers: Mapping[str, Provider] | None = None,
+    grace: timedelta = GRACE,
+) -> AsyncIterator[Proctor]:
+    """An application ready to execute runs; with `executes=False` only to start and read them.
+
+    `settings` default to `proctor.toml` and the environment. `target` is where the application is, so that
+    other processes find it again. `share` is which runs this process executes: those of the application's
+    teams. `on_segment` is told of each run as a segment of it has left it. `providers` and `clock` are the
+    seams for tests (`proctor.testing`).
+
+    Raises:
+        ConfigurationError: the configuration can't be used.
+        DatabaseInUse: another process executes runs on this database.
+    """
+    settings = settings or load_settings(environ=environ).settings
+    check_roles(settings.teams, settings.roles, settings.models)
+    clock = clock or SystemClock()
+    async with AsyncExitStack() as stack:
+        opening = Database.open(
+            settings.database.url,
+            patience=settings.database.patience,
+            wait=OPENING if executes else timedelta(0),
+        )
+        database = await stack.enter_async_context(await opening)
+        models = Models(settings.models, local=settings.local, environ=environ, providers=providers)
+        stack.push_async_callback(models.close)
+        servers = {name: ToolServer(name, server, clock) for name, server in settings.tools.items()}
+        for server in servers.values():
+            stack.push_async_callback(server.close)
+        prices = ledger.Prices(settings.models)
+        budget = ledger.DailyBudget(
+            to_micros(settings.budget.daily_usd),
+            prices=prices,
+            clock=clock,
+            spent=lambda day: database.read(lambda connection: ledger.spent(connection, day)),
+        )
+        notices = make_notices(settings, database, clock=clock, environ=environ, signs=executes)
+        running = Proctor(
+            app,
+            settings,
+            database,
+            target=target,
+            share=share or Share(teams=frozenset(app.teams)),
+            on_segment=on_segment,
+            clock=clock,
+            models=models,
+            toolbox=Toolbox(servers, app.functions),
+            budget=budget,
+            prices=prices,
+            notices=notices,
+        )
+        if app.lifespan is not None:
+            await stack.enter_async_context(app.lifespan(running))
+        if executes:
+            await running.engine.start()
+            stack.push_async_callback(running.stop_executing, grace)
+        yield running

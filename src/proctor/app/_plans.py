@@ -1,0 +1,113 @@
+"""What is needed to execute each team: its factory, its tools, its models and its chains."""
+
+from collections.abc import Sequence
+from functools import partial
+from random import Random
+
+from proctor import ledger, policies
+from proctor.agents import ModelFeatures
+from proctor.app._chains import Parts, build_chains
+from proctor.app._settings import Settings
+from proctor.app._teams import App
+from proctor.approvals import check_patterns
+from proctor.core import Clock, ModelCall, ModelResult, NotFound, ToolCall, ToolResult, new_id
+from proctor.degradation import Degradation
+from proctor.models import Models
+from proctor.runs import Journaling, Run, TeamPlan
+from proctor.store import Job
+from proctor.telemetry import Metrics
+from proctor.tools import Toolbox
+
+
+class Plans:
+    """The plans of an application's teams, each made when its first run is executed."""
+
+    def __init__(
+        self,
+        app: App,
+        settings: Settings,
+        *,
+        degradation: Degradation,
+        metrics: Metrics,
+        budget: ledger.DailyBudget,
+        prices: ledger.Prices,
+        models: Models,
+        toolbox: Toolbox,
+        clock: Clock,
+    ) -> None:
+        self._app = app
+        self._settings = settings
+        self._degradation = degradation
+        self._metrics = metrics
+        self._budget = budget
+        self._prices = prices
+        self._models = models
+        self._toolbox = toolbox
+        self._clock = clock
+        self._journaling = Journaling(self._entry)
+        self._plans: dict[tuple[str, bool], TeamPlan] = {}
+
+    async def of(self, run: Run) -> TeamPlan:
+        """The plan of a run.
+
+        Raises:
+            NotFound: this process doesn't know the team, or not in the form that the run began in.
+            ToolServerUnavailable: a tool server doesn't tell its tools.
+        """
+        key = (run.team, run.simple)
+        if key not in self._plans:
+            self._plans[key] = await self._make(*key)
+        return self._plans[key]
+
+    async def _make(self, name: str, simple: bool) -> TeamPlan:  # noqa: FBT001 - as the run's row says
+        team = self._app.find(name)
+        factory = team.simple if simple else team.factory
+        if factory is None:
+            # Going on as the whole team would not meet the journal again.
+            raise NotFound(
+                f"a run of team {name} began in its simple form, which there is no longer",
+                hint=f'Register it again: @app.team("{name}", simple=…).',
+            )
+        limits = self._settings.team(name)
+        tools = {declared: await self._toolbox.specs([declared]) for declared in team.tools}
+        declared = frozenset((spec.server, spec.name) for specs in tools.values() for spec in specs)
+        check_patterns(name, limits, declared)
+        parts = Parts(
+            journaling=self._journaling,
+            degradation=self._degradation,
+            metrics=self._metrics,
+            budget=self._budget,
+            prices=self._prices,
+            models=self._models,
+            toolbox=self._toolbox,
+            deployments=self._settings.models,
+            team=limits,
+            declared=declared,
+            clock=self._clock,
+            rng=Random(),  # noqa: S311 - spreads retries; it needs no secrecy
+        )
+        features = {
+            deployment: ModelFeatures(vision=settings.vision, context_window=settings.context_window)
+            for deployment, settings in self._settings.models.items()
+        }
+        return TeamPlan(
+            name=name,
+            factory=factory,
+            tools=tools,
+            models=features,
+            chains=build_chains(parts),
+            settings=limits,
+            redact=policies.redact,
+            on_agent_failure=partial(self._metrics.agent_failed, name),
+        )
+
+    def _entry(self, call: ModelCall | ToolCall, result: ModelResult | ToolResult) -> Sequence[Job[None]]:
+        """The ledger's row for a call that was paid for."""
+        id, at = new_id("led"), self._clock.now()
+        if isinstance(call, ModelCall) and isinstance(result, ModelResult):
+            row = ledger.model_entry(call, result, id=id, at=at)
+        elif isinstance(call, ToolCall) and isinstance(result, ToolResult) and result.cost:
+            row = ledger.tool_entry(call, result, id=id, at=at)
+        else:
+            return ()
+        return (lambda connection: ledger.record(connection, row),)

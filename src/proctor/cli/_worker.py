@@ -1,0 +1,70 @@
+"""`proctor worker`."""
+
+import asyncio
+from functools import partial
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.text import Text
+
+from proctor.app import App, Settings, load_app, load_settings, open_proctor
+from proctor.cli._execution import stop_signals, whole_place
+from proctor.cli._options import ConfigFile
+from proctor.cli._output import console
+from proctor.cli._serve import loopback, tell
+from proctor.cli._web import web
+from proctor.core import ConfigurationError, MissingSetting
+from proctor.runs import Share
+
+
+def worker(
+    *,
+    app: str | None = None,
+    concurrency: Annotated[int | None, Parameter(help="Runs at a time; else `engine.concurrency`.")] = None,
+    host: str = "127.0.0.1",
+    port: Annotated[int, Parameter(help="Port of /metrics; 0 takes a free one.")] = 0,
+    config: ConfigFile = None,
+) -> None:
+    """Execute runs that Temporal gives to this process, until stopped.
+
+    Any number of workers on any machines share the runs of one PostgreSQL database; when one dies, the others
+    go on with its runs within seconds. SIGTERM and Ctrl-C drain it: its runs stop at their next call, within
+    2 s, and go on elsewhere.
+
+    Parameters
+    ----------
+    app
+        Where the teams are, as `module` or `file.py`; else the setting `app`.
+    host
+        Address of /metrics: a loopback address, since there is no authentication yet.
+    """
+    settings = load_settings(config).settings
+    if settings.engine.kind != "temporal":
+        raise ConfigurationError(
+            "workers share their runs through Temporal, and the configuration names the embedded engine",
+            hint='Write kind = "temporal" under [engine]; on one machine `proctor serve` is enough.',
+        )
+    place = app or settings.app
+    if not place:
+        raise MissingSetting("no application is named", hint="Give --app, or set `app` in the configuration.")
+    if concurrency is not None:
+        engine = settings.engine.model_copy(update={"concurrency": concurrency})
+        settings = settings.model_copy(update={"engine": engine})
+    asyncio.run(_work(load_app(place), settings, whole_place(place), loopback(host), port))
+
+
+async def _work(app: App, settings: Settings, place: str, host: str, port: int) -> None:
+    out = console()
+    share = Share(teams=frozenset(app.teams), place=place)
+    async with (
+        open_proctor(
+            app, settings=settings, target=place, share=share, on_segment=partial(tell, out)
+        ) as proctor,
+        web(proctor.metrics.registry, None, host=host, port=port) as address,
+    ):
+        with stop_signals() as stopped:
+            teams = ", ".join(app.teams)
+            line = f"Worker {proctor.runs.worker} executes {teams} of {place}. Metrics: {address}/metrics"
+            out.print(Text(line), soft_wrap=True)
+            await stopped.wait()
+            out.print("Stopping: runs stop at their next call, and go on elsewhere.")
