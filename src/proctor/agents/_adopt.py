@@ -4,9 +4,11 @@ Written against the private parts of AutoGen 0.7.5, to which Proctor is pinned; 
 Knows no journal, policy or provider.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 from autogen_agentchat.agents import (
     AssistantAgent,
@@ -16,17 +18,22 @@ from autogen_agentchat.agents import (
     UserProxyAgent,
 )
 from autogen_agentchat.base import ChatAgent, Team
-from autogen_agentchat.teams import BaseGroupChat
+from autogen_agentchat.messages import StructuredMessage
+from autogen_agentchat.teams import BaseGroupChat, Swarm
 from autogen_agentchat.tools import AgentTool, TeamTool
 from autogen_core.code_executor import CodeExecutor
 from autogen_core.models import ChatCompletionClient
 from autogen_core.tools import BaseTool, StaticWorkbench, Workbench
 
 from proctor.agents._human import DurableHuman
+from proctor.agents._isolation import Circle, Isolated, Member
 from proctor.agents._model import GovernedModelClient
 from proctor.agents._runtime import KillableRuntime
+from proctor.agents._session import Session
 from proctor.agents._workbench import GovernedWorkbench, NestedWorkbench
-from proctor.core import TeamError, UngovernedTeam
+from proctor.core import AgentSettings, TeamError, TeamSettings, UngovernedTeam
+
+log = logging.getLogger("proctor.agents")
 
 LONGEST_PLACE = 160
 """Characters of an agent's name behind those of the teams around it; the journal keeps 200."""
@@ -41,15 +48,54 @@ class Roles:
     people: frozenset[str]
 
 
-def adopt(team: Team | ChatAgent, runtime: KillableRuntime, *, max_tool_iterations: int) -> Roles:
-    """The team's members, after the team has been made the run's own.
+StandIns: TypeAlias = Mapping[ChatAgent, ChatAgent]
+"""Agents, each with the one that takes its place when it fails."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopted:
+    """A team that is the run's own."""
+
+    team: Team | ChatAgent
+    roles: Roles
+
+
+def adopt(
+    team: Team | ChatAgent,
+    runtime: KillableRuntime,
+    *,
+    session: Session,
+    settings: TeamSettings,
+    stand_ins: StandIns,
+) -> Adopted:
+    """The team as the run's own: governed part by part, and each agent's failures kept its own.
 
     Raises:
         UngovernedTeam: a part of the team would bypass the chain.
+        TeamError: two agents have one place, or somebody stands in for who is no member of a team.
     """
+    parts = tuple(_parts(team, "", stand_ins))
+    roles = _govern_parts(parts, runtime, settings.max_tool_iterations)
+    isolation = _Isolation(session=session, runtime=runtime, settings=settings, stand_ins=stand_ins)
+    for place, part in parts:
+        if isinstance(part, BaseGroupChat):
+            isolation.of_team(part, place)
+    known = {word for place, _ in parts for word in (place, place.rpartition("/")[2])}
+    for name in settings.agents.keys() - known:
+        log.warning("the settings of %s are for no agent of this team", name)
+    if isinstance(team, ChatAgent) and not isinstance(team, DurableHuman):
+        team = isolation.of_agent(team, "", Circle())
+    for agent in stand_ins.keys() - isolation.done:
+        raise TeamError(f"{agent.name} is no member of a team here, so nobody can stand in for it")
+    return Adopted(team=team, roles=roles)
+
+
+def _govern_parts(
+    parts: Iterable[tuple[str, Any]], runtime: KillableRuntime, max_tool_iterations: int
+) -> Roles:
     limits: dict[str, int] = {}
     people: set[str] = set()
-    for place, part in _parts(team, ""):
+    for place, part in parts:
         if len(place) > LONGEST_PLACE:
             raise TeamError(f"an agent's place has more than {LONGEST_PLACE} characters: {place}")
         match part:
@@ -73,8 +119,84 @@ def adopt(team: Team | ChatAgent, runtime: KillableRuntime, *, max_tool_iteratio
     return Roles(iterations=limits, people=frozenset(people))
 
 
-def _parts(part: object, above: str) -> Iterator[tuple[str, Any]]:
-    """Every agent and team within, the outer ones first, each with its place such as `desk/analyst`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Isolation:
+    """What makes each agent's failures its own."""
+
+    session: Session
+    runtime: KillableRuntime
+    settings: TeamSettings
+    stand_ins: StandIns
+    done: set[ChatAgent] = field(default_factory=set)
+
+    def of_team(self, team: BaseGroupChat, place: str) -> None:
+        """Puts every agent of a team, people aside, behind an `Isolated`."""
+        circle = Circle(hands_off=isinstance(team, Swarm), takes=team._message_factory.is_registered)
+        members: list[ChatAgent | Team] = []
+        for member in team._participants:
+            if isinstance(member, ChatAgent) and not isinstance(member, DurableHuman):
+                members.append(self.of_agent(member, place, circle))
+                for backup in _line(member, self.stand_ins)[1:]:
+                    _register(team, backup)
+            else:
+                members.append(member)
+                circle.others = (*circle.others, member.name)
+        team._participants = members
+        _check_names(team)
+
+    def of_agent(self, agent: ChatAgent, above: str, circle: Circle) -> Isolated:
+        """An agent with those that stand in for it."""
+        line = _line(agent, self.stand_ins)
+        self.done.update(line)
+        members = [self._member(each, f"{above}/{each.name}" if above else each.name) for each in line]
+        states = self._of(members[0]).on_failure or self.settings.on_failure
+        isolated = Isolated(
+            members, session=self.session, runtime=self.runtime, circle=circle, states=states == "state"
+        )
+        circle.agents.append(isolated)
+        return isolated
+
+    def _member(self, agent: ChatAgent, place: str) -> Member:
+        member = Member(agent=agent, place=place, timeout=self.settings.agent_timeout)
+        own = self._of(member).timeout
+        return member if own is None else replace(member, timeout=own)
+
+    def _of(self, member: Member) -> AgentSettings:
+        """The settings of an agent, by its place or else by its name."""
+        agents = self.settings.agents
+        return agents.get(member.place) or agents.get(member.agent.name) or AgentSettings()
+
+
+def _line(agent: ChatAgent, stand_ins: StandIns) -> list[ChatAgent]:
+    """An agent, the one that stands in for it, the one that stands in for that, and so on."""
+    line = [agent]
+    while (following := stand_ins.get(line[-1])) is not None:
+        line.append(following)
+    return line
+
+
+def _register(team: BaseGroupChat, agent: ChatAgent) -> None:
+    """Lets a team pass on what a stand-in says, as AutoGen does for its own members."""
+    for kind in agent.produced_message_types:
+        if issubclass(kind, StructuredMessage) and not team._message_factory.is_registered(kind):
+            team._message_factory.register(kind)
+
+
+def _check_names(team: BaseGroupChat) -> None:
+    names = [member.name for member in team._participants]
+    for member in team._participants:
+        if isinstance(member, Isolated):
+            names += [each.agent.name for each in member.members[1:]]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise TeamError(f"two agents are called {', '.join(twice)}", hint="Give the stand-in another name.")
+
+
+def _parts(part: object, above: str, stand_ins: StandIns = MappingProxyType({})) -> Iterator[tuple[str, Any]]:
+    """Every agent and team within, the outer ones first, each with its place such as `desk/analyst`.
+
+    An agent is followed by those that stand in for it.
+    """
     name = getattr(part, "name", type(part).__name__)
     place = f"{above}/{name}" if above else ("" if isinstance(part, BaseGroupChat) else name)
     yield place, part
@@ -91,7 +213,9 @@ def _parts(part: object, above: str) -> Iterator[tuple[str, Any]]:
         case _:
             pass
     for child in children:
-        yield from _parts(child, place)
+        yield from _parts(child, place, stand_ins)
+    if isinstance(part, ChatAgent) and (backup := stand_ins.get(part)) is not None:
+        yield from _parts(backup, above, stand_ins)
 
 
 def _check_held(part: object, place: str, runtime: KillableRuntime) -> None:

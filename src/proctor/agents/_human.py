@@ -1,6 +1,7 @@
 """A person in a team, for whom the run can wait for days."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any
 
 from autogen_agentchat.agents import UserProxyAgent
 from autogen_agentchat.base import Response
@@ -23,13 +24,13 @@ class DurableHuman(UserProxyAgent):
     def __init__(self, session: Session, role: str, *, description: str) -> None:
         super().__init__(role, description=description, input_func=self._ask)
         self._session = session
-        self._seen: list[BaseChatMessage] = []
+        self._seen: list[dict[str, str]] = []
 
     async def on_messages_stream(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
     ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
         """The person's message, when there is one."""
-        self._seen.extend(messages)
+        self._seen += [{"from": message.source, "text": message.to_model_text()} for message in messages]
         async for item in super().on_messages_stream(messages, cancellation_token):
             yield item
 
@@ -38,8 +39,16 @@ class DurableHuman(UserProxyAgent):
         self._seen.clear()
         await super().on_reset(cancellation_token)
 
+    async def save_state(self) -> Mapping[str, Any]:
+        """The end of the conversation, as far as the person would be shown it."""
+        return {"seen": self._seen[-SHOWN:]}
+
+    async def load_state(self, state: Mapping[str, Any]) -> None:
+        """Goes on in an earlier conversation."""
+        self._seen = list(state["seen"])
+
     async def _ask(self, _prompt: str, _token: CancellationToken | None) -> str:
-        shown = [{"from": message.source, "text": message.to_model_text()} for message in self._seen[-SHOWN:]]
+        shown = self._seen[-SHOWN:]
         text = shown[-1]["text"] if shown else "The team asks for your answer."
         question = Question(kind="reply", role=self.name, text=text, action={"conversation": shown})
         return await self._session.human(self.name, question)

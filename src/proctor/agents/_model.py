@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any, Literal, cast
 
 from autogen_core import CancellationToken, MessageHandlerContext
@@ -24,9 +25,14 @@ CHARACTERS_PER_TOKEN = 4
 
 _UUID_LENGTH = 36
 
+at_work: ContextVar[str] = ContextVar("at_work", default="")
+"""The place of the agent whose turn it is, in the tasks that belong to the turn."""
+
 
 def caller() -> str:
     """The agent in whose message handler we are: for the user's own agents, which hold a client."""
+    if place := at_work.get():
+        return place
     try:
         name = MessageHandlerContext.agent_id().type
     except RuntimeError:

@@ -10,6 +10,11 @@ from autogen_core import EVENT_LOGGER_NAME, SingleThreadedAgentRuntime
 from autogen_core._single_threaded_agent_runtime import PublishMessageEnvelope
 from opentelemetry.trace import NoOpTracerProvider
 
+from proctor.core import end_tasks
+
+PATIENCE = 2.0
+"""Seconds that cancelled tasks have to end. An agent that swallows its cancellation holds up no run."""
+
 
 def _worth_logging(record: logging.LogRecord) -> bool:
     """Leaves out what AutoGen logs as an error whenever a run is suspended: its handlers being cancelled."""
@@ -34,7 +39,7 @@ class KillableRuntime(SingleThreadedAgentRuntime):
         super().__init__(tracer_provider=NoOpTracerProvider(), ignore_unhandled_exceptions=False)
         self._tracer_helper = _NoTracing()  # type: ignore[assignment]
         self.nested: set[asyncio.Task[Any]] = set()
-        """Tasks in which agents run others as their tools: AutoGen starts them and doesn't end them."""
+        """Tasks in which agents take their turns or run others as their tools: AutoGen doesn't end them."""
         self.used = False
         """Whether a group chat runs on it: a single agent needs none."""
         self.broken: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
@@ -54,12 +59,15 @@ class KillableRuntime(SingleThreadedAgentRuntime):
         if self._background_exception is not None and not self.broken.done():
             self.broken.set_result(self._background_exception)
 
+    async def idle(self) -> None:
+        """Returns when every message has been handled: a team's answer may be there before."""
+        if self.used:
+            await self._message_queue.join()
+
     async def kill(self) -> None:
-        """Cancels every handler and waits for their end."""
-        tasks = [*self._background_tasks, *self.nested]
+        """Cancels every handler and waits a moment for their end."""
+        tasks = {*self._background_tasks, *self.nested}
         if self._run_context is not None:
-            tasks.append(self._run_context._run_task)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            tasks.add(self._run_context._run_task)
+        await end_tasks(tasks, within=PATIENCE)
         self._run_context = None

@@ -1,9 +1,28 @@
 """What the door asks of the run behind it."""
 
+import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-from proctor.core import JsonObject, JsonValue, ModelResult, Question, ToolResult, ToolSpec
+from proctor.core import JsonObject, JsonValue, ModelResult, ProctorError, Question, ToolResult, ToolSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A turn of an agent that failed, as far as those need to know who go on without it."""
+
+    code: str
+    actions: tuple[str, ...]
+    """What it had done to the world before, in words."""
+
+
+class Turn(Protocol):
+    """An agent's turn while it goes on."""
+
+    @property
+    def failed(self) -> "asyncio.Future[ProctorError]":
+        """Set when a call of the turn has failed for good. That call never returns."""
 
 
 class Session(Protocol):
@@ -14,6 +33,25 @@ class Session(Protocol):
 
     @property
     def tenant(self) -> str: ...
+
+    @property
+    def halted(self) -> bool:
+        """Whether no new call may start: a person is asked, or the attempt is over."""
+
+    async def begin_turn(self, agent: str, *, spares: Callable[[], bool]) -> Turn | Failure:
+        """The agent's next `Turn`, or its `Failure` where that is recorded.
+
+        `spares` tells whether the run can do without it. Never returns where the run already does.
+        """
+
+    def end_turn(self, turn: Any) -> None:
+        """Takes note that an agent has answered."""
+
+    async def give_up(self, turn: Any, error: ProctorError, *, by: str) -> Failure:
+        """What is left of a turn that failed, once that is recorded; `by` stands in, or the team goes on.
+
+        Never returns where the run can't go on.
+        """
 
     async def model(
         self,

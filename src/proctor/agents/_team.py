@@ -12,11 +12,12 @@ from autogen_core.models import ModelInfo
 
 from proctor.agents._adopt import Roles, adopt
 from proctor.agents._human import DurableHuman
+from proctor.agents._memory import Knowledge, Losses, Memory
 from proctor.agents._model import GovernedModelClient
-from proctor.agents._runtime import KillableRuntime
+from proctor.agents._runtime import PATIENCE, KillableRuntime
 from proctor.agents._session import Session
 from proctor.agents._workbench import GovernedWorkbench
-from proctor.core import NotFound, TeamError, ToolSpec
+from proctor.core import JsonObject, NotFound, TeamError, TeamSettings, ToolSpec, end_tasks
 
 LONGEST_ROLE = 64
 
@@ -45,6 +46,8 @@ class TeamContext:
         self._tools = tools
         self.task = task
         """The text that the run was started with."""
+        self.stand_ins: dict[ChatAgent, ChatAgent] = {}
+        """Agents, each with the one that `stand_in` gave it."""
 
     @property
     def run_id(self) -> str:
@@ -96,6 +99,22 @@ class TeamContext:
             specs |= {spec.name: spec for spec in self._tools[name]}
         return GovernedWorkbench(self._session, tuple(specs.values()))
 
+    def stand_in(self, agent: ChatAgent, backup: ChatAgent) -> None:
+        """Lets another agent take an agent's place where it fails.
+
+        The backup isn't a member of the team. It is given all that the agent was given and had answered, and
+        speaks in its name. It may have a stand-in of its own.
+
+        Raises:
+            TeamError: the two would stand in for each other.
+        """
+        following: ChatAgent | None = backup
+        while following is not None:
+            if following is agent:
+                raise TeamError(f"{agent.name} would stand in for itself")
+            following = self.stand_ins.get(following)
+        self.stand_ins[agent] = backup
+
     def human(self, role: str, *, description: str = "A person who confirms.") -> DurableHuman:
         """An agent that speaks for a person. The run waits for the answer without a process."""
         if len(role) > LONGEST_ROLE:
@@ -118,23 +137,29 @@ class TeamRun:
     """A team built for one segment of one run."""
 
     def __init__(
-        self, team: Team | ChatAgent, runtime: KillableRuntime, session: Session, roles: Roles
+        self,
+        team: Team | ChatAgent,
+        runtime: KillableRuntime,
+        session: Session,
+        roles: Roles,
+        memory: Memory,
     ) -> None:
         self._team = team
         self._runtime = runtime
         self._session = session
         self._roles = roles
+        self._memory = memory
         self._iterations: dict[str, int] = {}
 
     @classmethod
     async def build(
-        cls, factory: TeamFactory, context: TeamContext, session: Session, *, max_tool_iterations: int
+        cls, factory: TeamFactory, context: TeamContext, session: Session, *, settings: TeamSettings
     ) -> "TeamRun":
         """A team that is ready to be driven.
 
         Raises:
             UngovernedTeam: a part of the team would bypass the chain.
-            TeamError: the factory returned no team.
+            TeamError: the factory returned no team, or one that can't be told apart.
         """
         built = factory(context)
         team = await built if isawaitable(built) else built
@@ -144,8 +169,18 @@ class TeamRun:
                 hint="Return the AutoGen team itself.",
             )
         runtime = KillableRuntime()
-        roles = adopt(team, runtime, max_tool_iterations=max_tool_iterations)
-        return cls(team, runtime, session, roles)
+        memory = Memory(team, context.stand_ins)  # of the user's own agents, as they are here
+        own = adopt(team, runtime, session=session, settings=settings, stand_ins=context.stand_ins)
+        return cls(own.team, runtime, session, own.roles, memory)
+
+    async def remember(self, state: JsonObject) -> Losses:
+        """What could not be given to the team of what an earlier one knew. To be called before `drive`."""
+        return await self._memory.load(state)
+
+    async def knowledge(self, *, task: str, answer: str) -> Knowledge:
+        """What the team knows now. To be called behind `drive`."""
+        await self._runtime.idle()
+        return await self._memory.save(task=task, answer=answer)
 
     async def drive(self, task: str) -> str:
         """The text of the team's last message.
@@ -155,7 +190,7 @@ class TeamRun:
         """
         if self._runtime.used:
             self._runtime.start()
-        work = asyncio.create_task(self._consume(task))
+        work = asyncio.create_task(self._consume(self._memory.task(task)))
         broken = self._runtime.broken
         try:
             waited: tuple[asyncio.Future[Any], ...] = (work, broken)
@@ -165,8 +200,7 @@ class TeamRun:
                 raise TeamError(f"an agent raised {type(error).__name__}: {error}") from error
             return await work
         finally:
-            work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
+            await end_tasks([work], within=PATIENCE)
 
     async def kill(self) -> None:
         """Ends all that the team still does."""

@@ -13,7 +13,8 @@ from proctor.core._json import JsonObject, JsonValue
 from proctor.core._money import Micros
 from proctor.core._questions import Decision, Question
 
-CallKind = Literal["model", "tool", "human"]
+CallKind = Literal["model", "tool", "human", "agent"]
+"""`agent`: a turn that failed, and without which its run goes on."""
 Effect = Literal["read_only", "idempotent", "consequential"]
 """What a tool does to the world. `idempotent` may be repeated under its key. Unknown: `consequential`."""
 
@@ -156,6 +157,8 @@ class ToolResult:
     """The rule or person that refused the call; empty where the tool itself answered."""
     structured: JsonObject | None = None
     cost: Micros = 0
+    edited: JsonObject | None = None
+    """The arguments that a person put in place of the model's."""
 
 
 ModelHandler: TypeAlias = Callable[[ModelCall], Awaitable[ModelResult]]

@@ -5,19 +5,17 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveInt, SecretStr, model_validator
+from pydantic import Field, JsonValue, PositiveInt, SecretStr, model_validator
 
+from proctor.core._approval_settings import ApprovalRule
 from proctor.core._calls import Effect
+from proctor.core._section import Name, Section
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")]
+BusyThread = Literal["queue", "reject", "interrupt"]
+"""What becomes of a message to a conversation in which a run goes on: it waits for its turn, it isn't taken,
+or the runs before it are cancelled."""
 
 _OPENAI_URL = "https://api.openai.com/v1"
-
-
-class Section(BaseModel):
-    """A section in which an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class PriceSettings(Section):
@@ -44,9 +42,11 @@ class DeploymentSettings(Section):
     """For one request, from sending it to its last byte."""
     retries: Annotated[int, Field(ge=0, le=10)] = 3
     """Further requests after a failed one that may be sent again."""
+    fallback: tuple[Name, ...] = ()
+    """The deployments that stand in, in this order, where this one fails for good. Each may have its own."""
     tools: Literal["native", "schema"] = "native"
     """`schema`: tools are offered as one JSON schema, for models whose own tool calling doesn't work."""
-    options: dict[str, JsonValue] = {}
+    options: dict[str, JsonValue] = Field(default={})
     """What goes into each request beside what the agent asks for: `{ temperature = 0, max_tokens = 400 }`."""
     vision: bool = False
     price: Literal["free"] | PriceSettings | None = None
@@ -72,13 +72,13 @@ class ToolServerSettings(Section):
     """Program and arguments of a stdio server."""
     url: str | None = None
     """Address of a streamable HTTP server."""
-    env: dict[str, str] = {}
+    env: dict[str, str] = Field(default={})
     """The server's environment beside `PATH` and `HOME`."""
     cwd: Path | None = None
-    headers: dict[str, SecretStr] = {}
+    headers: dict[str, SecretStr] = Field(default={})
     allow: tuple[str, ...] | None = None
     """The tools that may be called. Absent: those that the server offers."""
-    effects: dict[str, Effect] = {}
+    effects: dict[str, Effect] = Field(default={})
     """What a tool does, where the server doesn't say or isn't to be believed."""
     start_timeout: timedelta = timedelta(seconds=60)
     call_timeout: timedelta = timedelta(seconds=60)
@@ -94,6 +94,23 @@ class ToolServerSettings(Section):
         return self
 
 
+class RepetitionSettings(Section):
+    """`[teams.NAME.repetition]`: when agents are taken to go round in circles."""
+
+    same_call: PositiveInt = 5
+    """How often an agent may make the same tool call in one run. Further ones are refused; an agent that has
+    asked twice as often has failed."""
+    rounds: Annotated[int, Field(ge=2)] = 3
+    """How often the same round of up to four messages may be said, in nearly the same words."""
+
+
+class AgentSettings(Section):
+    """One agent of a team, by its name or place: `[teams.NAME.agents.AGENT]`. Absent: as the team."""
+
+    timeout: Annotated[timedelta, Field(gt=timedelta(0))] | None = None
+    on_failure: Literal["fail", "state"] | None = None
+
+
 class TeamSettings(Section):
     """Limits of one team: `[teams.NAME]`."""
 
@@ -102,8 +119,58 @@ class TeamSettings(Section):
     max_tool_iterations: PositiveInt = 10
     max_calls: PositiveInt = 200
     """Model and tool calls of one run."""
+    max_turns: PositiveInt = 100
+    """Messages of agents in one run."""
+    agent_timeout: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(minutes=5)
+    """For one turn of an agent, with all that it calls: an agent that takes longer has failed."""
+    on_failure: Literal["fail", "state"] = "fail"
+    """Where an agent fails that has no stand-in: the run fails, or the team is told so and goes on."""
+    agents: dict[str, AgentSettings] = Field(default={})
+    repetition: RepetitionSettings = RepetitionSettings()
+    max_cost_usd: Decimal | None = None
+    """Dollars that one run may cost: no new call starts beyond it."""
+    retries: Annotated[int, Field(ge=0, le=20)] = 3
+    """How often in a row a run that came no further is taken up again, after its worker died or it failed in
+    a way that may pass. It is parked as `failed` then."""
+    retry_pause: timedelta = timedelta(seconds=1)
+    """Before the first of these; it doubles each time, up to 5 minutes."""
+    concurrency: PositiveInt | None = None
+    """Runs at a time, of all workers together."""
+    rate_per_minute: PositiveInt | None = None
+    """Runs that are taken up in a minute, of all workers together."""
+    busy_thread: BusyThread = "queue"
+    """What becomes of a message to a thread in which a run goes on, or waits for a person."""
     approval: Literal["consequential", "never"] = "consequential"
-    """Which tool calls wait for a person."""
+    """Which tool calls wait for a person, where no rule says otherwise."""
+    approvals: tuple[ApprovalRule, ...] = ()
+    """Who is asked, on which terms. The first rule that matches a call holds."""
+
+
+class TenantSettings(Section):
+    """Limits of one tenant: `[tenants.NAME]`."""
+
+    concurrency: PositiveInt | None = None
+    """Runs at a time, of all workers together."""
+    rate_per_minute: PositiveInt | None = None
+    """Runs that are taken up in a minute, of all workers together."""
+
+
+class EngineSettings(Section):
+    """`[engine]`: who executes runs."""
+
+    kind: Literal["embedded", "temporal"] = "embedded"
+    """`embedded`: one process on its own database. `temporal`: workers on any machines, on PostgreSQL."""
+    concurrency: PositiveInt = 64
+    """Runs that one process executes at a time."""
+    address: str = "127.0.0.1:7233"
+    """Of Temporal's frontend."""
+    tls: bool = False
+    """Whether the way to Temporal is encrypted."""
+    api_key_env: str | None = None
+    """The environment variable that holds a key to Temporal."""
+    namespace: str = "default"
+    queue: str = "proctor"
+    """Temporal's task queue: workers of the same applications share it."""
 
 
 class BudgetSettings(Section):
@@ -136,6 +203,8 @@ class StoreSettings(Section):
     """`sqlite:///FILE` or `postgresql+psycopg://…`."""
     linger: timedelta = timedelta(milliseconds=100)
     """How long a record may wait for company before it is committed, where nothing waits for it."""
+    patience: timedelta = timedelta(minutes=5)
+    """How long runs wait for a database that is away."""
 
 
 class KnowledgeSettings(Section):
