@@ -77,3 +77,18 @@ async def test_the_twenty_lines_wait_for_somebody(tmp_path: Path) -> None:
         (approval,) = await running.approvals()
     assert run.state == "waiting"
     assert approval.question.action["arguments"] == {"order_id": "W7"}
+
+
+async def test_a_conversation_is_remembered(tmp_path: Path) -> None:
+    path = str(EXAMPLES / "conversation.py")
+    app = load_app(path)
+    module = sys.modules["conversation"]
+    model = ScriptedModel(["Five.", "Seven."])
+    async with proctor.open(app, settings=settings_for(tmp_path), providers={"openai": model}) as running:
+        answers = await module.talk(running, "What does the first one cost?", "And the second one?")
+    assert answers == ["Five.", "Seven."]
+    assert [message["content"] for message in model.calls[1].messages[1:]] == [
+        "What does the first one cost?",
+        "Five.",
+        "And the second one?",
+    ]
