@@ -21,7 +21,7 @@ demo: setup
 	@$(RUN) -m proctor.deployments.support.demo
 
 test: setup
-	@$(RUN) -m pytest -m "not slow and not local_model"
+	@$(RUN) -m pytest -m "not slow and not local_model" -n 2 --dist loadfile
 
 test-slow: setup
 	@$(RUN) -m pytest -m "slow or local_model"
