@@ -124,7 +124,7 @@ async def opened(
 
 
 async def asked(running: proctor.Proctor, **wanted: object) -> Approval:
-    (approval,) = await running.approvals(**wanted)  # type: ignore[arg-type]
+    (approval,) = await running.approvals(Filter(**wanted))  # type: ignore[arg-type]
     return approval
 
 
@@ -155,6 +155,22 @@ async def test_the_first_rule_that_matches_says_who_is_asked(
         run = await running.wait(run.id)
     assert run.state == "completed"
     assert bank.refunds == [("7", 20), ("7", 500)]
+
+
+TOKENS = "".join(f"ghp_{number:02}fT4cZu0aK7sV2mQx9Wd5Lr8Ye1Hn3Bj6Gk " for number in range(70))
+
+
+@pytest.mark.parametrize("before", [f"{'x ' * 995}", f"{TOKENS}{'x ' * 61}"])
+async def test_what_an_approver_neednt_see_stays_out_across_the_edge_of_a_long_text(
+    bank: Bank, make: Callable[..., Settings], before: str
+) -> None:
+    unscreened = {"input": {"payment_card": "allow", "secret": "allow"}}
+    async with opened(bank, make(policies=unscreened), refunds(500)) as running:
+        await running.run("desk", f"{before}{CARD}{' y' * 2_000}")
+        shown = str((await asked(running)).conversation[0]["text"])
+    assert "4111" not in shown
+    assert "ghp_" not in shown
+    assert shown.endswith("…")
 
 
 async def test_a_read_only_tool_waits_where_a_rule_names_it(
@@ -225,8 +241,8 @@ async def test_two_of_three_must_agree_and_one_may_refuse(bank: Bank, make: Call
         assert (voted.state, voted.approvals) == ("pending", 1)
         with pytest.raises(Conflict):
             await running.decide(first.id, yes("ANN@example.org"))
-        assert [each.id for each in await running.approvals(person="bob@example.org")] == [first.id]
-        assert await running.approvals(person="ann@example.org") == ()
+        assert [each.id for each in await running.approvals(Filter(person="bob@example.org"))] == [first.id]
+        assert await running.approvals(Filter(person="ann@example.org")) == ()
         decided = await running.decide(first.id, yes("bob@example.org"))
         assert decided.state == "decided"
         await running.wait(run.id)
@@ -269,7 +285,7 @@ async def test_whoever_asked_for_the_run_does_not_decide(bank: Bank, make: Calla
         for by in ("ann@example.org", ""):
             with pytest.raises(Forbidden):
                 await running.decide(approval.id, yes(by))
-        assert await running.approvals(person="ann@example.org") == ()
+        assert await running.approvals(Filter(person="ann@example.org")) == ()
         await running.decide(approval.id, yes("bob@example.org"))
 
 
@@ -283,8 +299,8 @@ async def test_a_member_hands_the_decision_to_another_person(
         with pytest.raises(Forbidden):
             await running.runs.desk.delegate(approval.id, by="eve", to="flo")
         await running.runs.desk.delegate(approval.id, by="ann@example.org", to="Flo")
-        assert [each.id for each in await running.approvals(person="flo")] == [approval.id]
-        assert await running.approvals(person="ann@example.org") == ()
+        assert [each.id for each in await running.approvals(Filter(person="flo"))] == [approval.id]
+        assert await running.approvals(Filter(person="ann@example.org")) == ()
         with pytest.raises(Forbidden):
             await running.decide(approval.id, yes("ann@example.org"))
         await running.decide(approval.id, yes("flo"))
@@ -312,12 +328,12 @@ async def test_what_nobody_decides_in_time_has_a_stated_outcome(
     async with opened(bank, settings, refunds(5), clock=clock) as running:
         run = await running.run("desk", "Refund order 7")
         approval = await asked(running)
-        assert await running.runs.expire_approvals() == ()
+        assert await running.runs.desk.expire() == ()
         clock.advance(3600)
         with pytest.raises(Conflict):
             await running.decide(approval.id, yes())
-        assert await running.runs.expire_approvals() == (run.id,)
-        assert await running.runs.expire_approvals() == ()
+        assert await running.runs.desk.expire() == (run.id,)
+        assert await running.runs.desk.expire() == ()
         run = await running.wait(run.id)
         events = [event.type for event in await running.runs.events(run.id)]
     assert run.result is not None
@@ -339,13 +355,13 @@ async def test_an_expired_question_is_passed_on_and_then_rejected(
     async with opened(bank, make(rule), refunds(5), clock=clock) as running:
         run = await running.run("desk", "Refund order 7")
         clock.advance(3600)
-        assert await running.runs.expire_approvals() == ()
+        assert await running.runs.desk.expire() == ()
         approval = await asked(running, role="board")
         assert (approval.roles, approval.escalations) == (("board",), 1)
         with pytest.raises(Forbidden):
             await running.decide(approval.id, yes("bob@example.org"))
         clock.advance(3600)
-        assert await running.runs.expire_approvals() == (run.id,)
+        assert await running.runs.desk.expire() == (run.id,)
         await running.wait(run.id)
         events = [event.type for event in await running.runs.events(run.id)]
     assert events.count("approval.escalated") == 1
@@ -360,7 +376,7 @@ async def test_a_human_of_the_team_who_does_not_answer_in_time_is_answered_for(
     async with opened(bank, make(rule, human=True), ["A draft."], clock=clock) as running:
         run = await running.run("signed", "Write")
         clock.advance(86_400)
-        assert await running.runs.expire_approvals() == (run.id,)
+        assert await running.runs.desk.expire() == (run.id,)
         run = await running.wait(run.id)
         said = [call.outcome for call in await running.runs.calls(run.id) if call.key.kind == "human"]
     assert run.state == "completed"
@@ -567,7 +583,7 @@ async def test_where_the_judge_disagrees_another_person_is_asked(
             await running.decide(second.id, yes("Ann"))
         await running.decide(second.id, Decision(kind="reject", by="bob", comment="The judge is right."))
         run = await running.wait(run.id)
-        consumed = await running.approvals(state="consumed")
+        consumed = await running.approvals(Filter(state="consumed"))
     assert bank.refunds == []
     assert len(seen) == 1
     assert [approval.question.kind for approval in consumed] == ["action", "second"]

@@ -33,7 +33,7 @@ def race(work: Callable[..., None], each: Sequence[tuple[Any, ...]]) -> list[Any
     try:
         for process in processes:
             process.start()
-        told = [out.get(timeout=60) for _ in processes]
+        told = [out.get(timeout=180) for _ in processes]
         for process in processes:
             process.join(timeout=20)
         return told

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from benchmarks._replay._data import DataMissing, Step, Task, load_tasks, spread
 from benchmarks._replay._hashes import database_hash
+from benchmarks._replay._losses import Loss, Struck, TakeOvers, take_overs
 from benchmarks._replay._person import is_next_write
 from proctor.deployments.support.shop import make_sample
 
@@ -132,11 +134,46 @@ def test_what_is_not_as_recorded_is_said_so(tmp_path):
     assert told == ["tau1/end", "tau1/write", "tau1/shop"]
 
 
+def test_a_take_over_is_counted_from_the_last_strike_at_its_worker():
+    began = datetime(2026, 11, 22, tzinfo=UTC)
+
+    def after(seconds: float) -> datetime:
+        return began + timedelta(seconds=seconds)
+
+    struck = [
+        Struck(pid=1, blow="freeze", at=after(0), woke_at=after(6)),
+        Struck(pid=1, blow="kill", at=after(30)),
+        Struck(pid=2, blow="drain", at=after(0)),
+    ]
+    lost = [
+        Loss(run_id="frozen", pid=1, at=after(4)),
+        Loss(run_id="not any more", pid=1, at=after(25)),
+        Loss(run_id="killed", pid=1, at=after(33)),
+        Loss(run_id="drained", pid=2, at=after(3)),
+        Loss(run_id="of nobody struck", pid=3, at=after(1)),
+    ]
+    assert take_overs(lost, struck) == TakeOvers(killed=[3.0], frozen=[4.0], drained=1, alive=2)
+
+
 @pytest.mark.data
-def test_nothing_is_lost_or_doubled_when_the_worker_is_killed():
-    ended = benchmark("chaos", "--runs", "8", "--kills", "3", "--store-kills", "1")
+def test_nothing_is_lost_or_doubled_when_the_worker_is_struck():
+    ended = benchmark(
+        "chaos", "--runs", "10", "--kills", "3", "--store-kills", "1", "--freezes", "0", "--drains", "1"
+    )
     assert ended.returncode == 0, ended.stderr
     said = json.loads(ended.stdout)
     assert (said["ok"], said["lost"], said["doubled"], said["wrong_hashes"]) == (True, 0, 0, 0)
-    assert (said["kills"], said["completed"]) == (3, 8)
+    assert (said["kills"], said["drains"], said["completed"]) == (3, 1, 10)
     assert max(map(int, said["attempts"])) > 1
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_nothing_is_lost_or_doubled_when_one_of_several_workers_is_struck():
+    strikes = ("--kills", "3", "--store-kills", "1", "--freezes", "1", "--drains", "1")
+    more = ("--database-restarts", "1", "--provider-faults", "0.1")
+    ended = benchmark("chaos", "--engine", "temporal", "--workers", "2", "--runs", "16", *strikes, *more)
+    said = json.loads(ended.stdout)
+    assert (said["lost"], said["doubled"], said["wrong_hashes"]) == (0, 0, 0), ended.stderr
+    assert (said["kills"], said["freezes"], said["drains"], said["database_restarts"]) == (3, 1, 1, 1)
+    assert (said["completed"], said["failed_runs"], said["faults"]) == (16, 0, [])

@@ -15,6 +15,7 @@ from autogen_agentchat.base import ChatAgent
 import proctor
 from proctor import Settings
 from proctor.app import decision_page
+from proctor.approvals import Filter
 from proctor.cli._web import web
 from proctor.core import MissingSetting, ModelCall
 from proctor.testing import FakeClock, Reply, ScriptedModel, tool_call
@@ -120,7 +121,7 @@ async def test_a_person_decides_by_the_link_in_a_mail_and_the_run_goes_on(
             )
             ended = await running.wait(run.id)
             metrics = await http.get("/metrics")
-        (approval,) = await running.approvals(state="consumed")
+        (approval,) = await running.approvals(Filter(state="consumed"))
     assert run.id in mail.get_content()
     assert "risk: money leaves" in mail.get_content()
     assert (look.status_code, before) == (200, "waiting")
@@ -167,7 +168,7 @@ async def test_reminders_and_an_expiry_are_told_once_each(
         await running.notices.work()
         await running.notices.work()
         clock.advance(5400)
-        await running.runs.expire_approvals()
+        await running.runs.desk.expire()
         await running.notices.work()
         await running.notices.work()
         kinds = [notice.kind for notice in await running.notices.page()]

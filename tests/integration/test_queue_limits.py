@@ -331,7 +331,7 @@ async def test_limits_hold_over_two_processes_that_share_the_runs(
         with workers(tmp_path, 2):
             runs = await all_runs(tmp_path, settings)
     assert {run.state for run in runs} == {"completed"}
-    assert desk.most["acme"] == 3
+    assert 1 < desk.most["acme"] <= 3
     assert desk.most["lab"] == 1
     assert desk.most["free"] > 3
     assert len({run.worker for run in runs}) == 2

@@ -6,6 +6,7 @@ from autogen_agentchat.agents import AssistantAgent
 
 import proctor
 from proctor import Decision, Settings
+from proctor.approvals import Filter
 from proctor.core import ModelCall
 from proctor.testing import Reply, ScriptedModel, tool_call
 
@@ -74,7 +75,7 @@ async def test_a_repetition_that_is_interrupted_too_is_asked_about_again(setting
         await running.decide(waiting.id, Decision(kind="respond", comment="paid 5", by="ann"))
         run = await running.wait(run.id)
         calls = [call for call in await running.runs.calls(run.id) if call.key.kind == "tool"]
-        asked = await running.approvals(state="consumed")
+        asked = await running.approvals(Filter(state="consumed"))
     assert (run.state, run.result, till.paid) == ("completed", "Paid.", [5, 5])
     assert [call.outcome["text"] for call in calls] == ["paid 5"]
     assert calls[0].outcome["acted"] is True
