@@ -40,6 +40,8 @@ class Checked:
     """Of these, how many did, and told the model so."""
     same_answers: int = 0
     """Steps whose answer is the recorded one; an error's words are each shop's own."""
+    failed: bool = False
+    """Whether it was parked as failed: only a person's hand could have it go on."""
     uncertain: int = 0
     """Questions about calls whose end was unknown."""
 
@@ -76,6 +78,7 @@ async def check(running: Proctor, run: Run, task: Task, *, initial_hash: str, sh
         errors=sum(step.fails for step in task.steps),
         errors_passed_on=sum(step.fails and one for step, one in zip(task.steps, told, strict=False)),
         same_answers=sum(_same(step.result, text) for step, text in zip(task.steps, seen, strict=False)),
+        failed=run.state == "failed",
         uncertain=sum(approval.question.kind == "uncertain" for approval in asked),
     )
 

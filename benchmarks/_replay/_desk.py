@@ -7,7 +7,6 @@ import os
 import re
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
 from typing import Literal
 
 from autogen_agentchat.agents import AssistantAgent
@@ -16,6 +15,7 @@ from autogen_agentchat.teams import RoundRobinGroupChat
 
 import proctor
 from benchmarks._replay._data import Task
+from benchmarks._replay._place import Place
 from proctor import Settings
 from proctor.core import ModelCall
 from proctor.testing import Reply, tool_call
@@ -23,9 +23,9 @@ from proctor.testing import Reply, tool_call
 Keys = Literal["keyed", "keyless"]
 """Whether the shop honours idempotency keys. It is the name of the team and of its tool server too."""
 
-FILE = "proctor.db"
-SHOPS = "shops"
 _MOST_STEPS = 1000
+_RETRIES = 20
+"""The most that may be set: a run that is hit again and again by chance must not be parked."""
 
 
 def application() -> proctor.App:
@@ -41,6 +41,7 @@ def _factory(server: str) -> Callable[[proctor.TeamContext], RoundRobinGroupChat
         analyst = AssistantAgent(
             "analyst",
             model_client=ctx.model("scripted"),
+            model_client_stream=True,
             system_message="Tell the clerk what the customer needs.",
         )
         clerk = AssistantAgent(
@@ -57,16 +58,17 @@ def _factory(server: str) -> Callable[[proctor.TeamContext], RoundRobinGroupChat
     return desk
 
 
-def settings(folder: Path, *, pause: str = "") -> Settings:
-    """A configuration with both kinds of shop in a folder; `pause` is the store's own fault door."""
+def settings(place: Place, *, pause: str = "") -> Settings:
+    """A configuration with both kinds of shop at a place; `pause` is the store's own fault door."""
     env = {"PROCTOR_STORE_PAUSE": pause}
     if path := os.environ.get("PYTHONPATH"):
         env["PYTHONPATH"] = path
-    command = [sys.executable, "-m", "proctor.deployments.support.shop", "--root", str(folder / SHOPS)]
-    limits = {"max_tool_iterations": _MOST_STEPS, "max_calls": 10 * _MOST_STEPS}
+    command = [sys.executable, "-m", "proctor.deployments.support.shop", "--root", str(place.shops)]
+    limits = {"max_tool_iterations": _MOST_STEPS, "max_calls": 10 * _MOST_STEPS, "retries": _RETRIES}
     return Settings.model_validate(
         {
-            "database": {"url": f"sqlite:///{folder / FILE}"},
+            "database": {"url": place.database},
+            "engine": place.engine,
             "models": {"scripted": {"model": "scripted", "price": "free"}},
             "tools": {
                 "keyed": {"command": command, "env": env},
@@ -90,13 +92,13 @@ def case_of(text: str) -> int:
 
 
 def script(
-    tasks: Sequence[Task], around: Callable[[], Awaitable[None]] | None = None
+    tasks: Sequence[Task], around: Callable[[ModelCall], Awaitable[None]] | None = None
 ) -> Callable[[ModelCall], Awaitable[Reply]]:
     """A model that asks for the recorded calls, one after another; each answer waits for `around`."""
 
     async def answer(call: ModelCall) -> Reply:
         if around is not None:
-            await around()
+            await around(call)
         number = next(case_of(str(said["content"])) for said in call.messages if said["role"] == "user")
         if not call.tools:
             return f"The customer of case {number} needs what was recorded."

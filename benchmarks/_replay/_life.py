@@ -1,21 +1,24 @@
-"""One life of a worker: a process that says where it stands, until it is killed or has done its work."""
+"""One life of a worker: a process that says where it stands, until it is struck or has done its work."""
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
 from multiprocessing import Pipe, get_context
 
 import psutil
 
 from benchmarks._replay import _worker
-from benchmarks._replay._worker import ANSWERED, ASKED, RESUMED, Work
+from benchmarks._replay._worker import ANSWERED, ASKED, FAULTS, Work
 
 _STORE_ENDS = 20.0
 """Seconds in which a store must have ended whose client is dead."""
 
 _forks = get_context("forkserver")
-_forks.set_forkserver_preload(["benchmarks._replay._worker", "mcp.client"])
+_forks.set_forkserver_preload(["benchmarks._replay._worker", "mcp.client", "temporalio.worker"])
 
 
 class Life:
@@ -25,15 +28,23 @@ class Life:
         self._marks, self._far_end = Pipe(duplex=False)
         self._process = _forks.Process(target=_worker.main, args=(work, self._far_end), daemon=True)
         self._stores: set[psutil.Process] = set()
-        self._news = asyncio.Event()
+        self.pid = 0
         self.over = asyncio.Event()
         """Set when the process is dead."""
+        self.drained = False
+        """Whether it was asked to end."""
+        self.frozen = False
         self.asked = 0
         """Model calls that began."""
         self.answered = 0
         """Model calls that ended."""
-        self.resumed = 0
-        """Failed runs that were resumed."""
+        self.faults: Counter[str] = Counter()
+        """Faults of the provider, by kind."""
+
+    @property
+    def active(self) -> bool:
+        """Whether it works: is neither dead nor frozen nor about to end."""
+        return self.pid != 0 and not (self.over.is_set() or self.frozen or self.drained)
 
     @property
     def thinks(self) -> bool:
@@ -46,12 +57,8 @@ class Life:
         self._far_end.close()
         os.set_blocking(self._marks.fileno(), False)
         asyncio.get_running_loop().add_reader(self._marks.fileno(), self._read)
-
-    async def until(self, reached: Callable[[], bool]) -> None:
-        """Returns when the worker's marks say so, or when it is dead."""
-        while not self.over.is_set() and not reached():
-            self._news.clear()
-            await self._news.wait()
+        assert self._process.pid is not None
+        self.pid = self._process.pid
 
     def kill(self, *, with_stores: bool) -> None:
         """Ends the worker with SIGKILL; its stores too, where the whole machine is meant to be lost."""
@@ -66,6 +73,25 @@ class Life:
         alive = [store for store in self._stores if _alive(store)]
         _kill(alive)
         return bool(alive)
+
+    async def drain(self) -> float:
+        """Seconds that the worker took to end after SIGTERM."""
+        self.drained = True
+        self._note_stores()
+        began = time.monotonic()
+        self._signal(signal.SIGTERM)
+        await self.over.wait()
+        return time.monotonic() - began
+
+    def freeze(self) -> None:
+        """Lets the process stand still, as a machine that is out of memory, or moved, does."""
+        self.frozen = True
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Lets the process go on."""
+        self._signal(signal.SIGCONT)
+        self.frozen = False
 
     async def end(self) -> int:
         """The exit code, when nothing is left of the worker.
@@ -83,6 +109,11 @@ class Life:
         assert code is not None
         return code
 
+    def _signal(self, sign: signal.Signals) -> None:
+        if self.pid and not self.over.is_set():
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, sign)
+
     def _note_stores(self) -> None:
         with suppress(psutil.NoSuchProcess):
             self._stores.update(psutil.Process(self._process.pid).children())
@@ -94,8 +125,7 @@ class Life:
             self.over.set()
         self.asked += marks.count(ASKED)
         self.answered += marks.count(ANSWERED)
-        self.resumed += marks.count(RESUMED)
-        self._news.set()
+        self.faults.update({fault: marks.count(mark) for fault, mark in FAULTS.items()})
 
 
 def _kill(stores: Iterable[psutil.Process]) -> None:

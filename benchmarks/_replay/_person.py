@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from benchmarks._replay._data import Task
@@ -14,12 +14,22 @@ from proctor.deployments.support.shop import read_effects
 NAME = "person@example.org"
 
 
-class Person:
-    """Decides what runs ask, with access to the shops' own records."""
+async def at_once() -> None:
+    """Waits for nothing."""
 
-    def __init__(self, running: Proctor, shops: Path) -> None:
+
+class Person:
+    """Decides what runs ask, with access to the shops' own records.
+
+    `settled` returns when no shop still works for a worker that is dead.
+    """
+
+    def __init__(
+        self, running: Proctor, shops: Path, settled: Callable[[], Awaitable[None]] = at_once
+    ) -> None:
         self._running = running
         self._shops = shops
+        self._settled = settled
 
     async def attend(self, run: Run, task: Task) -> Run:
         """The run after it has ended, with every question of it decided."""
@@ -42,6 +52,7 @@ class Person:
                     return Decision(kind="approve", by=NAME)
                 return Decision(kind="reject", comment="The recording has another action here.", by=NAME)
             case "uncertain":
+                await self._settled()
                 result = await self._result_in_shop(action, run)
                 if result is None:
                     return Decision(kind="approve", by=NAME)

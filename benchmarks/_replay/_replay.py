@@ -10,8 +10,9 @@ from tempfile import TemporaryDirectory
 import proctor
 from benchmarks._replay._check import Checked, check
 from benchmarks._replay._data import Task
-from benchmarks._replay._desk import SHOPS, application, opening, script, settings
+from benchmarks._replay._desk import application, opening, script, settings
 from benchmarks._replay._person import Person
+from benchmarks._replay._place import small_place
 from benchmarks._replay._shops import auditors, close_shop, make_bases, open_shop
 from proctor import ProctorError
 from proctor.deployments.support.shop import ShopError
@@ -23,14 +24,14 @@ TOLD_EVERY = 50
 
 async def replay(tasks: Sequence[Task], *, parallel: int) -> list[Checked]:
     """Each task after it was carried out by a team in a shop of its own."""
-    with TemporaryDirectory(prefix="proctor-replay-") as place, auditors(2) as pool:
-        folder = Path(place)
-        await asyncio.to_thread(make_bases, folder / SHOPS, frozenset(task.form for task in tasks))
+    with TemporaryDirectory(prefix="proctor-replay-") as folder, auditors(2) as pool:
+        place = small_place(Path(folder))
+        await asyncio.to_thread(make_bases, place.shops, frozenset(task.form for task in tasks))
         model = ScriptedModel(script(tasks))
         async with proctor.open(
-            application(), settings=settings(folder), environ={}, providers={"openai": model}
+            application(), settings=settings(place), environ={}, providers={"openai": model}
         ) as running:
-            desk = _Replay(running, folder / SHOPS, pool, parallel, len(tasks))
+            desk = _Replay(running, place.shops, pool, parallel, len(tasks))
             async with asyncio.TaskGroup() as group:
                 made = [group.create_task(desk.one(*numbered)) for numbered in enumerate(tasks)]
         return [task.result() for task in made]

@@ -1,9 +1,10 @@
 """A shop of its own for each task, made and looked at in other processes than the one that is measured."""
 
 import json
+import signal
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -24,7 +25,9 @@ class ShopState:
 
 def auditors(processes: int) -> ProcessPoolExecutor:
     """Processes that make shops and look at them."""
-    return ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
+    # Ctrl-C is for the process that started them, which ends them too.
+    ignore = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    return ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=ignore)
 
 
 def make_bases(root: Path, forms: frozenset[Form]) -> None:

@@ -1,59 +1,59 @@
-"""The process that is killed: executes runs and decides their approvals, and says by marks where it stands.
+"""The process that is struck: executes runs, and says by marks where it stands.
 
-It keeps nothing: what the next worker knows stands in the database, and in the shops.
+It keeps nothing: what the next worker knows stands in the database, and in the shops. With the embedded
+engine it is the only process, so that it also starts the runs and decides what they ask.
 """
 
 import asyncio
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 from random import Random
 
 import proctor
+from benchmarks._replay._cases import Cases
 from benchmarks._replay._data import Task
-from benchmarks._replay._desk import SHOPS, Keys, application, opening, script, settings
+from benchmarks._replay._desk import application, script, settings
+from benchmarks._replay._faults import PROVIDER_FAULTS, ProviderFault, fail_as_a_provider
 from benchmarks._replay._person import Person
-from proctor.core import ToolServerUnavailable
+from benchmarks._replay._place import Place
+from proctor.core import DatabaseInUse, ModelCall, Unavailable
 from proctor.testing import ScriptedModel
 
-ASKED, ANSWERED, RESUMED = b"a", b"b", b"r"
-"""A model call begins, a model call ends, a failed run was resumed."""
+ASKED, ANSWERED = b"a", b"b"
+"""A model call begins, a model call ends."""
+FAULTS: Mapping[ProviderFault, bytes] = {
+    fault: bytes([ord("0") + number]) for number, fault in enumerate(PROVIDER_FAULTS)
+}
+"""A provider fails."""
 
-_PAGE = 500
-_BREATH = 0.2
-"""Seconds before a run that failed with its tool server is resumed: the server needs time to start."""
+_AGAIN = 0.2
+"""Seconds before a worker that can't reach its database, or may not have it yet, tries to start again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
     """What a worker does."""
 
-    folder: Path
+    place: Place
     cases: Sequence[Task]
     window: int
     """Runs at a time."""
     thinking: tuple[float, float]
     """The least and the most seconds that a model call takes."""
+    provider_faults: float
+    """The share of model calls that fail."""
     pause: str
     """The store's own fault door."""
     seed: int
 
 
-def tenant_of(number: int) -> str:
-    """The tenant of the n-th case."""
-    return f"case-{number}"
-
-
-def keys_of(number: int, cases: int) -> Keys:
-    """The first half of all cases has a shop that honours idempotency keys."""
-    return "keyed" if number < cases / 2 else "keyless"
-
-
 def main(work: Work, marks: Connection) -> None:
-    """Works until every run has ended."""
+    """Works until every run has ended, or until SIGTERM."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     asyncio.run(_Worker(work, marks).run())
 
@@ -63,49 +63,64 @@ class _Worker:
         self._work = work
         self._marks = marks
         self._rng = Random(work.seed)
-        self._slots = asyncio.Semaphore(work.window)
+        self._stopped = asyncio.Event()
+        self._open = False
 
     async def run(self) -> None:
+        opening = asyncio.create_task(self._execute())
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._stop, opening)
+        await asyncio.wait({opening})
+        if not opening.cancelled():
+            opening.result()
+
+    def _stop(self, opening: asyncio.Task[None]) -> None:
+        self._stopped.set()
+        if not self._open:  # a start may take long, and nothing is lost with it
+            opening.cancel()
+
+    async def _execute(self) -> None:
         model = ScriptedModel(script(self._work.cases, around=self._think))
-        async with proctor.open(
-            application(),
-            settings=settings(self._work.folder, pause=self._work.pause),
-            environ={},
-            providers={"openai": model},
-        ) as running:
-            known = {run.tenant: run for run in await all_runs(running)}
-            async with asyncio.TaskGroup() as group:
-                for number in range(len(self._work.cases)):
-                    group.create_task(self._case(running, number, known.get(tenant_of(number))))
+        configured = settings(self._work.place, pause=self._work.pause)
+        while not self._stopped.is_set():
+            try:
+                async with proctor.open(
+                    application(), settings=configured, environ={}, providers={"openai": model}
+                ) as running:
+                    self._open = True
+                    await self._until_stopped(running)
+                    return
+            except (Unavailable, DatabaseInUse):
+                await asyncio.sleep(_AGAIN)
 
-    async def _case(self, running: proctor.Proctor, number: int, run: proctor.Run | None) -> None:
-        task, cases = self._work.cases[number], len(self._work.cases)
-        person = Person(running, self._work.folder / SHOPS)
-        async with self._slots:
-            if run is None:
-                team, text = keys_of(number, cases), opening(number, task)
-                run = await running.start(team, text, tenant=tenant_of(number))
-            run = await person.attend(run, task)
-            while run.state == "failed" and run.error_code == ToolServerUnavailable.code:
-                await asyncio.sleep(_BREATH)
-                run = await running.resume(run.id)
-                self._mark(RESUMED)
-                run = await person.attend(run, task)
+    async def _until_stopped(self, running: proctor.Proctor) -> None:
+        waits: set[asyncio.Task[object]] = {asyncio.create_task(self._stopped.wait())}
+        if not self._shares_the_work:
+            waits.add(asyncio.create_task(self._carry_out(running)))
+        done, rest = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+        for task in done:
+            task.result()
 
-    async def _think(self) -> None:
+    async def _carry_out(self, running: proctor.Proctor) -> None:
+        person = Person(running, self._work.place.shops)
+        await Cases(running, person, self._work.cases, window=self._work.window).carry_out()
+
+    @property
+    def _shares_the_work(self) -> bool:
+        return self._work.place.engine.kind == "temporal"
+
+    async def _think(self, call: ModelCall) -> None:
         self._mark(ASKED)
-        await asyncio.sleep(self._rng.uniform(*self._work.thinking))
-        self._mark(ANSWERED)
+        try:
+            await asyncio.sleep(self._rng.uniform(*self._work.thinking))
+            if self._rng.random() < self._work.provider_faults:
+                fault = self._rng.choice(PROVIDER_FAULTS)
+                self._mark(FAULTS[fault])
+                await fail_as_a_provider(fault, call)
+        finally:
+            self._mark(ANSWERED)
 
     def _mark(self, mark: bytes) -> None:
         os.write(self._marks.fileno(), mark)
-
-
-async def all_runs(running: proctor.Proctor) -> list[proctor.Run]:
-    """Every run of the database, newest first."""
-    found: list[proctor.Run] = []
-    before = ""
-    while page := await running.runs.page(before=before, limit=_PAGE):
-        found += page
-        before = page[-1].id
-    return found

@@ -163,6 +163,7 @@ def test_a_program_reads_one_json_object(terminal: Terminal):
         "acme",
     )
     assert (run["model_calls"], run["tool_calls"], run["cost_micros"]) == (1, 0, 135)
+    assert re.fullmatch(r".+:\d+:\w{6}", run["worker"]), "host, process id and a random part"
     assert terminal.json("runs", "list", "--state", "completed")[0]["id"] == run["id"]
     assert terminal.json("runs", "list", "--state", "failed") == []
 
@@ -472,6 +473,25 @@ def test_a_conversation_goes_on_from_command_to_command(terminal: Terminal, endp
     ]
     out, _ = terminal("threads", "show", first["thread"])
     assert out.index("Seven.") < out.index("And the next?") < out.index("Eight.")
+
+
+def test_a_conversation_that_is_forgotten_begins_anew(terminal: Terminal, endpoint: Endpoint):
+    endpoint.replies[:] = [says(completion("Seven.")), says(completion("Eight."))]
+    thread = terminal.json("run", "desk.py:desk", "Which order?", "--thread", "new")["thread"]
+    assert terminal.json("threads", "forget", thread)["forgotten_states"] > 0
+    terminal("run", "desk.py:desk", "And the next?", "--thread", thread)
+    assert "Which order?" not in str(endpoint.bodies[-1]["messages"])
+
+
+def test_a_run_that_begins_later_tells_when_and_who_asked_for_it(terminal: Terminal):
+    run_id = terminal("run", "desk.py:desk", "Hello", "--in", "1h", "--by", "ann", "--priority", "7")[
+        0
+    ].strip()
+    out, _ = terminal("runs", "show", run_id)
+    assert re.search(r"priority +7\n", out)
+    assert re.search(r"asked for by +ann\n", out)
+    [due] = re.findall(r"due +(2\d{3}-[\d: -]+)\n", out)
+    assert f"Queued, and due at {due}." in out
 
 
 def test_a_message_waits_for_those_before_it_and_has_them_executed(terminal: Terminal, endpoint: Endpoint):

@@ -16,7 +16,7 @@ from autogen_agentchat.teams import RoundRobinGroupChat
 import proctor
 from proctor import Decision, Settings
 from proctor.approvals import Approval, Filter
-from proctor.core import ConfigurationError, Conflict, Forbidden, InvalidInput, ModelCall
+from proctor.core import ConfigurationError, Conflict, Forbidden, InvalidInput, ModelCall, ModelRefused
 from proctor.testing import FakeClock, Reply, ScriptedModel, tool_call
 
 ROLES = {
@@ -207,6 +207,81 @@ async def test_a_person_edits_the_arguments_and_the_model_is_told(
     assert call.request["arguments"] == {"order": "7", "amount": 500}
     assert call.outcome is not None
     assert call.outcome["edited"] == edited
+
+
+async def test_an_edit_for_which_another_rule_holds_is_asked_of_those_whom_it_names(
+    bank: Bank, make: Callable[..., Settings]
+) -> None:
+    much = {"tools": ["refund"], "when": {"amount": {"above": 100}}, "roles": ["board"], "quorum": 2}
+    settings = make(much, {"tools": ["refund"], "roles": ["manager"]})
+    async with opened(bank, settings, refunds(20)) as running:
+        run = await running.run("desk", "Refund order 7")
+        first = await asked(running)
+        edited = {"order": "7", "amount": 99_999}
+        await running.decide(first.id, Decision(kind="edit", by="bob@example.org", arguments=edited))
+        run = await running.wait(run.id)
+        assert (run.state, bank.refunds) == ("waiting", [])
+        other = await asked(running)
+        assert (other.question.kind, other.roles, other.quorum) == ("edited", ("board",), 2)
+        assert other.action["arguments"] == edited
+        with pytest.raises(InvalidInput):
+            again = {"order": "7", "amount": 1}
+            await running.decide(other.id, Decision(kind="edit", by="ann@example.org", arguments=again))
+        with pytest.raises(Forbidden):
+            await running.decide(other.id, yes("bob@example.org"))
+        await running.decide(other.id, yes("dora@example.org"))
+        await running.decide(other.id, yes("ann@example.org"))
+        run = await running.wait(run.id)
+        (call,) = [call for call in await running.runs.calls(run.id) if call.key.kind == "tool"]
+        states = {approval.state for approval in await running.approvals(Filter(state=None))}
+    assert bank.refunds == [("7", 99_999)]
+    assert call.outcome is not None
+    assert (call.outcome["edited"], states) == (edited, {"consumed"})
+
+
+async def test_who_is_asked_about_an_edit_may_refuse_it(bank: Bank, make: Callable[..., Settings]) -> None:
+    much = {"tools": ["refund"], "when": {"amount": {"above": 100}}, "roles": ["board"]}
+    async with opened(bank, make(much), refunds(20)) as running:
+        run = await running.run("desk", "Refund order 7")
+        edited = {"order": "7", "amount": 500}
+        await running.decide((await asked(running)).id, Decision(kind="edit", arguments=edited))
+        await running.wait(run.id)
+        refusal = Decision(kind="reject", by="dora@example.org", comment="Too much.")
+        await running.decide((await asked(running)).id, refusal)
+        run = await running.wait(run.id)
+    assert (run.state, bank.refunds) == ("completed", [])
+    assert "Too much." in str(run.result)
+
+
+async def test_an_edit_that_needs_a_second_person_waits_for_one(
+    bank: Bank, make: Callable[..., Settings]
+) -> None:
+    second = {"roles": ["board"], "when": {"amount": {"above": 100}}}
+    settings = make({"tools": ["refund"], "roles": ["manager"], "second": second})
+    async with opened(bank, settings, refunds(20)) as running:
+        run = await running.run("desk", "Refund order 7")
+        edited = {"order": "7", "amount": 5_000}
+        first = Decision(kind="edit", by="bob@example.org", arguments=edited)
+        await running.decide((await asked(running)).id, first)
+        await running.wait(run.id)
+        assert bank.refunds == []
+        other = await asked(running)
+        await running.decide(other.id, yes("bob@example.org"))
+        await running.decide(other.id, yes("dora@example.org"))
+        await running.wait(run.id)
+    assert bank.refunds == [("7", 5_000)]
+
+
+async def test_an_edit_within_the_rule_that_asked_is_asked_of_nobody_else(
+    bank: Bank, make: Callable[..., Settings]
+) -> None:
+    settings = make({"tools": ["refund"], "roles": ["manager"]})
+    async with opened(bank, settings, refunds(20)) as running:
+        run = await running.run("desk", "Refund order 7")
+        edit = Decision(kind="edit", by="bob@example.org", arguments={"order": "7", "amount": 21})
+        await running.decide((await asked(running)).id, edit)
+        run = await running.wait(run.id)
+    assert (run.state, bank.refunds) == ("completed", [("7", 21)])
 
 
 async def test_a_rule_narrows_what_may_be_edited(bank: Bank, make: Callable[..., Settings]) -> None:
@@ -613,6 +688,93 @@ async def test_after_a_crash_those_who_decided_are_asked_about_what_they_decided
         run = await running.wait(run.id)
     assert bank.refunds == [("7", 3), ("7", 3)]
     assert len(seen) == 1, "the judge's opinion is recorded"
+
+
+async def test_time_never_stands_in_for_the_person_whom_a_judges_doubt_asks(
+    bank: Bank, make: Callable[..., Settings]
+) -> None:
+    script, _ = judged(agree=False)
+    clock = FakeClock()
+    rule = JUDGED | {"expires": "PT1H", "on_expiry": "approve"}
+    async with opened(bank, make(rule, models=MODELS), script, clock=clock) as running:
+        run = await running.run("desk", "Refund order 7")
+        await running.decide((await asked(running)).id, yes("ann"))
+        await running.wait(run.id)
+        assert (await asked(running)).question.kind == "second"
+        clock.advance(3600)
+        assert await running.runs.desk.expire() == (run.id,)
+        run = await running.wait(run.id)
+    assert bank.refunds == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "first"),
+    [
+        ({"second": {"roles": ["board"]}}, None),
+        ({"second": {"roles": ["board"]}}, yes("bob@example.org")),
+        (
+            {"quorum": 2},
+            Decision(kind="edit", by="bob@example.org", arguments={"order": "7", "amount": 99_999}),
+        ),
+    ],
+)
+async def test_time_never_stands_in_for_a_second_person_or_for_those_who_didnt_see_an_edit(
+    bank: Bank, make: Callable[..., Settings], rule: dict[str, object], first: Decision | None
+) -> None:
+    clock = FakeClock()
+    timed = {"tools": ["refund"], "roles": ["manager"], "expires": "PT1H", "on_expiry": "approve"}
+    async with opened(bank, make(timed | rule), refunds(5), clock=clock) as running:
+        run = await running.run("desk", "Refund order 7")
+        approval = await asked(running)
+        if first is not None:
+            await running.decide(approval.id, first)
+        clock.advance(3600)
+        assert await running.runs.desk.expire() == (run.id,)
+        run = await running.wait(run.id)
+    assert (run.state, bank.refunds) == ("completed", [])
+
+
+async def test_a_judge_that_fails_asks_the_second_person_whose_word_stands(
+    bank: Bank, make: Callable[..., Settings]
+) -> None:
+    works: list[ModelCall] = []
+    fails = [ModelRefused("The judge is ill.")]
+
+    def script(call: ModelCall) -> Reply:
+        if call.model != "large":
+            return refunds(5)(call)
+        works.append(call)
+        return fails[0] if fails else json.dumps({"reason": "Fine.", "agree": True})
+
+    async with opened(bank, make(JUDGED, models=MODELS), script) as running:
+        run = await running.run("desk", "Refund order 7")
+        await running.decide((await asked(running)).id, yes("ann"))
+        run = await running.wait(run.id)
+        assert run.state == "waiting"
+        second = await asked(running)
+        assert (second.question.kind, second.barred) == ("second", ("ann",))
+        fails.clear()
+        await running.decide(second.id, Decision(kind="reject", by="bob"))
+        run = await running.wait(run.id)
+    assert (run.state, bank.refunds, len(works)) == ("completed", [], 1)
+
+
+async def test_a_human_of_the_team_is_asked_without_what_an_approver_neednt_see(
+    bank: Bank, make: Callable[..., Settings]
+) -> None:
+    key = "sk-proj-abcdefghijklmnopqrstuvwxyz0123456789ABCD"
+    said = [f"The card is {CARD}, the key {key}.", "never"]
+    async with opened(bank, make(human=True), lambda _call: said.pop(0)) as running:
+        run = await running.run("signed", "Confirm")
+        question = (await asked(running)).question
+        requested = [event for event in await running.runs.events(run.id) if "approval" in event.type]
+        await running.decide((await asked(running)).id, yes("ann"))
+        run = await running.wait(run.id)
+    shown = f"{question} {[event.data for event in requested]}"
+    assert "4111" not in shown
+    assert key not in shown
+    assert "The card is" in question.text
+    assert (run.state, said) == ("completed", ["never"])
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -124,6 +125,16 @@ def test_a_run_that_was_met_in_another_way_or_parked_with_another_error_is_told(
     other = ("run.failed", "", {"code": "team"})
     assert row(BY_HAND, traces, told(BY_HAND, *SIBLINGS_SAID, other)).complaints
     assert row(BY_HAND, traces, told(BY_HAND, *SIBLINGS_SAID, PARKED, state="failed")).complaints
+
+
+def test_a_run_that_a_fault_for_all_has_missed_is_as_promised_unless_all_have(tmp_path: Path) -> None:
+    case, traces = CASES["tools_dies-reschedule"], Traces(tmp_path)
+    for number in (0, 1):
+        traces.write(EFFECTS, key=f"{case.name}/{number}", by="clerk")
+    met = told(case, *SIBLINGS_SAID, ("run.rescheduled", "", {"code": "x"}), said("closer"))
+    missed = replace(told(case, *SIBLINGS_SAID, said("closer")), key=f"{case.name}/1")
+    assert row_of(case, [met, missed], traces, began=START.timestamp()).complaints == ()
+    assert row_of(case, [missed], traces, began=START.timestamp()).complaints
 
 
 def test_a_fault_comes_as_often_as_it_may_and_never_when_it_is_mended(tmp_path: Path) -> None:

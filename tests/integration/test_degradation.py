@@ -21,7 +21,7 @@ from sqlalchemy import select
 import proctor
 from conftest import make_settings
 from proctor import Decision, Settings
-from proctor.core import Degraded, ModelCall, ModelOverloaded
+from proctor.core import Degraded, InvalidInput, ModelCall, ModelOverloaded
 from proctor.ledger import ledger_entries
 from proctor.testing import FakeClock, Reply, ScriptedModel, tool_call
 from servers.openai_endpoint import breaks_off, chunks, completion, fails, raw, says, serving
@@ -241,6 +241,22 @@ async def test_at_level_three_tools_only_read(make: Any) -> None:
         assert (last.outcome["refused_by"], last.outcome["acted"]) == ("degradation", False)
 
 
+async def test_what_a_person_approved_is_done_at_level_three_too(make: Any) -> None:
+    refunds: list[int] = []
+    teams = {"shop": {"approvals": [{"tools": ["refund"]}]}}
+    async with opened(make(teams=teams), refunds=refunds) as running:
+        run = await running.run("shop", "Pay 7 back")
+        [approval] = await running.approvals()
+        await running.degradation.hold(3, span=timedelta(minutes=5), reason="drill", by="ann")
+        await running.degradation.tick()
+        await running.decide(approval.id, Decision(kind="approve", by="ann"))
+        run = await running.wait(run.id)
+        assert (run.result, refunds) == ("Done: order 7 is paid back", [7])
+        assert (await running.approval(approval.id)).state == "consumed"
+        other = await running.run("shop", "Pay 7 back")
+        assert (other.state, refunds, await running.approvals()) == ("completed", [7], ())
+
+
 async def test_recorded_calls_meet_no_degradation(make: Any) -> None:
     provider, clock = Provider(), FakeClock()
     async with opened(make(), provider, clock=clock) as running:
@@ -390,6 +406,23 @@ async def test_what_is_due_by_the_clock_is_caught_up_when_runs_are_taken_again(m
         assert run.simple
 
 
+async def test_while_no_runs_are_taken_a_schedule_is_not_run_by_hand_either(make: Any) -> None:
+    async with opened(make()) as running:
+        await running.schedules.add("daily", "signed", "Good morning", cron="0 8 * * *")
+        await running.degradation.hold(4, span=timedelta(days=1), reason="drill", by="ann")
+        await running.degradation.tick()
+        with pytest.raises(Degraded):
+            await running.schedules.run_now("daily")
+        assert await running.runs.page() == ()
+
+
+@pytest.mark.parametrize(("level", "span"), [(7, timedelta(hours=1)), (4, timedelta(0)), (4, timedelta.max)])
+async def test_what_is_no_level_or_no_time_is_not_held(make: Any, level: Any, span: timedelta) -> None:
+    async with opened(make()) as running:
+        with pytest.raises(InvalidInput):
+            await running.degradation.hold(level, span=span, reason="", by="ann")
+
+
 def test_an_operator_holds_shows_and_releases_a_level(tmp_path: Path) -> None:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PROCTOR_")}
     environ["PROCTOR_DATABASE__URL"] = f"sqlite:///{tmp_path}/proctor.db"
@@ -408,7 +441,7 @@ def test_an_operator_holds_shows_and_releases_a_level(tmp_path: Path) -> None:
         "hold": None,
         "workers": [],
     }
-    said = proctor_says("set", "3", "--for", "2h", "--reason", "moving house", "--by", "ann")
+    said = proctor_says("set", "3", "--for", "2h30min", "--reason", "moving house", "--by", "ann")
     assert "Held by ann" in said
     assert "moving house" in said
     shown = json.loads(proctor_says("show", "--json"))

@@ -12,6 +12,8 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
 
 from proctor.core import DatabaseInUse, EngineSettings, EngineUnavailable
 from proctor.engine import Chore, EmbeddedEngine, Engine, TemporalEngine
@@ -26,6 +28,13 @@ LEASE = 3
 """Seconds without a heartbeat after which Temporal gives a segment to another worker."""
 TAKE_OVER = 6
 """Seconds within which the work of a worker that died goes on elsewhere (issue: durable operations)."""
+
+KEY = int.from_bytes(b"PROC")
+"""Of the advisory lock that is the right to execute."""
+TAKE = text(f"SELECT pg_advisory_lock({KEY})")
+_LOCK = f"FROM pg_locks WHERE locktype = 'advisory' AND objid = {KEY}"
+WAITS = text(f"SELECT EXISTS (SELECT {_LOCK} AND NOT granted)")
+END = text(f"SELECT pg_terminate_backend(pid) {_LOCK} AND granted")
 
 Start = Callable[..., Awaitable[Engine[str, str]]]
 Begin = Callable[[EngineSettings], Awaitable[asyncio.subprocess.Process]]
@@ -248,7 +257,7 @@ async def test_a_chore_is_done_again_also_after_it_failed_and_never_beside_itsel
         await start(desk, engine_settings, Chore(name="count", every=timedelta(milliseconds=1), work=count))
         async with asyncio.timeout(BOUND):
             await enough.wait()
-    assert [record.args for record in caplog.records] == [("count",)]
+    assert [record.args[0] for record in caplog.records] == ["count"]
 
 
 async def test_the_work_of_a_killed_process_is_taken_over(
@@ -435,9 +444,29 @@ async def test_an_embedded_engine_goes_on_after_its_database_was_restarted(held:
             await engine.start()
             await until(lambda: bool(held.begun()))
             await asyncio.to_thread(server.stop)
-            await until(lambda: not engine.running)
-            assert held.states() == {id: "queued"}
-            held.open()
             await asyncio.to_thread(server.start)
+            held.open()
+            await until(lambda: held.states() == {id: "done"})
+            assert len(held.begun()) == 1, "nobody else wanted the right, and the work was cut off"
+            await engine.stop(GRACE)
+
+
+async def test_an_embedded_engine_stops_when_another_process_has_its_right(held: Desk, id: str) -> None:
+    held.add(id)
+    with running_postgres() as server:
+        async with asyncio.timeout(120), await Database.open(server.create_database()) as database:
+            engine = EmbeddedEngine(held.duties(), lock=database.lock(), concurrency=8)
+            await engine.start()
+            await until(lambda: bool(held.begun()))
+            alone = create_engine(database.engine.url, poolclass=NullPool)
+            with alone.connect() as other:
+                waiting = asyncio.create_task(asyncio.to_thread(other.execute, TAKE))
+                with database.engine.connect() as connection:
+                    await until(lambda: bool(connection.scalar(WAITS)))
+                    connection.execute(END)
+                await waiting
+                await until(lambda: not engine.running)
+                assert held.states() == {id: "queued"}
+                held.open()
             await until(lambda: held.states() == {id: "done"})
             await engine.stop(GRACE)

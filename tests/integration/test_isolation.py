@@ -15,7 +15,15 @@ from autogen_agentchat.teams import RoundRobinGroupChat, Swarm
 
 import proctor
 from proctor import Decision, Settings
-from proctor.core import AgentSettings, ModelCall, ModelUnreachable, TeamSettings
+from proctor.core import (
+    AgentSettings,
+    ApprovalRule,
+    Forbidden,
+    ModelCall,
+    ModelUnreachable,
+    RoleSettings,
+    TeamSettings,
+)
 from proctor.testing import Reply, ScriptedModel, tool_call
 from teams.broken import DEEDS, TEAMS, Rogue, add_broken_teams, script
 
@@ -332,6 +340,30 @@ async def test_an_action_in_progress_is_settled_by_a_person_before_anybody_stand
     assert ("agent.replaced", "clerk", "deputy") in happened
 
 
+async def test_those_who_decided_on_an_action_settle_its_unknown_end(settings: Settings) -> None:
+    paid = Paid()
+    paid.stuck = True
+    settings = settings.model_copy(update={"roles": {"board": RoleSettings(members=("ann", "dora"))}})
+    rule = ApprovalRule(tools=("pay",), roles=("board",), quorum=2)
+    limits = LIMITS.model_copy(update={"approval": "consequential", "approvals": (rule,)})
+    async with opened(payer(paid), settings, clerk_fails, limits=limits) as running:
+        run = await running.run("desk", "Pay five.")
+        [asked] = await running.approvals()
+        for by in ("ann", "dora"):
+            await running.decide(asked.id, Decision(kind="approve", by=by))
+        run = await running.wait(run.id)
+        [doubt] = await running.approvals()
+        assert (doubt.question.kind, doubt.roles, doubt.quorum) == ("uncertain", ("board",), 2)
+        answer = "nothing was paid, pay again"
+        with pytest.raises(Forbidden):
+            await running.decide(doubt.id, Decision(kind="respond", by="eve", comment=answer))
+        for by in ("ann", "dora"):
+            await running.decide(doubt.id, Decision(kind="approve", by=by))
+        run = await running.wait(run.id)
+        assert run.state == "waiting", "the stand-in's own payment is asked about"
+    assert paid == [5]
+
+
 async def test_a_single_agent_is_replaced_by_its_stand_in_and_fails_without(settings: Settings) -> None:
     app = proctor.App()
 
@@ -549,6 +581,57 @@ async def test_a_call_made_again_and_again_is_refused_and_then_ends_its_agent(se
         await running.resume(run.id)
         run = await running.wait(run.id)
         assert (run.error_code, len(read)) == ("loop_detected", 11), "a resumed run counts on"
+
+
+def polling(answers: Callable[[int], str]) -> proctor.App:
+    app = proctor.App()
+    asked: list[int] = []
+
+    @app.tool(effect="read_only")
+    async def look(place: str) -> str:
+        """Looks."""
+        asked.append(1)
+        return answers(len(asked))
+
+    @app.tool(effect="idempotent")
+    async def write(text: str) -> str:
+        """Writes."""
+        return "written"
+
+    @app.team("team", tools=["look", "write"])
+    def team(ctx: proctor.TeamContext) -> ChatAgent:
+        tools = ctx.tools("look", "write")
+        return AssistantAgent("a", model_client=ctx.model("small"), workbench=tools, max_tool_iterations=50)
+
+    return app
+
+
+async def test_a_call_whose_answer_changes_is_no_loop(settings: Settings) -> None:
+    def waits(call: ModelCall) -> Reply:
+        if "done" in str(call.messages[-1]["content"]):
+            return "It is done."
+        return [tool_call("look", place="here")]
+
+    app = polling(lambda times: "done" if times == 12 else f"{times} of 12")
+    limits = LIMITS.model_copy(update={"max_tool_iterations": 50, "agent_timeout": timedelta(minutes=1)})
+    async with opened(app, settings, waits, limits=limits) as running:
+        run = await running.run("team", "hello")
+    assert (run.state, run.result) == ("completed", "It is done.")
+
+
+async def test_the_same_look_behind_every_change_is_no_loop(settings: Settings) -> None:
+    def edits(call: ModelCall) -> Reply:
+        made = sum(message["role"] == "tool" for message in call.messages)
+        if made == 24:
+            return "It is done."
+        return [tool_call("look", place="here") if made % 2 else tool_call("write", text=f"version {made}")]
+
+    limits = LIMITS.model_copy(update={"max_tool_iterations": 50, "agent_timeout": timedelta(minutes=1)})
+    async with opened(polling(lambda _: "1 test fails"), settings, edits, limits=limits) as running:
+        run = await running.run("team", "hello")
+        events = await running.runs.events(run.id)
+    assert (run.state, run.result) == ("completed", "It is done.")
+    assert not any(event.type == "loop.detected" for event in events)
 
 
 async def test_an_agent_that_insists_is_replaced_by_its_stand_in(settings: Settings) -> None:

@@ -115,6 +115,7 @@ async def test_a_person_decides_by_the_link_in_a_mail_and_the_run_goes_on(
             ((_, mail),) = mails.mails
             link = path_of(mail.get_content())
             look = await http.get(link)
+            astray = await http.get(link + "/", headers={"Host": "example.com"})
             before = (await running.runs.get(run.id)).state
             first, second = await asyncio.gather(
                 *(http.post(link, data={"decision": "approve", "comment": "fine"}) for _ in range(2))
@@ -124,7 +125,7 @@ async def test_a_person_decides_by_the_link_in_a_mail_and_the_run_goes_on(
         (approval,) = await running.approvals(Filter(state="consumed"))
     assert run.id in mail.get_content()
     assert "risk: money leaves" in mail.get_content()
-    assert (look.status_code, before) == (200, "waiting")
+    assert (look.status_code, astray.status_code, before) == (200, 404, "waiting")
     assert sorted([first.status_code, second.status_code]) == [200, 410]
     assert (ended.state, shop.refunded) == ("completed", ["7"])
     assert approval.decision is not None
@@ -132,12 +133,26 @@ async def test_a_person_decides_by_the_link_in_a_mail_and_the_run_goes_on(
     assert 'proctor_approvals_total{decision="approve"} 1.0' in metrics.text
 
 
+async def test_a_room_is_told_without_a_link_where_it_matters_who_decides(
+    make: Callable[..., Settings], hook: Webhook, mails: Mailbox
+) -> None:
+    members = ["ann@example.org", "bob@example.org"]
+    manager = {"members": members, "notify": [hook.url("one"), mails.url("ann@example.org")]}
+    settings = make(roles={"manager": manager}, notices=LINKED, teams=rules(quorum=2))
+    async with opened(Shop(), settings) as running:
+        await running.run("desk", "Refund order 7.")
+        await until(lambda: hook.taken and mails.mails)
+    assert "/decide/" not in hook.taken[0]["message"]
+    assert "proctor approvals show" in hook.taken[0]["message"]
+    assert "/decide/" in mails.mails[0][1].get_content()
+
+
 async def test_a_link_to_a_room_votes_as_the_role_and_once(
     make: Callable[..., Settings], hook: Webhook
 ) -> None:
     shop = Shop()
     manager = {"members": ["ann@example.org"], "notify": [hook.url("one"), hook.url("two")]}
-    settings = make(roles={"manager": manager}, notices=LINKED, teams=rules(quorum=2))
+    settings = make(roles={"manager": manager}, notices=LINKED, teams=rules())
     async with opened(shop, settings) as running:
         page = decision_page(running, environ=ENVIRON)
         async with (
@@ -148,10 +163,10 @@ async def test_a_link_to_a_room_votes_as_the_role_and_once(
             await until(lambda: len(hook.taken) == 2)
             links = [path_of(message["message"]) for message in hook.taken]
             answers = [await http.post(link, data={"decision": "approve"}) for link in links]
-            still = await running.runs.get(run.id)
-        (approval,) = await running.approvals()
+            ended = await running.wait(run.id)
+        (approval,) = await running.approvals(Filter(state="consumed"))
     assert [answer.status_code for answer in answers] == [200, 410]
-    assert (still.state, shop.refunded) == ("waiting", [])
+    assert (ended.state, shop.refunded) == ("completed", ["7"])
     assert [vote.by for vote in approval.votes] == ["link:manager"]
 
 

@@ -167,6 +167,23 @@ async def test_no_more_runs_are_taken_up_in_a_minute_than_the_rate_says(
             clock.advance(1)
 
 
+async def test_looks_that_find_nobodys_turn_commit_nothing(
+    make: Callable[..., Settings], slow: Slow, clock: FakeClock
+) -> None:
+    settings = make(teams={"desk": {"concurrency": 1}})
+    async with opened(settings, slow, executes=False, clock=clock) as running:
+        first = await running.start("desk", "first")
+        await running.start("desk", "second")
+        await running.start("lab", "later", at=clock.now() + timedelta(hours=1))
+        assert await running.runs.due(8) == (first.id,)
+        before = running.database.commits
+        for _ in range(3):
+            assert await running.runs.due(8) == ()
+            await running.runs.find_lost()
+        assert running.database.commits == before
+        assert await running.runs.execute(first.id) is not None
+
+
 async def test_a_run_that_a_person_let_go_on_waits_for_its_turn_like_all(
     make: Callable[..., Settings], slow: Slow
 ) -> None:

@@ -18,7 +18,8 @@ import proctor
 from proctor import Settings
 from proctor.cli import main
 from proctor.core import Conflict, InvalidInput, NotFound
-from proctor.runs import BEAT, Run, Share
+from proctor.engine import BEAT
+from proctor.runs import Run, Share
 from proctor.testing import FakeClock, ScriptedModel
 
 MONDAY = datetime(2026, 3, 23, 6, 59, tzinfo=UTC)
@@ -206,11 +207,19 @@ async def test_what_cannot_be_a_schedule_is_refused(make: Callable[..., Settings
             await add("report", "desk", "Report again.", **EIGHT)
         with pytest.raises(NotFound):
             await add("other", "dsk", "Report.", **EIGHT)
-        for wrong in ({"cron": "soon"}, {"zone": "Mars/Olympus"}, {"priority": 10**9}, {"tenant": "x" * 65}):
+        for wrong in (
+            {"cron": "soon"},
+            {"zone": "Mars/Olympus"},
+            {"priority": 10**9},
+            {"tenant": "x" * 65},
+            {"tenant": " "},
+        ):
             with pytest.raises(InvalidInput):
                 await add("other", "desk", "Report.", **EIGHT | wrong)
         with pytest.raises(InvalidInput):
             await add("../etc", "desk", "Report.", **EIGHT)
+        with pytest.raises(InvalidInput):
+            await add("other", "desk", " ", **EIGHT)
         assert [schedule.name for schedule in await running.schedules.page()] == ["report"]
 
 
@@ -246,12 +255,30 @@ async def test_a_schedule_that_cannot_be_read_any_more_holds_up_no_other(
             )
         )
         clock.advance(60)
-        with caplog.at_level("WARNING", "proctor.runs"):
+        with caplog.at_level("WARNING", "proctor.schedules"):
             await running.schedules.fire()
             await running.schedules.fire()
         (run,) = await started(running)
         assert run.schedule_id == (await running.schedules.get("sound")).id
         assert len(caplog.records) == 1
+
+
+async def test_a_schedule_whose_team_is_gone_is_told_of_once_and_not_run(
+    make: Callable[..., Settings], clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings, later = make(), proctor.App()
+    later.team("other")(lambda ctx: AssistantAgent("clerk", model_client=ctx.model("small")))
+    async with opened(settings, clock) as running:
+        await running.schedules.add("report", "desk", "Report.", **EIGHT)
+    clock.advance(3600)
+    async with proctor.open(later, settings=settings, clock=clock, executes=False) as running:
+        with caplog.at_level("WARNING", "proctor.schedules"):
+            await running.schedules.fire()
+            await running.schedules.fire()
+        with pytest.raises(NotFound):
+            await running.schedules.run_now("report")
+        assert await started(running) == ()
+    assert len(caplog.records) == 1
 
 
 async def test_schedules_of_other_applications_are_left_to_them(
@@ -391,4 +418,10 @@ def test_the_command_line_queues_runs_for_later(command: Callable[..., Any]) -> 
         ("--at", "2999-12-01", "--in", "1h"),
     ):
         assert command("run", "teams.py:desk", "Report.", *wrong)["error"]["code"] == "invalid_input"
-    assert len(command("runs", "list")) == 3
+    later = command("run", "teams.py:desk", "Report.", "--in", "1h", "--priority", "7", "--by", "ann")
+    told = ("id", "due_at", "priority", "requester", "worker", "schedule", "thread", "failures", "simple")
+    newest, *others = command("runs", "list")
+    assert len(others) == 3
+    assert {name: newest[name] for name in told} == {name: later[name] for name in told}
+    assert later["due_at"] > later["created_at"]
+    assert (later["priority"], later["requester"], later["worker"]) == (7, "ann", None)

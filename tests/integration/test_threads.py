@@ -14,7 +14,7 @@ from sqlalchemy import func, select, text
 import proctor
 from conftest import make_settings
 from proctor import Decision, Settings
-from proctor.core import BusyThread, Conflict, ModelCall, NotFound, TeamSettings, ThreadBusy
+from proctor.core import BusyThread, Conflict, InvalidInput, ModelCall, NotFound, TeamSettings, ThreadBusy
 from proctor.runs import Run, thread_states
 from proctor.runs._queue import claim
 from proctor.testing import Reply, ScriptedModel
@@ -66,6 +66,19 @@ class Gate:
         finally:
             self.now -= 1
         return f"answer to {text}"
+
+
+async def test_a_message_of_a_conversation_is_not_delayed(settings: Settings) -> None:
+    model = ScriptedModel(lambda call: f"answer to {call.messages[-1]['content']}")
+    async with (
+        asyncio.timeout(30),
+        proctor.open(application(), settings=settings, providers={"openai": model}) as running,
+    ):
+        thread = await running.open_thread("desk")
+        with pytest.raises(InvalidInput):
+            await running.start("desk", "later", thread=thread.id, at=datetime(2100, 1, 1, tzinfo=UTC))
+        run = await running.run("desk", "now", thread=thread.id)
+    assert (run.state, run.result) == ("completed", "answer to now")
 
 
 async def test_messages_that_come_while_a_run_goes_on_wait_in_their_order(settings: Settings) -> None:
@@ -388,11 +401,10 @@ async def test_runs_of_a_thread_that_are_handed_out_at_once_are_not_taken_up_at_
         assert len(await two.runs.due(16)) == 16
         both = [asyncio.create_task(one.runs.execute(run.id)) for run in seconds]
         both += [asyncio.create_task(two.runs.execute(run.id)) for run in firsts]
-        for _ in threads:
-            await gate.asked.get()
+        ended = asyncio.as_completed(both)
+        assert [await next(ended) for _ in threads] == [None] * 16, "one of each thread waits at the gate"
         gate.open.set()
-        done = await asyncio.gather(*both)
-    taken = [run.thread_id for run in done if run is not None]
+        taken = [run.thread_id for run in [await each for each in ended] if run is not None]
     assert sorted(taken) == sorted(thread.id for thread in threads)
 
 

@@ -26,6 +26,7 @@ def matter(id: str = "apr_1", **more: object) -> Matter:
         team="desk",
         agent="clerk",
         waits=True,
+        needs_names=False,
         text="clerk wants to call refund.",
         why=("rule: refunds", "risk: money leaves"),
         action=ACTION,
@@ -79,7 +80,7 @@ class Desk:
 
     def page(self, database: Database, key: LinkKey = KEY) -> DecisionPage:
         async def decide(
-            approval_id: str, decision: Decision, *, also: Callable[[Connection], None]
+            approval_id: str, decision: Decision, *, also: Callable[[Connection], None], link_of: str
         ) -> object:
             def apply(connection: Connection) -> None:
                 also(connection)

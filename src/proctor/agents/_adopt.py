@@ -74,7 +74,7 @@ def adopt(
         UngovernedTeam: a part of the team would bypass the chain.
         TeamError: two agents have one place, or somebody stands in for who is no member of a team.
     """
-    parts = tuple(_parts(team, "", stand_ins))
+    parts = tuple(parts_of(team, "", stand_ins))
     roles = _govern_parts(parts, runtime, settings.max_tool_iterations)
     isolation = _Isolation(session=session, runtime=runtime, settings=settings, stand_ins=stand_ins)
     for place, part in parts:
@@ -192,7 +192,9 @@ def _check_names(team: BaseGroupChat) -> None:
         raise TeamError(f"two agents are called {', '.join(twice)}", hint="Give the stand-in another name.")
 
 
-def _parts(part: object, above: str, stand_ins: StandIns = MappingProxyType({})) -> Iterator[tuple[str, Any]]:
+def parts_of(
+    part: object, above: str, stand_ins: StandIns = MappingProxyType({})
+) -> Iterator[tuple[str, Any]]:
     """Every agent and team within, the outer ones first, each with its place such as `desk/analyst`.
 
     An agent is followed by those that stand in for it.
@@ -213,9 +215,9 @@ def _parts(part: object, above: str, stand_ins: StandIns = MappingProxyType({}))
         case _:
             pass
     for child in children:
-        yield from _parts(child, place, stand_ins)
+        yield from parts_of(child, place, stand_ins)
     if isinstance(part, ChatAgent) and (backup := stand_ins.get(part)) is not None:
-        yield from _parts(backup, above, stand_ins)
+        yield from parts_of(backup, above, stand_ins)
 
 
 def _check_held(part: object, place: str, runtime: KillableRuntime) -> None:

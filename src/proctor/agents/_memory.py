@@ -19,7 +19,7 @@ from autogen_agentchat.state import BaseState, SelectorManagerState
 from autogen_agentchat.teams import BaseGroupChat, MagenticOneGroupChat, SelectorGroupChat, Swarm
 from autogen_core import AgentId
 
-from proctor.agents._adopt import StandIns, _parts
+from proctor.agents._adopt import StandIns, parts_of
 from proctor.core import JsonObject, canonical_json
 
 PATIENCE = 5.0
@@ -55,7 +55,7 @@ class Memory:
 
     def __init__(self, team: Team | ChatAgent, stand_ins: StandIns) -> None:
         self._parts: dict[str, _Part] = {}
-        for place, part in _parts(team, "", stand_ins):
+        for place, part in parts_of(team, "", stand_ins):
             number = 1
             while (mark := place if number == 1 else f"{place}#{number}") in self._parts:
                 number += 1  # two team tools of one agent may have the same name

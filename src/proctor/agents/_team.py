@@ -48,6 +48,8 @@ class TeamContext:
         """The text that the run was started with."""
         self.stand_ins: dict[ChatAgent, ChatAgent] = {}
         """Agents, each with the one that `stand_in` gave it."""
+        self.humans: set[str] = set()
+        """The persons for whom `human` made agents."""
 
     @property
     def run_id(self) -> str:
@@ -119,6 +121,7 @@ class TeamContext:
         """An agent that speaks for a person. The run waits for the answer without a process."""
         if len(role) > LONGEST_ROLE:
             raise TeamError(f"a person's role has at most {LONGEST_ROLE} characters: {role}")
+        self.humans.add(role)
         return DurableHuman(self._session, role, description=description)
 
 
@@ -161,8 +164,11 @@ class TeamRun:
             UngovernedTeam: a part of the team would bypass the chain.
             TeamError: the factory returned no team, or one that can't be told apart.
         """
-        built = factory(context)
-        team = await built if isawaitable(built) else built
+        try:
+            built = factory(context)
+            team = await built if isawaitable(built) else built
+        except SystemExit as error:  # it would end the process, and every other run with it
+            raise TeamError(f"the factory ended the process: SystemExit {error.code}") from error
         if not isinstance(team, Team | ChatAgent):
             raise TeamError(
                 f"the factory returned {type(team).__name__}, not a team or an agent",
@@ -211,9 +217,8 @@ class TeamRun:
         async for item in self._team.run_stream(task=task):
             match item:
                 case TaskResult():
-                    answer = self._answer(
-                        item
-                    )  # returning here would leave AutoGen's span to another context
+                    # Returning here would leave AutoGen's span to another context.
+                    answer = self._answer(item)
                 case ToolCallExecutionEvent():
                     self._count(item)
                 case BaseChatMessage() if item.source != "user":

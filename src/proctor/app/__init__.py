@@ -5,7 +5,7 @@ from proctor.app._notices import decision_page
 from proctor.app._open import open_proctor
 from proctor.app._proctor import GRACE, Proctor, StartOptions
 from proctor.app._settings import Loaded, Settings, load_settings
-from proctor.app._teams import App, RegisteredTeam, load_app, split_target
+from proctor.app._teams import App, load_app, split_target
 
 __all__ = [
     "GRACE",
@@ -15,7 +15,6 @@ __all__ = [
     "Link",
     "Loaded",
     "Proctor",
-    "RegisteredTeam",
     "Settings",
     "StartOptions",
     "decision_page",

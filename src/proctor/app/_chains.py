@@ -55,7 +55,7 @@ TOOL_CHAIN: tuple[Link, ...] = (
     Link(name="allow", does="refuses what the team didn't declare"),
     Link(name="arguments", does="refuses arguments that the tool's schema doesn't take"),
     Link(name="degrade", does="refuses tools with side effects while the system may only read"),
-    Link(name="repetition", does="refuses a call that its agent makes again and again"),
+    Link(name="repetition", does="refuses a call that its agent makes again and again, for the same answer"),
     Link(name="approval", does="waits for people where a rule names the tool, or it has side effects"),
     Link(name="spend", does="counts what the tool costs in the day's budget"),
     Link(name="output", does="cleans and limits what the tool returns"),

@@ -39,6 +39,6 @@ def make_engine(
         duties = replace(duties, execute=runs.take_over)
         return TemporalEngine(duties, settings, lock=database.lock(shared=True))
     # What runs, and not here, was left behind: by an outage of the database that took too long.
-    lost = Chore(name="lost runs", every=LOST_LOOK, work=runs.recover)
+    lost = Chore(name="lost runs", every=LOST_LOOK, work=runs.find_lost)
     duties = replace(duties, chores=(*duties.chores, lost))
     return EmbeddedEngine(duties, lock=database.lock(), concurrency=settings.concurrency)

@@ -3,7 +3,7 @@
 import json
 
 from proctor.approvals import Judge, Opinion
-from proctor.core import JsonObject, ModelHandler, ModelResult, Second, ToolCall, canonical_json
+from proctor.core import JsonObject, ModelError, ModelHandler, ModelResult, Second, ToolCall, canonical_json
 from proctor.runs import consult
 
 _FORM: JsonObject = {
@@ -31,7 +31,10 @@ _LONGEST = 500
 
 
 def judge_by(ask: ModelHandler) -> Judge:
-    """A judge that asks through a model chain, so that its calls are recorded, measured and paid for."""
+    """A judge that asks through a model chain, so that its calls are recorded, measured and paid for.
+
+    Where the model gives no answer it doesn't agree, so that a person decides.
+    """
 
     async def judge(call: ToolCall, second: Second) -> Opinion:
         action = canonical_json(call.request() | {"does": call.tool.description})
@@ -39,7 +42,10 @@ def judge_by(ask: ModelHandler) -> Judge:
             {"role": "system", "content": _TASK + second.rubric},
             {"role": "user", "content": action},
         )
-        result = await consult(call, ask, model=second.judge, messages=messages, response_format=_FORM)
+        try:
+            result = await consult(call, ask, model=second.judge, messages=messages, response_format=_FORM)
+        except ModelError as error:
+            return Opinion(agrees=False, reason=f"it gave no answer ({error.code})")
         return _read(result)
 
     return judge

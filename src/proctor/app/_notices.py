@@ -3,9 +3,9 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
-from sqlalchemy import Connection, Select, String, cast, literal, select
+from sqlalchemy import Connection
 
 from proctor import approvals
 from proctor.app._settings import Settings
@@ -16,21 +16,6 @@ from proctor.store import Database
 
 NOTICE_LOOK = timedelta(seconds=2)
 """Between looks for something to tell."""
-PAGE = 200
-"""Approvals that are looked at in one transaction."""
-STALE = timedelta(days=1)
-"""What expired longer ago than this isn't told any more: nobody looked meanwhile."""
-EXPIRED = "expired"
-
-_asked = approvals.approvals
-_round = (
-    cast(_asked.c.stage, String)
-    + literal(".")
-    + cast(_asked.c.escalations, String)
-    + literal(".")
-    + _asked.c.digest
-)
-"""Changes when other people are to be asked, or when the action is another one."""
 
 
 class Desk(Protocol):
@@ -40,7 +25,12 @@ class Desk(Protocol):
     database: Database
 
     async def decide(
-        self, approval_id: str, decision: Decision, *, also: Callable[[Connection], None] | None = None
+        self,
+        approval_id: str,
+        decision: Decision,
+        *,
+        also: Callable[[Connection], None] | None = None,
+        link_of: str = "",
     ) -> Approval:
         """An approval after a person's answer."""
 
@@ -101,58 +91,29 @@ def _audience(name: str, role: RoleSettings) -> Audience:
 
 
 def _look(connection: Connection, at: datetime) -> bool:
-    queries = (_untold(), _expired(at), _reminders(at))
-    return any(connection.execute(query.limit(1)).first() is not None for query in queries)
+    return approvals.any_to_tell(connection, told, at)
 
 
 def _due(connection: Connection, at: datetime) -> Sequence[Due]:
-    return [*_requests(connection), *_outcomes(connection, at), *_reminded(connection, at)]
+    return [*_requests(connection), *_outcomes(connection, at), *_reminders(connection, at)]
 
 
 def _requests(connection: Connection) -> Iterator[Due]:
-    for row in connection.execute(_untold().limit(PAGE)).all():
-        approval = approvals.get(connection, row.id)
+    for approval, occasion in approvals.unasked(connection, told):
         kind: Kind = "escalated" if approval.escalations else "requested"
-        yield Due(matter=_matter(approval), kind=kind, round=row.round)
+        yield Due(matter=_matter(approval), kind=kind, round=occasion)
 
 
 def _outcomes(connection: Connection, at: datetime) -> Iterator[Due]:
-    for row in connection.execute(_expired(at).limit(PAGE)).all():
-        yield Due(matter=find(connection, row.id), kind="expired", round=EXPIRED)
+    for approval, occasion in approvals.expired(connection, told, at):
+        yield Due(matter=_matter(approval), kind="expired", round=occasion)
 
 
-def _reminded(connection: Connection, at: datetime) -> Iterator[Due]:
+def _reminders(connection: Connection, at: datetime) -> Iterator[Due]:
     for approval in approvals.due_reminders(connection, at):
         assert approval.remind_at is not None
         if approvals.reminded(connection, approval, at):
             yield Due(matter=_matter(approval), kind="reminder", round=approval.remind_at.isoformat())
-
-
-def _untold() -> Select[Any]:
-    """Pending approvals of which those who are asked now weren't told."""
-    return (
-        select(_asked.c.id, _round.label("round"))
-        .where(_asked.c.state == "pending", ~told(_asked.c.id, _round))
-        .order_by(_asked.c.id)
-    )
-
-
-def _expired(at: datetime) -> Select[Any]:
-    """Approvals that expired lately, and of which nobody was told."""
-    return (
-        select(_asked.c.id)
-        .where(
-            _asked.c.state.in_(("decided", "consumed")),
-            _asked.c.expires_at.between(at - STALE, at),
-            _asked.c.decided_by == approvals.EXPIRY,
-            ~told(_asked.c.id, EXPIRED),
-        )
-        .order_by(_asked.c.id)
-    )
-
-
-def _reminders(at: datetime) -> Select[Any]:
-    return select(_asked.c.id).where(_asked.c.state == "pending", _asked.c.remind_at <= at)
 
 
 def _matter(approval: Approval) -> Matter:
@@ -163,6 +124,7 @@ def _matter(approval: Approval) -> Matter:
         team=approval.team,
         agent=approval.agent,
         waits=approval.state == "pending",
+        needs_names=approval.needs_names,
         text=question.text,
         why=tuple(_why(approval)),
         action=approval.action,

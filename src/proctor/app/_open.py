@@ -1,7 +1,8 @@
 """`proctor.open`: an application with its database, models and tool servers, opened and closed together."""
 
+import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
@@ -51,7 +52,7 @@ async def open_proctor(
         DatabaseInUse: another process executes runs on this database.
     """
     settings = settings or load_settings(environ=environ).settings
-    check_roles(settings.teams, settings.roles, settings.models)
+    check_roles(settings.teams, settings.roles, settings.models, told=settings.notices.roles)
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
         opening = Database.open(
@@ -63,8 +64,7 @@ async def open_proctor(
         models = Models(settings.models, local=settings.local, environ=environ, providers=providers)
         stack.push_async_callback(models.close)
         servers = {name: ToolServer(name, server, clock) for name, server in settings.tools.items()}
-        for server in servers.values():
-            stack.push_async_callback(server.close)
+        stack.push_async_callback(_close_all, servers.values())
         prices = ledger.Prices(settings.models)
         budget = ledger.DailyBudget(
             to_micros(settings.budget.daily_usd),
@@ -93,3 +93,8 @@ async def open_proctor(
             await running.engine.start()
             stack.push_async_callback(running.stop_executing, grace)
         yield running
+
+
+async def _close_all(servers: Iterable[ToolServer]) -> None:
+    """Ends tool servers, all at once: each may take a moment, and a process that drains has few."""
+    await asyncio.gather(*(server.close() for server in servers))

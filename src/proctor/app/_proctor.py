@@ -17,7 +17,7 @@ from proctor.app._notices import NOTICE_LOOK
 from proctor.app._plans import Plans
 from proctor.app._settings import Settings, limits_of
 from proctor.app._teams import App
-from proctor.approvals import Approval, Filter, State, roles_from
+from proctor.approvals import Approval, Filter, roles_from
 from proctor.core import (
     Clock,
     Decision,
@@ -27,30 +27,16 @@ from proctor.core import (
     Verdict,
 )
 from proctor.degradation import Degradation
-from proctor.engine import Chore
+from proctor.engine import BEAT, Chore, Workers
 from proctor.models import Models, stand_ins
 from proctor.notices import Notices
-from proctor.runs import (
-    BEAT,
-    ENDED,
-    Hooks,
-    Prepared,
-    Run,
-    Runs,
-    Schedules,
-    Share,
-    Thread,
-    Threads,
-    Workers,
-)
+from proctor.runs import ENDED, Hooks, Prepared, Run, Runs, Share, Thread, Threads
+from proctor.schedules import Schedules
 from proctor.store import Database
 from proctor.telemetry import Metrics
 from proctor.tools import Toolbox
 
 STOPPED = ENDED | {"waiting"}
-
-POLL = 0.2
-"""Seconds between looks at a run that another process executes."""
 
 GRACE = timedelta(seconds=2)
 """What calls in progress have to end when the process stops (DESIGN 8)."""
@@ -83,16 +69,6 @@ class StartOptions(TypedDict, total=False):
     """When the run may begin at the earliest."""
     thread: str
     """The conversation that the task belongs to, as `open_thread` names it."""
-
-
-class Wanted(TypedDict, total=False):
-    """Which approvals are meant, as `proctor.approvals.Filter` has it."""
-
-    state: State | None
-    team: str
-    role: str
-    run_id: str
-    person: str
 
 
 class Proctor:
@@ -162,7 +138,9 @@ class Proctor:
             worker=worker,
         )
         self.notices = notices
-        self.schedules = Schedules(database, self.runs, clock=clock, target=target, find=app.find)
+        self.schedules = Schedules(
+            database, self.runs, clock=clock, target=target, find=app.find, admit=self._admit
+        )
         self.threads = Threads(database, clock=clock)
         self.workers = Workers(
             database,
@@ -196,17 +174,23 @@ class Proctor:
             ThreadBusy: a run of the thread goes on, and the team takes no message meanwhile.
         """
         self.app.find(team)
+        await self._admit()
+        # A caller who gives up must not leave a stored run behind that nobody executes.
+        return await asyncio.shield(self._start(team, task, options))
+
+    async def _admit(self) -> None:
+        """Returns where the system takes new runs."""
         if not self.engine.running:
             await self.degradation.look()
         self.degradation.admit()
-        # A caller who gives up must not leave a stored run behind that nobody executes.
-        return await asyncio.shield(self._start(team, task, options))
 
     async def _start(self, team: str, task: str, options: StartOptions) -> Run:
         prepared = self.prepare(team, task, **options)
         run = await self.runs.start(prepared)
         if run.state == "running":
-            self.engine.submit(run.id, run)
+            executing = self.engine.submit(run.id, run)
+            if executing is not None:  # where it is cut off before it begins, nobody else takes note of that
+                executing.add_done_callback(self.runs.letting_go(run.id))
         elif run.state == "queued" and run.due_at is None:
             self.engine.wake()
         return run
@@ -258,10 +242,7 @@ class Proctor:
                         hint="The log tells why. It goes on when Proctor is started again.",
                     )
                 lost = self.engine.running and run.state == "running"
-                if run.state == "queued":
-                    await self.runs.noticed(run_id, within=POLL)
-                else:
-                    await asyncio.sleep(POLL)
+                await self.runs.noticed(run_id)
 
     async def stream(
         self, team: str, task: str, **options: Unpack[StartOptions]
@@ -272,11 +253,17 @@ class Proctor:
             yield item
 
     async def decide(
-        self, approval_id: str, decision: Decision, *, also: Callable[[Connection], None] | None = None
+        self,
+        approval_id: str,
+        decision: Decision,
+        *,
+        also: Callable[[Connection], None] | None = None,
+        link_of: str = "",
     ) -> Approval:
         """An approval after a person's answer. Where that decides it, its run goes on.
 
-        `also` is done before, in the same transaction: what it refuses isn't decided.
+        `also` is done before, in the same transaction: what it refuses isn't decided. `link_of` is the role
+        whose link was used: only who has checked the link may say so.
 
         Raises:
             NotFound: there is no such approval.
@@ -284,7 +271,7 @@ class Proctor:
             Forbidden: this person doesn't decide it.
             InvalidInput: the answer doesn't fit the question.
         """
-        approval = await self.runs.decide(approval_id, decision, also=also)
+        approval = await self.runs.desk.decide(approval_id, decision, also=also, link_of=link_of)
         if approval.state == "decided":
             self.metrics.approval_decided(decision.kind)
             if self.engine.running:
@@ -304,10 +291,10 @@ class Proctor:
         return await self.runs.desk.get(approval_id)
 
     async def approvals(
-        self, *, after: str = "", limit: int = 50, **wanted: Unpack[Wanted]
+        self, wanted: Filter | None = None, *, after: str = "", limit: int = 50
     ) -> tuple[Approval, ...]:
-        """A page of approvals, oldest first: pending ones, where no state is named."""
-        return await self.runs.desk.page(Filter(**wanted), after=after, limit=limit)
+        """A page of approvals, oldest first: pending ones, where nothing else is wanted."""
+        return await self.runs.desk.page(wanted, after=after, limit=limit)
 
     async def resume(self, run_id: str) -> Run:
         """A failed run, queued again: it goes on where it stood."""
@@ -332,7 +319,7 @@ class Proctor:
             await self.schedules.fire()
 
     async def _expire_approvals(self) -> None:
-        if await self.runs.expire_approvals():
+        if await self.runs.desk.expire():
             self.engine.wake()
 
     def _chores(self) -> tuple[Chore, ...]:

@@ -133,7 +133,7 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.envi
     except ValidationError as error:
         raise _explain_value(error, values, sources, file) from None
     stand_ins(settings.models)
-    check_roles(settings.teams, settings.roles, settings.models)
+    check_roles(settings.teams, settings.roles, settings.models, told=settings.notices.roles)
     return Loaded(settings=settings, sources=sources, path=file if file.exists() else None)
 
 
@@ -201,7 +201,7 @@ def _source(sources: Mapping[str, str], key: str) -> str | None:
 def _unknown_keys(values: Any, kind: Any, above: str = "") -> Iterator[tuple[str, tuple[str, ...]]]:
     """The dotted keys that no setting has, each with the keys that there are at its place."""
     if isinstance(values, list):
-        for number, value in enumerate(values):
+        for number, value in enumerate(values, start=1):
             inner = next(iter(get_args(kind)), None)
             yield from _unknown_keys(value, inner, f"{above}{number}.")
         return
@@ -252,10 +252,16 @@ def _explain_value(
 
 
 def _place(values: Any, loc: tuple[int | str, ...], *, missing: bool) -> Iterator[str]:
-    """The keys of an error's place, without the marks that pydantic adds for the arms of a union."""
+    """The keys of an error's place, without the marks that pydantic adds for the arms of a union.
+
+    What stands in a list is counted from 1, as everywhere.
+    """
     for part in loc:
         if isinstance(values, dict) and part in values:
             values = values[part]
             yield str(part)
+        elif isinstance(values, list) and isinstance(part, int) and part < len(values):
+            values = values[part]
+            yield str(part + 1)
     if missing:
         yield str(loc[-1])

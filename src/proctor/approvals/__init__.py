@@ -3,66 +3,59 @@
 from proctor.approvals._decide import decide, delegate, expire
 from proctor.approvals._edits import check_edit, editable_schema
 from proctor.approvals._gate import ApprovalGate, Judge, Opinion
-from proctor.approvals._rules import check_patterns, check_roles, human_terms, roles_from
+from proctor.approvals._rules import check_humans, check_patterns, check_roles, human_terms, roles_from
 from proctor.approvals._sql import (
     Filter,
     any_decided,
     cancel_pending,
     consume,
-    due_reminders,
     get,
     of_run,
     overdue,
     page,
     page_query,
-    reminded,
     request,
 )
 from proctor.approvals._standing import revoke, standing_page
-from proctor.approvals._tables import approvals, delegations, standing, votes
-from proctor.approvals._values import EXPIRY, LINK, STANDING, Approval, Delegation, Standing, State, Vote
-from proctor.approvals._who import Roles, person, roles_of
+from proctor.approvals._telling import any_to_tell, due_reminders, expired, reminded, unasked
+from proctor.approvals._values import STANDING, Approval, Standing, State, key_of
+from proctor.approvals._who import Roles
 
 __all__ = [
-    "EXPIRY",
-    "LINK",
     "STANDING",
     "Approval",
     "ApprovalGate",
-    "Delegation",
     "Filter",
     "Judge",
     "Opinion",
     "Roles",
     "Standing",
     "State",
-    "Vote",
     "any_decided",
-    "approvals",
+    "any_to_tell",
     "cancel_pending",
     "check_edit",
+    "check_humans",
     "check_patterns",
     "check_roles",
     "consume",
     "decide",
     "delegate",
-    "delegations",
     "due_reminders",
     "editable_schema",
     "expire",
+    "expired",
     "get",
     "human_terms",
+    "key_of",
     "of_run",
     "overdue",
     "page",
     "page_query",
-    "person",
     "reminded",
     "request",
     "revoke",
     "roles_from",
-    "roles_of",
-    "standing",
     "standing_page",
-    "votes",
+    "unasked",
 ]

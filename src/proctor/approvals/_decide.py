@@ -7,23 +7,33 @@ either pending or decided. Knows no run: whoever calls it logs what happened and
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import assert_never
+from typing import assert_never, get_args
 
 from sqlalchemy import Connection
 
 from proctor.approvals import _sql, _standing
 from proctor.approvals._edits import check_edit
 from proctor.approvals._values import EXPIRY, Approval, with_arguments
-from proctor.approvals._who import LONGEST_NAME, Roles, check_right, is_member, person
-from proctor.core import Conflict, Decision, Forbidden, InvalidInput, canonical_json, digest
-
-NOBODY: Roles = {}
+from proctor.approvals._who import Roles, check_name, check_right, is_member, voters
+from proctor.core import (
+    LONGEST_NAME,
+    Conflict,
+    Decision,
+    DecisionKind,
+    Forbidden,
+    InvalidInput,
+    canonical_json,
+    digest,
+    person,
+)
 
 
 def decide(
-    connection: Connection, *, id: str, decision: Decision, at: datetime, roles: Roles = NOBODY
+    connection: Connection, *, id: str, decision: Decision, at: datetime, roles: Roles, link_of: str = ""
 ) -> Approval:
     """The question after one person's answer: decided, or with one vote more.
+
+    `link_of` is the role to which the link was sent that was used: only who has checked a link may say so.
 
     Whoever rejects or responds decides at once. Approvals are counted up to the quorum; an edit makes another
     action of it, on which all vote anew. Of many who decide at once one succeeds.
@@ -42,7 +52,7 @@ def decide(
             f"the action of approval {id} was changed since it was shown",
             hint=f"Look at it again: proctor approvals show {id}.",
         )
-    check_right(approval, decision.by, roles)
+    check_right(approval, decision.by, roles, link_of=link_of)
     decision = _checked(approval, decision)
     if decision.kind in ("reject", "respond"):
         _vote(connection, approval, decision, at)
@@ -56,30 +66,48 @@ def decide(
     return _counted(connection, _sql.get(connection, id), decision, at)
 
 
-def delegate(
-    connection: Connection, *, id: str, by: str, to: str, at: datetime, roles: Roles = NOBODY
-) -> Approval:
-    """The question after a member of a deciding role has handed the decision to another person.
+def delegate(connection: Connection, *, id: str, by: str, to: str, at: datetime, roles: Roles) -> Approval:
+    """The question after a member of a deciding role has handed the decision to another person, or back.
+
+    Who hands it to himself takes it back, as long as the other one hasn't voted.
 
     Raises:
         NotFound: there is no such question.
-        Conflict: it is decided or over; anybody may decide it; the person has voted.
+        Conflict: it is decided or over; anybody may decide it; the person has voted; too few would be left.
         Forbidden: the person can't hand it on, or the other one mustn't decide.
+        InvalidInput: the other name is nobody's.
     """
     approval = _pending(connection, id, at)
     if not approval.roles:
         raise Conflict(f"anybody may decide approval {id}: there is nothing to hand on")
     if not is_member(approval, by, roles):
         raise Forbidden(f"{by or 'somebody without a name'} can't hand on what others decide")
+    handed_on = {given.by: given.to for given in approval.delegations}
+    if person(to) == person(by):
+        _check_no_vote(approval, handed_on.get(person(by), ""))
+        _sql.drop_delegations(connection, approval, by=by)
+        return _sql.get(connection, id)
     check_right(approval, by, roles)
-    if not person(to) or person(to) == person(by):
+    check_name(to)
+    if not person(to):
         raise InvalidInput("a decision is handed to another person", hint="Name that person.")
     if person(to) in approval.barred:
         raise Forbidden(f"{to} mustn't decide approval {id}")
-    if any(person(vote.by) == person(to) for vote in approval.votes):
-        raise Conflict(f"{to} has voted on approval {id} already")
+    _check_no_vote(approval, to)
+    if person(to) in handed_on:
+        raise Conflict(f"{to} has handed the decision on to {handed_on[person(to)]}")
+    if len(voters(approval, {**handed_on, person(by): person(to)}, roles)) < approval.quorum:
+        raise Conflict(
+            f"approval {id} needs {approval.quorum} persons, and fewer would be left",
+            hint="Hand it to somebody who doesn't decide it yet.",
+        )
     _sql.add_delegation(connection, approval, by=by, to=to, at=at)
     return _sql.get(connection, id)
+
+
+def _check_no_vote(approval: Approval, name: str) -> None:
+    if name and any(person(vote.by) == person(name) for vote in approval.votes):
+        raise Conflict(f"{name} has voted on approval {approval.id} already")
 
 
 def expire(connection: Connection, id: str, now: datetime) -> Approval | None:
@@ -89,26 +117,34 @@ def expire(connection: Connection, id: str, now: datetime) -> Approval | None:
         return None
     terms = approval.question.terms
     comment = "Nobody decided in time."
+    outcome = Decision(kind="reject", comment=comment, by=EXPIRY)
     match terms.on_expiry:
-        case "reject":
-            return _settle(connection, approval, Decision(kind="reject", comment=comment, by=EXPIRY), now)
         case "respond":
-            answer = Decision(kind="respond", comment=terms.default, by=EXPIRY)
-            return _settle(connection, approval, answer, now)
-        case "approve":
-            return _settle(connection, approval, Decision(kind="approve", comment=comment, by=EXPIRY), now)
+            outcome = Decision(kind="respond", comment=terms.default, by=EXPIRY)
+        case "approve" if _time_may_approve(approval):
+            outcome = Decision(kind="approve", comment=comment, by=EXPIRY)
         case "escalate" if approval.escalations < len(terms.escalate_to):
             return _escalate(connection, approval, now)
-        case "escalate":
-            return _settle(connection, approval, Decision(kind="reject", comment=comment, by=EXPIRY), now)
+        case "reject" | "approve" | "escalate":
+            pass
         case _:
             assert_never(terms.on_expiry)
+    return _settle(connection, approval, outcome, now)
+
+
+def _time_may_approve(approval: Approval) -> bool:
+    """Whether no judge's doubt, no second person and no arguments of a person's are passed over by it."""
+    question = approval.question
+    second = question.terms.second
+    needs_people = question.kind in ("second", "edited") or (second is not None and not second.judge)
+    return not needs_people and approval.edited is None
 
 
 def _escalate(connection: Connection, approval: Approval, now: datetime) -> Approval:
     """Asks the next group, which decides for itself: votes and edits of the one before don't count."""
     terms = approval.question.terms
     _sql.void_votes(connection, approval)
+    _sql.drop_delegations(connection, approval)
     return _sql.change(
         connection,
         approval,
@@ -129,7 +165,10 @@ def _pending(connection: Connection, id: str, at: datetime) -> Approval:
             hint=f"`proctor approvals show {id}` tells who decided and when.",
         )
     if approval.expires_at is not None and approval.expires_at <= at:
-        raise Conflict(f"the time to decide approval {id} is over")
+        raise Conflict(
+            f"the time to decide approval {id} is over",
+            hint="What its rule says for that is done by `proctor serve`, and the run goes on.",
+        )
     return approval
 
 
@@ -139,6 +178,10 @@ def _checked(approval: Approval, decision: Decision) -> Decision:
     Raises:
         InvalidInput: it doesn't fit.
     """
+    if decision.kind not in get_args(DecisionKind):
+        raise InvalidInput(
+            f"there is no decision {decision.kind}", hint=f"Decide {', '.join(get_args(DecisionKind))}."
+        )
     _standing.check_standing(approval, decision)
     if (decision.kind == "edit") != (decision.arguments is not None):
         raise InvalidInput("an edit has arguments, and no other decision has")
@@ -162,6 +205,7 @@ def _counted(connection: Connection, approval: Approval, decision: Decision, at:
         return approval
     second = approval.question.terms.second
     if second is not None and not second.judge and approval.stage == 1:
+        _sql.drop_delegations(connection, approval)
         return _sql.change(
             connection, approval, stage=2, roles=_sql.joined(second.roles), **_times(approval, at)
         )

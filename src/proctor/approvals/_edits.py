@@ -6,7 +6,7 @@ schema itself says which further ones it takes.
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -16,6 +16,9 @@ from jsonschema.validators import Draft202012Validator, validator_for
 from referencing import Registry
 
 from proctor.core import InvalidInput, JsonObject, JsonValue, canonical_json
+
+DEEPEST = 64
+"""Levels of values in values."""
 
 _SAYS_WHICH_FURTHER = frozenset(
     {
@@ -62,14 +65,33 @@ def check_edit(schema: JsonObject | None, arguments: JsonObject) -> None:
     """Returns where edited arguments fit.
 
     Raises:
-        InvalidInput: they don't, with the place; or nothing may be edited.
+        InvalidInput: they don't, with the place; or they are no JSON, or nothing may be edited.
     """
     if schema is None:
         raise InvalidInput("the arguments of this action can't be edited", hint="Approve, reject or respond.")
+    _check_json(arguments)
     fault = best_match(_validator(canonical_json(schema)).iter_errors(arguments))
     if fault is not None:
         place = ".".join(str(part) for part in fault.absolute_path) or "arguments"
         raise InvalidInput(f"{place}: {_say(fault.validator, fault.validator_value, fault.message)}")
+
+
+def _check_json(arguments: JsonObject) -> None:
+    level: Sequence[JsonValue] = [arguments]
+    for _ in range(DEEPEST):
+        level = [inner for value in level for inner in _inside(value)]
+    if level:
+        raise InvalidInput(f"the arguments go deeper than {DEEPEST} levels")
+    try:
+        canonical_json(arguments).encode()
+    except (TypeError, ValueError) as error:  # no number, half a character, or no JSON value at all
+        raise InvalidInput(f"the arguments are no JSON: {error}") from error
+
+
+def _inside(value: JsonValue) -> Iterable[JsonValue]:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, Sequence) and not isinstance(value, str) else ()
 
 
 @lru_cache(maxsize=256)

@@ -28,6 +28,9 @@ class Opinion:
     reason: str
 
 
+_DECIDED = Opinion(agrees=False, reason="")
+"""What counts as the judge's opinion once the second person has decided."""
+
 Judge: TypeAlias = Callable[[ToolCall, Second], Awaitable[Opinion]]
 """Asks a model, as a call of the same run, about a call as it would be made."""
 
@@ -55,21 +58,40 @@ class ApprovalGate:
                 refusal = await self._second(call, question, decision)
                 return refusal or await proceed(call)
             case "edit":
-                assert decision.arguments is not None
-                edited = replace(call, arguments=decision.arguments)
-                refusal = await self._second(edited, question, decision)
-                return refusal or _told(await proceed(edited), decision.arguments)
+                return await self._edited(call, question, decision, proceed)
             case "reject" | "respond":
                 return _refusal(decision)
             case _:
                 assert_never(decision.kind)
+
+    async def _edited(
+        self, call: ToolCall, question: Question, decision: Decision, proceed: ToolHandler
+    ) -> ToolResult:
+        """The tool's answer to what a person made of a call, once all agree whom the rules name for that."""
+        assert decision.arguments is not None
+        arguments = decision.arguments
+        edited = replace(call, arguments=arguments)
+        needed = terms_of(edited, self._team)
+        if needed is not None and not _covers(question.terms, needed):
+            text = (
+                f"{decision.by or 'A person'} changed the arguments, and {needed.rule} holds for them. "
+                f"{_says(edited)}"
+            )
+            terms = replace(needed, editable=None)
+            question = Question(kind="edited", role="", text=text, action=edited.request(), terms=terms)
+            decision = await call.scope.decision(question)
+            if decision.kind in ("reject", "respond"):
+                return _refusal(decision)
+        refusal = await self._second(edited, question, decision)
+        return refusal or _told(await proceed(edited), arguments)
 
     async def _second(self, call: ToolCall, question: Question, first: Decision) -> ToolResult | None:
         """A refusal where a judge model disagrees and a second person does too."""
         second = question.terms.second
         if second is None or not second.judge:
             return None
-        opinion = await self._judge(call, second)
+        # A judge that failed isn't recorded: where a person has decided since, it may say something else now.
+        opinion = _DECIDED if call.scope.is_decided("second") else await self._judge(call, second)
         if opinion.agrees:
             return None
         terms = replace(
@@ -82,6 +104,14 @@ class ApprovalGate:
         asked = replace(question, kind="second", text=text, action=call.request(), terms=terms)
         decision = await call.scope.decision(asked)
         return None if decision.kind == "approve" else _refusal(decision)
+
+
+def _covers(given: Terms, needed: Terms) -> bool:
+    """Whether those who decided on given terms are those whom other terms ask for."""
+    if not (needed.roles or needed.quorum > 1 or needed.not_requester or needed.second):
+        return True
+    who = [(each.rule, each.roles, each.quorum, each.not_requester) for each in (given, needed)]
+    return who[0] == who[1] and needed.second in (None, given.second)
 
 
 def _told(result: ToolResult, arguments: JsonObject) -> ToolResult:

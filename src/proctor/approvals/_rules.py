@@ -9,8 +9,10 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from proctor.approvals._edits import editable_schema
+from proctor.approvals._values import EXPIRY, STANDING
 from proctor.approvals._who import Roles
 from proctor.core import (
+    LINK,
     ApprovalRule,
     Condition,
     ConfigurationError,
@@ -24,6 +26,7 @@ from proctor.core import (
     ToolCall,
     ToolSpec,
     digest,
+    person,
 )
 
 
@@ -66,26 +69,52 @@ def check_patterns(team: str, settings: TeamSettings, declared: Collection[tuple
                 )
 
 
+def check_humans(team: str, settings: TeamSettings, humans: Collection[str]) -> None:
+    """Returns where no rule for a human is likely to mean one of a team's humans for whom there is none.
+
+    A rule for somebody whom the team doesn't have is well where all others have theirs: a team may be built
+    in several forms.
+
+    Raises:
+        ConfigurationError: a name seems to be misspelt, so that anybody could answer.
+    """
+    meant = {rule.human: place for place, rule in enumerate(settings.approvals, start=1) if rule.human}
+    unruled = sorted(set(humans) - meant.keys())
+    for human, place in meant.items():
+        if human not in humans and unruled:
+            near = get_close_matches(human, unruled, n=1)
+            hint = f"Did you mean {near[0]}?" if near else f"Add a rule for {unruled[0]}, or mend this one."
+            raise ConfigurationError(
+                f"teams.{team}.approvals: rule {place} is for the human {human}, whom the team doesn't have",
+                hint=hint,
+            )
+
+
 def check_roles(
-    teams: Mapping[str, TeamSettings], roles: Mapping[str, RoleSettings], deployments: Collection[str]
+    teams: Mapping[str, TeamSettings],
+    roles: Mapping[str, RoleSettings],
+    deployments: Collection[str],
+    *,
+    told: Collection[str],
 ) -> None:
     """Returns where every rule can be met: its roles exist and have people enough, and its judge exists.
 
+    `told` are the roles that are told of questions that name nobody.
+
     Raises:
-        ConfigurationError: one can't.
+        ConfigurationError: one can't; or a member couldn't sign, or a role that is told doesn't exist.
     """
+    for name, settings_of_role in roles.items():
+        _check_members(name, settings_of_role.members)
+    for role in told:
+        _check_role("notices.roles", role, roles)
     for team, settings in teams.items():
         for place, rule in enumerate(settings.approvals, start=1):
             where = f"teams.{team}.approvals: rule {place}"
             second = rule.second or SecondRule()
             for role in (*rule.roles, *rule.escalate_to, *second.roles):
                 _check_role(where, role, roles)
-            for asked in (rule.roles, *((role,) for role in rule.escalate_to)):
-                if asked and rule.quorum > (people := _people(asked, roles)):
-                    raise ConfigurationError(
-                        f"{where} needs {rule.quorum} persons, and {' and '.join(asked)} have {people}",
-                        hint="Lower its quorum, or add members.",
-                    )
+            _check_people(where, rule, roles)
             if second.judge and second.judge not in deployments:
                 raise ConfigurationError(
                     f"{where} has the judge {second.judge}, which no model is called",
@@ -109,10 +138,40 @@ def _check_role(where: str, role: str, roles: Mapping[str, RoleSettings]) -> Non
         )
 
 
-def _people(names: Iterable[str], roles: Mapping[str, RoleSettings]) -> int:
-    """How many persons can vote; a role's links count as one."""
-    members = {member.casefold().strip() for name in names for member in roles[name].members}
-    return len(members) + sum(bool(roles[name].notify) for name in names)
+def _check_members(role: str, members: Iterable[str]) -> None:
+    for member in members:
+        who = person(member)
+        if not who or who == EXPIRY or who.startswith((STANDING, LINK)):
+            raise ConfigurationError(
+                f"roles.{role}.members: nobody can sign as {member!r}",
+                hint="Name members as they sign: ann@example.org.",
+            )
+
+
+def _check_people(where: str, rule: ApprovalRule, roles: Mapping[str, RoleSettings]) -> None:
+    second = rule.second.roles if rule.second else ()
+    if second:
+        _check_enough(where, second, 1, roles)
+    asked = [
+        (rule.roles, rule.quorum + rule.not_requester),
+        *(((role,), rule.quorum) for role in rule.escalate_to),
+    ]
+    for names, needed in asked:
+        # Who decides by a role's link can't be told from others: it counts where any one person is enough.
+        linked = any(roles[name].notify for name in names) and (needed, rule.second) == (1, None)
+        if names and not linked:
+            _check_enough(where, names, needed, roles)
+            if second:
+                _check_enough(where, (*names, *second), needed + 1, roles)
+
+
+def _check_enough(where: str, names: Iterable[str], needed: int, roles: Mapping[str, RoleSettings]) -> None:
+    people = len({person(member) for name in names for member in roles[name].members})
+    if people < needed:
+        raise ConfigurationError(
+            f"{where} needs {needed} persons, and {' and '.join(dict.fromkeys(names))} have {people}",
+            hint="Add members, or ask less: quorum, second, and not_requester, which takes one of them away.",
+        )
 
 
 def _action_terms(rule: ApprovalRule, place: int, call: ToolCall) -> Terms:

@@ -11,8 +11,8 @@ from sqlalchemy import insert as insert_into
 
 from proctor.approvals import _standing
 from proctor.approvals._tables import approvals, delegations, votes
-from proctor.approvals._values import STANDING, Approval, Delegation, Standing, State, Vote
-from proctor.approvals._who import Roles, person, roles_of
+from proctor.approvals._values import STANDING, Approval, Delegation, Standing, State, Vote, key_of
+from proctor.approvals._who import Roles, roles_of
 from proctor.core import (
     Conflict,
     Decision,
@@ -25,6 +25,7 @@ from proctor.core import (
     Terms,
     canonical_json,
     digest,
+    person,
     read_object,
 )
 
@@ -103,10 +104,12 @@ def request(
 
 
 def _voters(connection: Connection, run_id: str, call_key: str) -> set[str]:
+    """Who has agreed to a call, as it was asked for or as it was edited."""
+    keys = [key_of(call_key, kind) for kind in ("action", "edited")]
     query = (
         select(votes.c.person)
         .join(approvals, approvals.c.id == votes.c.approval_id)
-        .where(approvals.c.run_id == run_id, approvals.c.call_key == call_key)
+        .where(approvals.c.run_id == run_id, approvals.c.call_key.in_(keys))
     )
     return set(connection.scalars(query))
 
@@ -161,6 +164,12 @@ def add_delegation(connection: Connection, approval: Approval, *, by: str, to: s
     connection.execute(insert_into(delegations), row)
 
 
+def drop_delegations(connection: Connection, approval: Approval, *, by: str = "") -> None:
+    """Takes back what one person has handed to another; where nobody is named, what all have."""
+    gone = delete(delegations).where(delegations.c.approval_id == approval.id)
+    connection.execute(gone.where(delegations.c.person == person(by)) if by else gone)
+
+
 def consume(connection: Connection, id: str) -> None:
     """Uses a decision up, exactly once.
 
@@ -195,26 +204,6 @@ def overdue(connection: Connection, now: datetime, *, limit: int = 200) -> tuple
     return tuple(connection.scalars(query.order_by(approvals.c.expires_at).limit(limit)))
 
 
-def due_reminders(connection: Connection, now: datetime, *, limit: int = 200) -> tuple[Approval, ...]:
-    """Pending questions that their people are to be reminded of, the most overdue first."""
-    query = select(approvals).where(approvals.c.state == "pending", approvals.c.remind_at <= now)
-    return _read(connection, query.order_by(approvals.c.remind_at).limit(limit))
-
-
-def reminded(connection: Connection, approval: Approval, now: datetime) -> bool:
-    """Whether this process is the one that reminds; the next reminder is due after the same time again."""
-    changed = connection.execute(
-        update(approvals)
-        .where(
-            approvals.c.id == approval.id,
-            approvals.c.state == "pending",
-            approvals.c.remind_at == approval.remind_at,
-        )
-        .values(remind_at=later(now, approval.question.terms.remind))
-    )
-    return changed.rowcount == 1
-
-
 def get(connection: Connection, id: str, *, lock: bool = False) -> Approval:
     """One question; with `lock` nobody else changes it before this transaction ends.
 
@@ -222,7 +211,7 @@ def get(connection: Connection, id: str, *, lock: bool = False) -> Approval:
         NotFound: there is no such question.
     """
     query = select(approvals).where(approvals.c.id == id)
-    found = _read(connection, query.with_for_update() if lock else query)
+    found = read(connection, query.with_for_update() if lock else query)
     if not found:
         raise NotFound(f"there is no approval {id}", hint="`proctor approvals list` shows those that wait.")
     return found[0]
@@ -230,14 +219,14 @@ def get(connection: Connection, id: str, *, lock: bool = False) -> Approval:
 
 def of_run(connection: Connection, run_id: str) -> tuple[Approval, ...]:
     """All questions of a run, oldest first."""
-    return _read(connection, select(approvals).where(approvals.c.run_id == run_id).order_by(approvals.c.id))
+    return read(connection, select(approvals).where(approvals.c.run_id == run_id).order_by(approvals.c.id))
 
 
 def page(
     connection: Connection, wanted: Filter, roles: Roles, *, after: str = "", limit: int = 50
 ) -> tuple[Approval, ...]:
     """A page of questions, oldest first, from behind the id `after`."""
-    return _read(connection, page_query(wanted, roles, after=after, limit=limit))
+    return read(connection, page_query(wanted, roles, after=after, limit=limit))
 
 
 def page_query(wanted: Filter, roles: Roles, *, after: str, limit: int) -> Select[Any]:
@@ -290,7 +279,7 @@ def later(at: datetime, span: timedelta | None) -> datetime | None:
     return None if span is None else at + span
 
 
-def _read(connection: Connection, query: Select[Any]) -> tuple[Approval, ...]:
+def read(connection: Connection, query: Select[Any]) -> tuple[Approval, ...]:
     rows = connection.execute(query).all()
     ids = [row.id for row in rows]
     found_votes: dict[str, list[Vote]] = {}

@@ -8,7 +8,7 @@ doesn't stand in for one that two managers must give.
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, time, timedelta
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from sqlalchemy import Connection, Row, and_, or_, select, update
 from sqlalchemy import insert as insert_into
@@ -44,6 +44,10 @@ def check_standing(approval: Approval, decision: Decision) -> None:
         if decision.same is not None:
             raise InvalidInput("`same` is for standing approvals", hint="Say for what: run, thread or day.")
         return
+    if decision.standing not in get_args(StandingScope):
+        raise InvalidInput(
+            f"nothing stands for a {decision.standing}", hint=f"Say {', '.join(get_args(StandingScope))}."
+        )
     question = approval.question
     if decision.kind != "approve" or approval.edited is not None:
         raise InvalidInput("only an approval of the action as it was asked for can stand for later calls")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from proctor.core import Decision, DecisionKind, JsonObject, Question, StandingScope
+from proctor.core import Decision, DecisionKind, JsonObject, Question, QuestionKind, StandingScope, digest
 
 State = Literal["pending", "decided", "consumed", "cancelled"]
 
@@ -13,12 +13,6 @@ EXPIRY = "expiry"
 
 STANDING = "standing:"
 """Begins the name of who decided where a standing approval did; its id follows."""
-
-LINK = "link:"
-"""Begins the name of whoever decides through a link that was sent to a role; the role follows.
-
-Whoever has such a link decides for the role, and all of them together are one person: one vote.
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +82,13 @@ class Approval:
         return self.question.terms.quorum if self.stage == 1 else 1
 
     @property
+    def needs_names(self) -> bool:
+        """Whether it matters which person decides, and not alone which role."""
+        terms = self.question.terms
+        counted = terms.quorum > 1 or terms.second is not None or self.stage > 1
+        return counted or terms.not_requester or bool(terms.after) or bool(self.barred)
+
+    @property
     def approvals(self) -> int:
         """Persons who have approved at this stage."""
         return sum(vote.stage == self.stage for vote in self.votes)
@@ -116,6 +117,11 @@ class Standing:
     expires_at: datetime
     revoked_at: datetime | None
     revoked_by: str | None
+
+
+def key_of(call_key: str, kind: QuestionKind) -> str:
+    """What tells the questions about one call apart."""
+    return call_key if kind in ("action", "reply") else digest([call_key, kind])
 
 
 def with_arguments(action: JsonObject, edited: JsonObject | None) -> JsonObject:

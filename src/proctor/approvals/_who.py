@@ -1,23 +1,13 @@
 """Who may decide a question: names, roles, delegations."""
 
-import unicodedata
 from collections.abc import Collection, Mapping
 from typing import TypeAlias
 
-from proctor.approvals._values import EXPIRY, LINK, STANDING, Approval
-from proctor.core import Conflict, Forbidden, InvalidInput
+from proctor.approvals._values import EXPIRY, STANDING, Approval
+from proctor.core import LINK, Conflict, Forbidden, InvalidInput, person
 
 Roles: TypeAlias = Mapping[str, Collection[str]]
 """The members of each role."""
-
-LONGEST_NAME = 200
-"""Characters by which persons are told apart."""
-
-
-def person(name: str) -> str:
-    """A name as it is compared: capitals, width and blanks make no difference."""
-    plain = unicodedata.normalize("NFKC", name).casefold()
-    return " ".join(plain.replace("|", "/").split())[:LONGEST_NAME]
 
 
 def roles_of(name: str, roles: Roles) -> tuple[str, ...]:
@@ -26,19 +16,25 @@ def roles_of(name: str, roles: Roles) -> tuple[str, ...]:
     return tuple(role for role, members in roles.items() if who in _members(role, members))
 
 
-def check_right(approval: Approval, by: str, roles: Roles) -> None:
-    """Returns where a person may decide a question now.
+def check_right(approval: Approval, by: str, roles: Roles, *, link_of: str = "") -> None:
+    """Returns where a person may decide a question now. `link_of` is the role whose link was used.
 
     Raises:
         InvalidInput: the name is one that Proctor itself signs with.
         Forbidden: the person isn't one of those who decide.
         Conflict: the person has decided already.
     """
-    who, terms = person(by), approval.question.terms
-    if who == EXPIRY or who.startswith(STANDING):
-        raise InvalidInput(f"nobody is called {by}", hint="Sign with your own name.")
+    who = person(by)
+    by_link = bool(link_of) and who == person(LINK + link_of)
+    if not by_link:
+        check_name(by)
+    if by_link and approval.needs_names:
+        raise Forbidden(
+            "this question is decided by persons who are known by name, and anybody may hold a role's link",
+            hint=f"Decide with your own name: proctor approvals decide {approval.id} --by NAME.",
+        )
     if not who:
-        if approval.roles or approval.barred or approval.quorum > 1 or terms.second or terms.not_requester:
+        if approval.roles or approval.needs_names:
             raise Forbidden("this question isn't decided without a name", hint="Say who decides: --by NAME.")
         return
     if who in approval.barred:
@@ -48,6 +44,17 @@ def check_right(approval: Approval, by: str, roles: Roles) -> None:
         raise Conflict(f"{by} has voted on approval {approval.id} already")
     if approval.roles:
         _check_role(approval, by, roles)
+
+
+def check_name(name: str) -> None:
+    """Returns where a name may be a person's.
+
+    Raises:
+        InvalidInput: it is one that Proctor itself signs with.
+    """
+    who = person(name)
+    if who == EXPIRY or who.startswith((STANDING, LINK)):
+        raise InvalidInput(f"nobody is called {name}", hint="Sign with your own name.")
 
 
 def _check_role(approval: Approval, by: str, roles: Roles) -> None:
@@ -63,6 +70,12 @@ def _check_role(approval: Approval, by: str, roles: Roles) -> None:
             f"{by} isn't one of those who decide approval {approval.id}: {names}",
             hint="A member can hand the decision on: proctor approvals delegate.",
         )
+
+
+def voters(approval: Approval, handed_on: Mapping[str, str], roles: Roles) -> set[str]:
+    """Who may vote on a question that members of roles decide, as far as they are known by name."""
+    members = {person(member) for role in approval.roles for member in roles.get(role, ())}
+    return {handed_on.get(member, member) for member in members} - set(approval.barred)
 
 
 def is_member(approval: Approval, name: str, roles: Roles) -> bool:

@@ -1,30 +1,27 @@
 """`proctor approvals`."""
 
 import asyncio
-import getpass
 import json as jsonlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import App as Commands
 from cyclopts import Parameter
-from cyclopts.types import PositiveInt
 from rich.text import Text
 
 from proctor.app import Loaded, load_settings
-from proctor.approvals import Approval, Filter
-from proctor.cli._options import ConfigFile, Json
+from proctor.approvals import Approval, Filter, State
+from proctor.cli._options import ConfigFile, Json, Limit, WrongCall, this_user
 from proctor.cli._output import age, console, duration, fields, instant, print_json, print_table, put
+from proctor.cli._reading import reading, with_proctor
 from proctor.cli._report import approval_json
-from proctor.cli._runs import reading, resumed
+from proctor.cli._runs import resumed
 from proctor.cli._standing import same_arguments, standing
 from proctor.cli._timeline import asked
-from proctor.core import Decision, DecisionKind, InvalidInput, JsonObject, StandingScope, read_object
+from proctor.core import Decision, DecisionKind, InvalidInput, JsonObject, StandingScope, person, read_object
 from proctor.runs import Rejected, Run
-
-State = Literal["pending", "decided", "consumed", "cancelled"]
 
 approvals = Commands(name="approvals", help="Decide what waits for a person.", help_format="plaintext")
 approvals.command(standing)
@@ -40,7 +37,7 @@ def list_approvals(
     by_me: Annotated[bool, Parameter(negative="")] = False,
     by: str | None = None,
     after: str = "",
-    limit: PositiveInt = 50,
+    limit: Limit = 50,
     config: ConfigFile = None,
     json: Json = False,
 ) -> None:
@@ -65,14 +62,9 @@ def list_approvals(
     limit
         At most so many.
     """
-    person = (by or _user()) if by_me else ""
+    person = (by or this_user()) if by_me else ""
     wanted = Filter(state=state, team=team, role=role, run_id=run, person=person)
-
-    async def page() -> tuple[Approval, ...]:
-        async with reading(load_settings(config)) as proctor:
-            return await proctor.runs.desk.page(wanted, after=after, limit=limit)
-
-    found = asyncio.run(page())
+    found = with_proctor(config, lambda proctor: proctor.approvals(wanted, after=after, limit=limit))
     if json:
         print_json([approval_json(approval) for approval in found])
         return
@@ -115,12 +107,7 @@ def show(id: str, /, *, config: ConfigFile = None, json: Json = False) -> None:
     id
         The approval's id.
     """
-
-    async def load() -> Approval:
-        async with reading(load_settings(config)) as proctor:
-            return await proctor.approval(id)
-
-    approval = asyncio.run(load())
+    approval = with_proctor(config, lambda proctor: proctor.approval(id))
     if json:
         print_json(approval_json(approval))
         return
@@ -229,16 +216,18 @@ def decide(
     """
     if approve + reject + (edit is not None) + (respond is not None) != 1:
         answers = "--approve, --edit JSON, --reject and --respond TEXT"
-        raise InvalidInput(f"A decision is one of {answers}.", hint="Give exactly one.")
+        raise WrongCall(f"A decision is one of {answers}.", hint="Give exactly one.")
+    if respond is not None and comment:
+        raise WrongCall("--respond is the comment already.", hint="Say all of it there.")
     loaded = load_settings(config)
-    by = by or _user()
+    by = by or this_user()
     if all:
         if not reject or id is not None:
-            raise InvalidInput("--all is for --reject without an id.", hint="Decide others one by one.")
+            raise WrongCall("--all is for --reject without an id.", hint="Decide others one by one.")
         wanted = Filter(team=team, role=role)
         return asyncio.run(_reject_all(loaded, wanted, by=by, comment=comment, yes=yes, json=json))
     if id is None:
-        raise InvalidInput("No approval is named.", hint="`proctor approvals list` shows those that wait.")
+        raise WrongCall("No approval is named.", hint="`proctor approvals list` shows those that wait.")
     edits = edit is not None
     kind: DecisionKind = "approve" if approve else "edit" if edits else "reject" if reject else "respond"
     decision = Decision(
@@ -268,7 +257,7 @@ async def _reject_all(loaded: Loaded, wanted: Filter, *, by: str, comment: str, 
         if yes:
             _print_rejected(await proctor.runs.desk.reject_all(wanted, by=by, comment=comment), json=json)
             return 0
-        found = await proctor.runs.desk.page(wanted, limit=1_000)
+        found = await proctor.approvals(wanted, limit=1_000)
     if json:
         print_json({"would_reject": [approval_json(approval) for approval in found]})
         return 0
@@ -299,20 +288,17 @@ def delegate(
     id
         The approval's id.
     to
-        Who decides in your place.
+        Who decides in your place; your own name takes it back.
     by
         Who hands it on; else the user of this machine.
     """
-
-    async def work() -> Approval:
-        async with reading(load_settings(config)) as proctor:
-            return await proctor.runs.desk.delegate(id, by=by or _user(), to=to)
-
-    approval = asyncio.run(work())
+    by = by or this_user()
+    approval = with_proctor(config, lambda proctor: proctor.runs.desk.delegate(id, by=by, to=to))
     if json:
         print_json(approval_json(approval))
     else:
-        console().print(Text(f"{to} decides approval {approval.id} in place of {by or _user()}."))
+        place = "" if person(to) == person(by) else f" in place of {by}"
+        console().print(Text(f"{to} decides approval {approval.id}{place}."))
 
 
 def _arguments(text: str) -> JsonObject:
@@ -321,11 +307,13 @@ def _arguments(text: str) -> JsonObject:
     Raises:
         InvalidInput: it holds no JSON object.
     """
+    if not text.strip():
+        raise InvalidInput("--edit holds no arguments.", hint="Give JSON, or a file: '{\"amount\": 5}'.")
     try:
         return read_object(text if text.lstrip().startswith("{") else Path(text).read_text(encoding="utf-8"))
     except OSError as error:
         raise InvalidInput(f"{text} can't be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInput(f"The arguments are no JSON object: {error}") from error
 
 
@@ -342,10 +330,3 @@ def _print_decided(approval: Approval, run: Run, *, json: bool) -> None:
         duration((approval.decided_at - approval.requested_at).total_seconds()) if approval.decided_at else ""
     )
     console().print(Text(f"Decided after {waited}. Run {run.id} is {run.state}."))
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""  # a container's user needs no name

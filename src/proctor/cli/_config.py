@@ -12,6 +12,7 @@ from rich.text import Text
 
 from proctor.app import MODEL_CHAIN, TOOL_CHAIN, Link, Loaded, Settings, load_app, load_settings
 from proctor.cli._checks import Finding, broken, print_findings
+from proctor.cli._execution import strange_teams
 from proctor.cli._options import ConfigFile, Json
 from proctor.cli._output import console, fields, print_json, put
 from proctor.cli._toml import plain, toml
@@ -128,8 +129,7 @@ def _check_app(settings: Settings) -> Iterator[Finding]:
             todo = f"Add [tools.{unknown[0]}], or correct the name in @app.team."
             found = f"declares tools that nothing offers: {', '.join(unknown)}"
             yield Finding(what=f"team {team.name}", state="broken", found=found, todo=todo)
-    for name in settings.teams.keys() - app.teams.keys():
-        todo = f"Teams there: {', '.join(app.teams)}."
+    for name, todo in strange_teams(app, settings).items():
         yield Finding(what=f"teams.{name}", state="note", found="the application has no such team", todo=todo)
 
 

@@ -1,39 +1,26 @@
 """`proctor degradation`."""
 
-import asyncio
-import getpass
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from cyclopts import App as Commands
 from cyclopts import Parameter
-from cyclopts.types import PositiveInt
 from rich.text import Text
 
-from proctor.app import load_settings
-from proctor.cli._options import ConfigFile, Json
+from proctor.cli._options import ConfigFile, Json, Limit, read_duration, this_user
 from proctor.cli._output import age, console, duration, instant, print_json, print_table
-from proctor.cli._runs import reading
-from proctor.core import InvalidInput
-from proctor.degradation import Hold, Outlook, Passage, describe
+from proctor.cli._reading import with_proctor
+from proctor.degradation import Hold, Passage, describe
 
 degradation = Commands(
     name="degradation", help="Show, hold and release the level of degradation.", help_format="plaintext"
 )
 
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
 
 @degradation.command
 def show(*, config: ConfigFile = None, json: Json = False) -> None:
     """Show the level that new runs meet, who holds it, and where each worker stands."""
-
-    async def load() -> Outlook:
-        async with reading(load_settings(config)) as proctor:
-            return await proctor.degradation.outlook()
-
-    outlook = asyncio.run(load())
+    outlook = with_proctor(config, lambda proctor: proctor.degradation.outlook())
     if json:
         print_json(
             {
@@ -68,7 +55,7 @@ def show(*, config: ConfigFile = None, json: Json = False) -> None:
 
 
 @degradation.command
-def history(*, limit: PositiveInt = 20, config: ConfigFile = None, json: Json = False) -> None:
+def history(*, limit: Limit = 20, config: ConfigFile = None, json: Json = False) -> None:
     """List the newest changes of the level, of all workers.
 
     Parameters
@@ -76,12 +63,7 @@ def history(*, limit: PositiveInt = 20, config: ConfigFile = None, json: Json = 
     limit
         At most so many.
     """
-
-    async def page() -> tuple[Passage, ...]:
-        async with reading(load_settings(config)) as proctor:
-            return await proctor.degradation.history(limit=limit)
-
-    found = asyncio.run(page())
+    found = with_proctor(config, lambda proctor: proctor.degradation.history(limit=limit))
     if json:
         print_json([_passage_json(passage) for passage in found])
         return
@@ -125,14 +107,11 @@ def set_level(
     by
         Who holds it; else the user of this machine.
     """
-    held = _span(span)
-
-    async def work() -> Hold:
-        async with reading(load_settings(config)) as proctor:
-            who = by if by is not None else _user()
-            return await proctor.degradation.hold(level, span=held, reason=reason, by=who)
-
-    hold = asyncio.run(work())
+    held = read_duration(span)
+    who = this_user() if by is None else by
+    hold = with_proctor(
+        config, lambda proctor: proctor.degradation.hold(level, span=held, reason=reason, by=who)
+    )
     if json:
         print_json(_hold_json(hold))
         return
@@ -143,23 +122,11 @@ def set_level(
 @degradation.command
 def clear(*, config: ConfigFile = None, json: Json = False) -> None:
     """Release a level that is held; the rules decide again, from there."""
-
-    async def work() -> bool:
-        async with reading(load_settings(config)) as proctor:
-            return await proctor.degradation.release()
-
-    released = asyncio.run(work())
+    released = with_proctor(config, lambda proctor: proctor.degradation.release())
     if json:
         print_json({"released": released})
         return
     console().print("Released: the rules decide again." if released else "No level is held.")
-
-
-def _span(text: str) -> timedelta:
-    found = re.fullmatch(r"(\d{1,6})([smhd])", text.strip())
-    if found is None or int(found[1]) == 0:
-        raise InvalidInput(f"{text!r} is no length of time", hint="Write 90s, 30m, 2h or 1d.")
-    return timedelta(**{UNITS[found[2]]: int(found[1])})
 
 
 def _print_hold(hold: Hold) -> None:
@@ -183,10 +150,3 @@ def _passage_json(passage: Passage) -> dict[str, Any]:
         "rule": passage.rule,
         "detail": dict(passage.detail),
     }
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""  # a container's user needs no name

@@ -4,12 +4,16 @@ import asyncio
 import signal
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from proctor.app import Proctor, Settings, load_app, open_proctor
+from rich.text import Text
+
+from proctor.app import App, Proctor, Settings, load_app, open_proctor
 from proctor.cli._live import View
-from proctor.core import Conflict, DatabaseInUse
+from proctor.cli._output import console
+from proctor.core import Conflict, DatabaseInUse, MissingSetting
 from proctor.runs import Run
 
 RETRY = 1.0
@@ -23,6 +27,23 @@ class Interrupted(Exception):
         super().__init__()
         self.elsewhere = elsewhere
         """Whether another process goes on with the run."""
+
+
+def strange_teams(app: App, settings: Settings) -> dict[str, str]:
+    """The configured teams that an application doesn't have, each with a hint."""
+    there = ", ".join(app.teams) or "none"
+    hints = {}
+    for name in sorted(settings.teams.keys() - app.teams.keys()):
+        near = get_close_matches(name, app.teams, n=1)
+        hints[name] = f"Did you mean {near[0]}?" if near else f"Teams there: {there}."
+    return hints
+
+
+def print_strange_teams(app: App, settings: Settings) -> None:
+    """Warns whoever starts a process of settings that are for no team of its application."""
+    for name, hint in strange_teams(app, settings).items():
+        line = f"The configuration has a team {name}, and the application has none. {hint}"
+        console(stderr=True).print(Text(line, style="yellow"), soft_wrap=True)
 
 
 @contextmanager
@@ -132,6 +153,18 @@ async def carry_on(run: Run, settings: Settings, view: View) -> Run:
 def place_of(run: Run) -> str:
     """The module or file that holds the run's application."""
     return run.target.removesuffix(f":{run.team}")
+
+
+def place_to_serve(app: str | None, settings: Settings) -> str:
+    """The module or file of the application that a process serves.
+
+    Raises:
+        MissingSetting: neither the command nor the configuration names one.
+    """
+    place = app or settings.app
+    if not place:
+        raise MissingSetting("no application is named", hint="Give --app, or set `app` in the configuration.")
+    return place
 
 
 def whole_place(place: str) -> str:

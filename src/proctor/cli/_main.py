@@ -9,6 +9,7 @@ import sys
 
 from cyclopts import App, CycloptsError
 
+from proctor.cli._options import WrongCall
 from proctor.cli._output import print_error
 from proctor.core import ProctorError
 
@@ -62,10 +63,20 @@ def main() -> None:
         stream.reconfigure(errors="replace")  # type: ignore[union-attr] # an odd terminal must not end a run
     as_json = "--json" in sys.argv
     try:
-        code = app(result_action="return_int_as_exit_code_else_zero", exit_on_error=False, print_error=False)
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        code = app(
+            sys.argv[1:],
+            result_action="return_int_as_exit_code_else_zero",
+            exit_on_error=False,
+            print_error=False,
+        )
     except CycloptsError as error:
         command = " ".join(("proctor", *(error.command_chain or ())))
         print_error("usage", str(error), f"`{command} --help` tells how it is called.", as_json=as_json)
+        code = os.EX_USAGE
+    except WrongCall as error:
+        print_error(error.code, error.message, error.hint, as_json=as_json)
         code = os.EX_USAGE
     except ProctorError as error:
         if os.environ.get("PROCTOR_DEBUG") == "1":

@@ -1,21 +1,15 @@
 """`proctor notices`."""
 
-import asyncio
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Literal
 
 from cyclopts import App as Commands
-from cyclopts.types import PositiveInt
 from rich.text import Text
 
-from proctor.app import load_settings
-from proctor.cli._options import ConfigFile, Json
+from proctor.cli._options import ConfigFile, Json, Limit
 from proctor.cli._output import age, console, print_json, print_table
-from proctor.cli._runs import reading
-from proctor.notices import Notice
-
-State = Literal["pending", "sent", "failed", "dropped"]
+from proctor.cli._reading import with_proctor
+from proctor.notices import State
 
 _MOODS: dict[State, str] = {"pending": "yellow", "sent": "green", "failed": "red", "dropped": "dim"}
 
@@ -26,7 +20,7 @@ notices = Commands(name="notices", help="See who was told of what, and try it.",
 def list_notices(
     *,
     state: State | None = None,
-    limit: PositiveInt = 50,
+    limit: Limit = 50,
     config: ConfigFile = None,
     json: Json = False,
 ) -> None:
@@ -39,12 +33,7 @@ def list_notices(
     limit
         At most so many.
     """
-
-    async def page() -> tuple[Notice, ...]:
-        async with reading(load_settings(config)) as proctor:
-            return await proctor.notices.page(state=state, limit=limit)
-
-    found = asyncio.run(page())
+    found = with_proctor(config, lambda proctor: proctor.notices.page(state=state, limit=limit))
     if json:
         print_json([asdict(notice) for notice in found])
         return
@@ -78,12 +67,7 @@ def send_test(role: str, /, *, config: ConfigFile = None, json: Json = False) ->
     role
         A role of the configuration.
     """
-
-    async def send() -> dict[str, str]:
-        async with reading(load_settings(config)) as proctor:
-            return await proctor.notices.test(role)
-
-    found = asyncio.run(send())
+    found = with_proctor(config, lambda proctor: proctor.notices.test(role))
     if json:
         print_json({target: {"sent": not error, "error": error} for target, error in found.items()})
     elif found:

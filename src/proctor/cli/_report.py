@@ -13,7 +13,7 @@ from rich.text import Text
 from proctor.app import Proctor
 from proctor.approvals import Approval, of_run
 from proctor.cli._execution import Interrupted
-from proctor.cli._output import console, duration
+from proctor.cli._output import console, duration, instant
 from proctor.cli._timeline import asked
 from proctor.core import Event, format_usd
 from proctor.runs import Run, RunState
@@ -64,28 +64,40 @@ async def report_on(proctor: Proctor, run: Run) -> Report:
     return Report(run=run, events=events, asks=asks)
 
 
-def report_json(report: Report) -> dict[str, Any]:
-    """The report for programs."""
-    run = report.run
+def run_json(run: Run) -> dict[str, Any]:
+    """A run for programs."""
     return {
         "id": run.id,
         "team": run.team,
         "target": run.target,
+        "simple": run.simple,
         "tenant": run.tenant,
+        "requester": run.requester,
         "thread": run.thread_id,
+        "schedule": run.schedule_id,
         "state": run.state,
+        "priority": run.priority,
+        "due_at": run.due_at,
+        "worker": run.worker,
         "attempt": run.attempt,
+        "failures": run.failures,
         "task": run.task,
         "result": run.result,
         "error": {"code": run.error_code, "message": run.error} if run.error_code else None,
         "cost_micros": run.cost,
+        "created_at": run.created_at,
+        "finished_at": run.finished_at,
+    }
+
+
+def report_json(report: Report) -> dict[str, Any]:
+    """The report for programs."""
+    return run_json(report.run) | {
         "model_calls": report.count("model.called"),
         "tool_calls": report.count("tool.called"),
         "input_tokens": report.total("input"),
         "output_tokens": report.total("output"),
         "seconds": round(report.seconds, 3),
-        "created_at": run.created_at,
-        "finished_at": run.finished_at,
         "waits_for": [approval_json(approval) for approval in report.asks],
     }
 
@@ -176,7 +188,8 @@ def print_reason(report: Report, to: Console) -> None:
         to.print(Text(f"{run.error}", style="red"))
         to.print(Text(f"When that is mended: proctor runs resume {run.id}"))
     elif run.state == "queued":
-        to.print(Text(f"Queued. To execute it here: proctor runs resume {run.id}"))
+        due = f", and due at {instant(run.due_at)}" if run.due_at else ""
+        to.print(Text(f"Queued{due}. To execute it here: proctor runs resume {run.id}"))
     elif run.state == "waiting":
         print_questions(report.asks, to)
 
@@ -189,7 +202,8 @@ def print_questions(asks: Sequence[Approval], to: Console) -> None:
         to.print(Text(f"Waits for a person{who}: {question.text}", style="yellow"))
         if question.kind == "uncertain":
             to.print(Padding(Text(asked(question.action)), (0, 0, 0, 2)))
-        answers = "--approve | --reject | --respond TEXT"
+        edit = "--edit JSON | " if question.terms.editable is not None and approval.stage == 1 else ""
+        answers = f"--approve | {edit}--reject | --respond TEXT"
         to.print(Text(f"  proctor approvals decide {approval.id} {answers}"), soft_wrap=True)
 
 
@@ -204,3 +218,14 @@ def totals(report: Report) -> Text:
         parts.append(f"{tools} tool call{'s' * (tools != 1)}")
     parts.append(format_usd(run.cost))
     return Text.assemble((run.state, f"bold {MOODS.get(run.state, '')}"), "  ·  ".join(parts))
+
+
+def tell(out: Console, run: Run) -> None:
+    """Tells of a segment's end."""
+    seconds = ((run.finished_at or datetime.now(UTC)) - run.created_at).total_seconds()
+    more = f": {run.error}" if run.error else ""
+    text = f"{run.team}, {duration(seconds)}, {format_usd(run.cost)}{more}"
+    now = datetime.now(UTC).astimezone()
+    style = MOODS.get(run.state, "")
+    line = Text.assemble(f"{now:%H:%M:%S}  {run.id}  ", (f"{run.state:9}", style), f"  {text}")
+    out.print(line, soft_wrap=True)

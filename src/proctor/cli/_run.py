@@ -1,11 +1,10 @@
 """`proctor run`."""
 
 import asyncio
-import getpass
 import os
 import re
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -23,15 +22,13 @@ from proctor.app import (
 )
 from proctor.cli._execution import Interrupted, follow, whole_place
 from proctor.cli._live import Live, Silent, View
-from proctor.cli._options import ConfigFile, Json
+from proctor.cli._options import ConfigFile, Json, read_duration, this_user
 from proctor.cli._output import console, print_json
 from proctor.cli._report import print_interruption, print_outcome, report_json, report_on
 from proctor.core import InvalidInput
 from proctor.policies import read_text
 from proctor.runs import Run
 
-UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-DURATION = re.compile(rf"(\d{{1,9}}({'|'.join(UNITS)}))+")
 NEW_THREAD = "new"
 LIKE_AN_OPTION = re.compile(r"--?[a-z][a-z-]*")
 
@@ -155,14 +152,6 @@ def read_task(text: str | None) -> str:
     return text
 
 
-def this_user() -> str:
-    """The name of whoever calls this command; empty for a user without one, as containers have."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""
-
-
 def read_time(at: str | None, after: str | None, now: datetime) -> datetime | None:
     """The instant that `--at` or `--in` names; nothing where neither is given.
 
@@ -171,19 +160,10 @@ def read_time(at: str | None, after: str | None, now: datetime) -> datetime | No
     """
     if at is not None and after is not None:
         raise InvalidInput("--at and --in say the same thing.", hint="Give one of them.")
+    if after is not None:
+        return (now + read_duration(after)).astimezone(UTC)
     try:
-        if at is not None:
-            return datetime.fromisoformat(at).astimezone(UTC)
-        if after is not None:
-            return (now + _read_duration(after)).astimezone(UTC)
+        return None if at is None else datetime.fromisoformat(at).astimezone(UTC)
     except (ValueError, OverflowError):
-        hint = "Write a time as 2026-12-01T08:00+01:00, and a duration as 90s, 30min, 2h or 1d12h."
-        raise InvalidInput(f"{at or after!r} can't be read.", hint=hint) from None
-    return None
-
-
-def _read_duration(text: str) -> timedelta:
-    if not DURATION.fullmatch(text):
-        raise ValueError
-    parts = re.findall(r"(\d+)([a-z]+)", text)
-    return sum((timedelta(**{UNITS[unit]: int(count)}) for count, unit in parts), timedelta())
+        hint = "Write a time as 2026-12-01T08:00+01:00."
+        raise InvalidInput(f"{at!r} is no time.", hint=hint) from None

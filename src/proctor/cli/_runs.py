@@ -1,19 +1,16 @@
 """`proctor runs`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from cyclopts import App as Commands
-from cyclopts.types import PositiveInt
 from rich.text import Text
 
-from proctor.app import App, Loaded, Proctor, load_settings, open_proctor
+from proctor.app import Loaded, Proctor, load_settings
 from proctor.cli._execution import Interrupted, carry_on, stop_signals
 from proctor.cli._live import Live, Silent
-from proctor.cli._options import ConfigFile, Json
+from proctor.cli._options import ConfigFile, Json, Limit
 from proctor.cli._output import (
     age,
     console,
@@ -25,6 +22,7 @@ from proctor.cli._output import (
     print_table,
     put,
 )
+from proctor.cli._reading import reading, with_proctor
 from proctor.cli._report import (
     MOODS,
     Report,
@@ -33,11 +31,12 @@ from proctor.cli._report import (
     print_reason,
     report_json,
     report_on,
+    run_json,
     totals,
 )
 from proctor.cli._timeline import lines, print_lines
 from proctor.core import format_usd
-from proctor.runs import Run, RunState
+from proctor.runs import RecordedCall, Run, RunState
 
 runs = Commands(name="runs", help="List, show, watch, resume and cancel runs.", help_format="plaintext")
 
@@ -47,7 +46,7 @@ def list_runs(
     *,
     state: RunState | None = None,
     team: str | None = None,
-    limit: PositiveInt = 20,
+    limit: Limit = 20,
     config: ConfigFile = None,
     json: Json = False,
 ) -> None:
@@ -62,14 +61,9 @@ def list_runs(
     limit
         At most so many.
     """
-
-    async def page() -> tuple[Run, ...]:
-        async with reading(load_settings(config)) as proctor:
-            return await proctor.runs.page(state=state, team=team, limit=limit)
-
-    found = asyncio.run(page())
+    found = with_proctor(config, lambda proctor: proctor.runs.page(state=state, team=team, limit=limit))
     if json:
-        print_json([_summary(run) for run in found])
+        print_json([run_json(run) for run in found])
     else:
         _print_list(found)
 
@@ -84,12 +78,11 @@ def show(id: str, /, *, config: ConfigFile = None, json: Json = False) -> None:
         The run's id, as `proctor runs list` shows it.
     """
 
-    async def load() -> tuple[Report, Sequence[Any]]:
-        async with reading(load_settings(config)) as proctor:
-            run = await proctor.runs.get(id)
-            return await report_on(proctor, run), await proctor.runs.calls(id)
+    async def load(proctor: Proctor) -> tuple[Report, Sequence[RecordedCall]]:
+        run = await proctor.runs.get(id)
+        return await report_on(proctor, run), await proctor.runs.calls(id)
 
-    report, calls = asyncio.run(load())
+    report, calls = with_proctor(config, load)
     if json:
         events = [
             {"seq": event.seq, "at": event.at, "type": event.type, "agent": event.agent, "data": event.data}
@@ -98,15 +91,7 @@ def show(id: str, /, *, config: ConfigFile = None, json: Json = False) -> None:
         print_json(report_json(report) | {"events": events})
         return
     out, run = console(), report.run
-    head = {
-        "run": run.id,
-        "team": run.team + (f"  ({run.target})" if run.target else ""),
-        "tenant": run.tenant if run.tenant != "default" else "",
-        "started": instant(run.created_at),
-        "attempts": str(run.attempt) if run.attempt > 1 else "",
-        "task": run.task,
-    }
-    put(fields(head), out)
+    put(fields(_head(run)), out)
     out.print()
     print_lines(lines(report.events, calls), out, since=run.created_at)
     out.print()
@@ -154,25 +139,13 @@ def cancel(id: str, /, *, config: ConfigFile = None, json: Json = False) -> None
     id
         The run's id.
     """
-
-    async def stop() -> Run:
-        async with reading(load_settings(config)) as proctor:
-            return await proctor.runs.cancel(id)
-
-    run = asyncio.run(stop())
+    run = with_proctor(config, lambda proctor: proctor.runs.cancel(id))
     if json:
-        print_json(_summary(run))
+        print_json(run_json(run))
     elif run.state == "cancelled":
         console().print(Text(f"Run {id} is cancelled."))
     else:
         console().print(Text(f"Run {id} is asked to stop; its process cancels the calls in progress."))
-
-
-@asynccontextmanager
-async def reading(loaded: Loaded) -> AsyncIterator[Proctor]:
-    """The database's runs and approvals, without the power to execute anything."""
-    async with open_proctor(App(), settings=loaded.settings, executes=False) as proctor:
-        yield proctor
 
 
 async def resumed(id: str, loaded: Loaded, *, json: bool) -> int:
@@ -211,19 +184,22 @@ async def _watch(id: str, loaded: Loaded) -> int:
     return report.exit_code
 
 
-def _summary(run: Run) -> dict[str, Any]:
+def _head(run: Run) -> dict[str, str]:
+    """What is known of a run beside its events, as far as that says something."""
     return {
-        "id": run.id,
-        "team": run.team,
-        "target": run.target,
-        "tenant": run.tenant,
-        "state": run.state,
+        "run": run.id,
+        "team": run.team + (f"  ({run.target})" if run.target else "") + "  in simple form" * run.simple,
+        "tenant": run.tenant if run.tenant != "default" else "",
+        "asked for by": run.requester,
+        "thread": f"{run.thread_id}  (proctor threads show {run.thread_id})" if run.thread_id else "",
+        "schedule": run.schedule_id or "",
+        "priority": str(run.priority) if run.priority else "",
+        "started": instant(run.created_at),
+        "due": instant(run.due_at) if run.due_at and run.state == "queued" else "",
+        "worker": run.worker or "",
+        "attempts": str(run.attempt) if run.attempt > 1 else "",
+        "failures": f"{run.failures} in a row" if run.failures else "",
         "task": run.task,
-        "result": run.result,
-        "error": {"code": run.error_code, "message": run.error} if run.error_code else None,
-        "cost_micros": run.cost,
-        "created_at": run.created_at,
-        "finished_at": run.finished_at,
     }
 
 

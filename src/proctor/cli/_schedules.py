@@ -1,29 +1,25 @@
 """`proctor schedules`."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from cyclopts import App as Commands
 from cyclopts import Parameter
-from cyclopts.types import PositiveInt
 from rich.text import Text
 
-from proctor.app import Proctor, load_app, load_settings, open_proctor, split_target
+from proctor.app import load_app, load_settings, open_proctor, split_target
 from proctor.cli._execution import whole_place
-from proctor.cli._options import ConfigFile, Json
+from proctor.cli._options import ConfigFile, Json, Limit, this_user
 from proctor.cli._output import age, console, fields, instant, one_line, print_json, print_table, put
-from proctor.cli._run import read_task, this_user
-from proctor.cli._runs import reading
-from proctor.runs import Schedule, due_times
+from proctor.cli._reading import with_proctor
+from proctor.cli._run import read_task
+from proctor.schedules import OVERDUE, Schedule, due_times
 
 schedules = Commands(name="schedules", help="Run teams by the clock.", help_format="plaintext")
 
 COMING = 3
 """Due times that `show` tells."""
-
-T = TypeVar("T")
 
 
 @schedules.command
@@ -88,7 +84,7 @@ def add(
 
 @schedules.command(name="list")
 def list_schedules(
-    *, after: str = "", limit: PositiveInt = 50, config: ConfigFile = None, json: Json = False
+    *, after: str = "", limit: Limit = 50, config: ConfigFile = None, json: Json = False
 ) -> None:
     """List the schedules by name.
 
@@ -99,7 +95,7 @@ def list_schedules(
     limit
         At most so many.
     """
-    found = _do(lambda proctor: proctor.schedules.page(after=after, limit=limit), config)
+    found = with_proctor(config, lambda proctor: proctor.schedules.page(after=after, limit=limit))
     if json:
         print_json([_summary(schedule) for schedule in found])
         return
@@ -132,7 +128,7 @@ def show(name: str, /, *, config: ConfigFile = None, json: Json = False) -> None
     name
         The schedule's name.
     """
-    schedule = _do(lambda proctor: proctor.schedules.get(name), config)
+    schedule = with_proctor(config, lambda proctor: proctor.schedules.get(name))
     coming: tuple[datetime, ...] = ()
     if schedule.next_at is not None:
         later = max(schedule.next_at, datetime.now(UTC))
@@ -171,7 +167,7 @@ def pause(name: str, /, *, config: ConfigFile = None, json: Json = False) -> Non
     name
         The schedule's name.
     """
-    _tell(_do(lambda proctor: proctor.schedules.pause(name), config), json=json)
+    _tell(with_proctor(config, lambda proctor: proctor.schedules.pause(name)), json=json)
 
 
 @schedules.command
@@ -183,7 +179,7 @@ def resume(name: str, /, *, config: ConfigFile = None, json: Json = False) -> No
     name
         The schedule's name.
     """
-    _tell(_do(lambda proctor: proctor.schedules.resume(name), config), json=json)
+    _tell(with_proctor(config, lambda proctor: proctor.schedules.resume(name)), json=json)
 
 
 @schedules.command
@@ -195,7 +191,7 @@ def remove(name: str, /, *, config: ConfigFile = None, json: Json = False) -> No
     name
         The schedule's name.
     """
-    schedule = _do(lambda proctor: proctor.schedules.remove(name), config)
+    schedule = with_proctor(config, lambda proctor: proctor.schedules.remove(name))
     if json:
         print_json(_summary(schedule))
     else:
@@ -214,19 +210,11 @@ def run_now(name: str, /, *, by: str | None = None, config: ConfigFile = None, j
         Who asks for the run; else the user of this machine.
     """
     requester = this_user() if by is None else by
-    run = _do(lambda proctor: proctor.schedules.run_now(name, requester=requester), config)
+    run = with_proctor(config, lambda proctor: proctor.schedules.run_now(name, requester=requester))
     if json:
         print_json({"id": run.id, "state": run.state})
     else:
         console().print(Text(run.id))
-
-
-def _do(work: Callable[[Proctor], Awaitable[T]], config: ConfigFile) -> T:
-    async def done() -> T:
-        async with reading(load_settings(config)) as proctor:
-            return await work(proctor)
-
-    return asyncio.run(done())
 
 
 def _tell(schedule: Schedule, *, json: bool) -> None:
@@ -239,7 +227,12 @@ def _tell(schedule: Schedule, *, json: bool) -> None:
 
 
 def _next(schedule: Schedule) -> Text:
-    return Text("paused", style="yellow") if schedule.next_at is None else Text(instant(schedule.next_at))
+    if schedule.next_at is None:
+        return Text("paused", style="yellow")
+    late = datetime.now(UTC) - schedule.next_at
+    if late < OVERDUE:
+        return Text(instant(schedule.next_at))
+    return Text(f"overdue {age(late.total_seconds())}", style="red")
 
 
 def _summary(schedule: Schedule) -> dict[str, object]:

@@ -1,30 +1,28 @@
 """`proctor serve`."""
 
 import asyncio
-import ipaddress
-from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 from rich.text import Text
 
 from proctor.app import App, Settings, decision_page, load_app, load_settings, open_proctor
-from proctor.cli._execution import stop_signals, whole_place
-from proctor.cli._options import ConfigFile
-from proctor.cli._output import console, duration
-from proctor.cli._report import MOODS
-from proctor.cli._web import web
-from proctor.core import ConfigurationError, MissingSetting, format_usd
-from proctor.runs import Run, Share
+from proctor.cli._execution import place_to_serve, print_strange_teams, stop_signals, whole_place
+from proctor.cli._options import PORTS, ConfigFile
+from proctor.cli._output import console
+from proctor.cli._report import tell
+from proctor.cli._web import loopback, web
+from proctor.runs import Share
 
 
 def serve(
     *,
     app: str | None = None,
     host: str | None = None,
-    port: Annotated[int | None, Parameter(help="Port of /metrics and /decide; 0 takes a free one.")] = None,
+    port: Annotated[
+        int | None, Parameter(validator=PORTS, help="Port of /metrics and /decide; 0 takes a free one.")
+    ] = None,
     config: ConfigFile = None,
 ) -> None:
     """Execute the runs of this database until stopped, and answer on /metrics and on decision links.
@@ -42,10 +40,9 @@ def serve(
     """
     settings = load_settings(config).settings
     address = loopback(host or settings.server.host)
-    place = app or settings.app
-    if not place:
-        raise MissingSetting("no application is named", hint="Give --app, or set `app` in the configuration.")
+    place = place_to_serve(app, settings)
     loaded = load_app(place)
+    print_strange_teams(loaded, settings)
     listens_on = settings.server.port if port is None else port
     asyncio.run(_serve(loaded, settings, whole_place(place), address, listens_on))
 
@@ -72,32 +69,3 @@ async def _serve(app: App, settings: Settings, place: str, host: str, port: int)
                 await stopped.wait()
                 if executes:
                     out.print("Stopping: runs stop at their next call, and go on at the next start.")
-
-
-def tell(out: Console, run: Run) -> None:
-    """Tells of a segment's end."""
-    seconds = ((run.finished_at or datetime.now(UTC)) - run.created_at).total_seconds()
-    more = f": {run.error}" if run.error else ""
-    text = f"{run.team}, {duration(seconds)}, {format_usd(run.cost)}{more}"
-    now = datetime.now(UTC).astimezone()
-    style = MOODS.get(run.state, "")
-    line = Text.assemble(f"{now:%H:%M:%S}  {run.id}  ", (f"{run.state:9}", style), f"  {text}")
-    out.print(line, soft_wrap=True)
-
-
-def loopback(host: str) -> str:
-    """The host, where nobody beyond this machine reaches it.
-
-    Raises:
-        ConfigurationError: others could reach it.
-    """
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise ConfigurationError(
-            f"{host} is no loopback address, and there is no authentication yet",
-            hint="Use 127.0.0.1, and a proxy or tunnel that authenticates for access from elsewhere.",
-        )
-    return host

@@ -1,18 +1,14 @@
 """`proctor approvals standing`."""
 
-import asyncio
-import getpass
 from typing import Any
 
 from cyclopts import App as Commands
-from cyclopts.types import PositiveInt
 from rich.text import Text
 
-from proctor.app import load_settings
 from proctor.approvals import Standing
-from proctor.cli._options import ConfigFile, Json
+from proctor.cli._options import ConfigFile, Json, Limit, this_user
 from proctor.cli._output import console, instant, one_line, print_json, print_table
-from proctor.cli._runs import reading
+from proctor.cli._reading import with_proctor
 from proctor.core import canonical_json
 
 standing = Commands(
@@ -25,7 +21,7 @@ def list_standing(
     *,
     team: str = "",
     after: str = "",
-    limit: PositiveInt = 50,
+    limit: Limit = 50,
     config: ConfigFile = None,
     json: Json = False,
 ) -> None:
@@ -40,12 +36,9 @@ def list_standing(
     limit
         At most so many.
     """
-
-    async def page() -> tuple[Standing, ...]:
-        async with reading(load_settings(config)) as proctor:
-            return await proctor.runs.desk.standing(team=team, after=after, limit=limit)
-
-    found = asyncio.run(page())
+    found = with_proctor(
+        config, lambda proctor: proctor.runs.desk.standing(team=team, after=after, limit=limit)
+    )
     if json:
         print_json([standing_json(given) for given in found])
         return
@@ -79,12 +72,7 @@ def revoke(id: str, /, *, by: str | None = None, config: ConfigFile = None, json
     by
         Who ends it; else the user of this machine.
     """
-
-    async def work() -> Standing:
-        async with reading(load_settings(config)) as proctor:
-            return await proctor.runs.desk.revoke(id, by=by or getpass.getuser())
-
-    given = asyncio.run(work())
+    given = with_proctor(config, lambda proctor: proctor.runs.desk.revoke(id, by=by or this_user()))
     if json:
         print_json(standing_json(given))
     else:

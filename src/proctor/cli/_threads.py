@@ -1,18 +1,18 @@
 """`proctor threads`."""
 
-import asyncio
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 from cyclopts import App as Commands
-from cyclopts.types import PositiveInt
+from cyclopts import Parameter
+from cyclopts.validators import Number
 from rich.text import Text
 
-from proctor.app import load_settings
-from proctor.cli._options import ConfigFile, Json
+from proctor.app import Proctor
+from proctor.cli._options import ConfigFile, Json, Limit
 from proctor.cli._output import age, console, fields, instant, print_json, print_table, put
+from proctor.cli._reading import with_proctor
 from proctor.cli._report import MOODS
-from proctor.cli._runs import reading
 from proctor.runs import Run, Thread
 
 threads = Commands(
@@ -26,7 +26,7 @@ def list_threads(
     team: str | None = None,
     tenant: str | None = None,
     before: str = "",
-    limit: PositiveInt = 20,
+    limit: Limit = 20,
     config: ConfigFile = None,
     json: Json = False,
 ) -> None:
@@ -43,12 +43,10 @@ def list_threads(
     limit
         At most so many.
     """
-
-    async def page() -> tuple[Thread, ...]:
-        async with reading(load_settings(config)) as proctor:
-            return await proctor.threads.page(team=team, tenant=tenant, before=before, limit=limit)
-
-    found = asyncio.run(page())
+    found = with_proctor(
+        config,
+        lambda proctor: proctor.threads.page(team=team, tenant=tenant, before=before, limit=limit),
+    )
     if json:
         print_json([_summary(thread) for thread in found])
         return
@@ -75,8 +73,8 @@ def show(
     id: str,
     /,
     *,
-    after: int = 0,
-    limit: PositiveInt = 50,
+    after: Annotated[int, Parameter(validator=Number(gte=0, lte=10**9))] = 0,
+    limit: Limit = 50,
     config: ConfigFile = None,
     json: Json = False,
 ) -> None:
@@ -92,12 +90,11 @@ def show(
         At most so many messages.
     """
 
-    async def load() -> tuple[Thread, tuple[Run, ...]]:
-        async with reading(load_settings(config)) as proctor:
-            found = await proctor.threads.runs(id, after=after, limit=limit)
-            return await proctor.threads.get(id), found
+    async def load(proctor: Proctor) -> tuple[Thread, tuple[Run, ...]]:
+        found = await proctor.threads.runs(id, after=after, limit=limit)
+        return await proctor.threads.get(id), found
 
-    thread, runs = asyncio.run(load())
+    thread, runs = with_proctor(config, load)
     if json:
         print_json(_summary(thread) | {"runs": [_message(run) for run in runs]})
         return
@@ -119,6 +116,25 @@ def show(
     if runs and (shown := after + len(runs)) < thread.turns:
         out.print()
         out.print(Text(f"More: proctor threads show {id} --after {shown}"))
+
+
+@threads.command
+def forget(id: str, /, *, config: ConfigFile = None, json: Json = False) -> None:
+    """Let a conversation's agents forget its messages so far. Its runs stay.
+
+    A failed run of it that is resumed asks its models anew.
+
+    Parameters
+    ----------
+    id
+        The thread's id.
+    """
+    states = with_proctor(config, lambda proctor: proctor.threads.forget(id))
+    if json:
+        print_json({"id": id, "forgotten_states": states})
+    else:
+        said = f"Forgotten: the next message of thread {id} is its agents' first."
+        console().print(Text(said if states else f"The agents of thread {id} knew of no message."))
 
 
 def _summary(thread: Thread) -> dict[str, Any]:

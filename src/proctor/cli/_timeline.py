@@ -197,7 +197,7 @@ def _asks(data: JsonObject) -> str:
 def _decided(data: JsonObject) -> str:
     by = f"{data['by']} " if data["by"] else ""
     comment = f": {data['comment']}" if data["comment"] else ""
-    return f"{by}{_past(str(data.get('decision') or data.get('vote')))}{comment}"
+    return f"{by}{_past(str(data['decision']))}{comment}"
 
 
 def _verdict(data: JsonObject) -> str:

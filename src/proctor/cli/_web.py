@@ -1,6 +1,7 @@
 """The one port of a serving process: /metrics, and the page behind decision links."""
 
 import asyncio
+import ipaddress
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -55,9 +56,12 @@ async def web(
             f"{host}:{port} can't be listened on: {error.strerror or error}", hint="Choose another port."
         ) from error
     routes = [Route("/metrics", _Metrics(registry)), *([page.route] if page else [])]
+    site = Starlette(routes=routes)
+    # Its redirect would go to wherever the request's Host says.
+    site.router.redirect_slashes = False
     # No access log: who reads a link's address can use it.
     config = uvicorn.Config(
-        Starlette(routes=routes),
+        site,
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -73,3 +77,21 @@ async def web(
         finally:
             server.should_exit = True
             await serving
+
+
+def loopback(host: str) -> str:
+    """The host, where nobody beyond this machine reaches it.
+
+    Raises:
+        ConfigurationError: others could reach it.
+    """
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise ConfigurationError(
+            f"{host} is no loopback address, and there is no authentication yet",
+            hint="Use 127.0.0.1, and a proxy or tunnel that authenticates for access from elsewhere.",
+        )
+    return host

@@ -5,24 +5,27 @@ from functools import partial
 from typing import Annotated
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 from rich.text import Text
 
 from proctor.app import App, Settings, load_app, load_settings, open_proctor
-from proctor.cli._execution import stop_signals, whole_place
-from proctor.cli._options import ConfigFile
+from proctor.cli._execution import place_to_serve, print_strange_teams, stop_signals, whole_place
+from proctor.cli._options import PORTS, ConfigFile
 from proctor.cli._output import console
-from proctor.cli._serve import loopback, tell
-from proctor.cli._web import web
-from proctor.core import ConfigurationError, MissingSetting
+from proctor.cli._report import tell
+from proctor.cli._web import loopback, web
+from proctor.core import ConfigurationError
 from proctor.runs import Share
 
 
 def worker(
     *,
     app: str | None = None,
-    concurrency: Annotated[int | None, Parameter(help="Runs at a time; else `engine.concurrency`.")] = None,
+    concurrency: Annotated[
+        int | None, Parameter(validator=Number(gte=1), help="Runs at a time; else `engine.concurrency`.")
+    ] = None,
     host: str = "127.0.0.1",
-    port: Annotated[int, Parameter(help="Port of /metrics; 0 takes a free one.")] = 0,
+    port: Annotated[int, Parameter(validator=PORTS, help="Port of /metrics; 0 takes a free one.")] = 0,
     config: ConfigFile = None,
 ) -> None:
     """Execute runs that Temporal gives to this process, until stopped.
@@ -44,13 +47,13 @@ def worker(
             "workers share their runs through Temporal, and the configuration names the embedded engine",
             hint='Write kind = "temporal" under [engine]; on one machine `proctor serve` is enough.',
         )
-    place = app or settings.app
-    if not place:
-        raise MissingSetting("no application is named", hint="Give --app, or set `app` in the configuration.")
+    place = place_to_serve(app, settings)
     if concurrency is not None:
         engine = settings.engine.model_copy(update={"concurrency": concurrency})
         settings = settings.model_copy(update={"engine": engine})
-    asyncio.run(_work(load_app(place), settings, whole_place(place), loopback(host), port))
+    loaded = load_app(place)
+    print_strange_teams(loaded, settings)
+    asyncio.run(_work(loaded, settings, whole_place(place), loopback(host), port))
 
 
 async def _work(app: App, settings: Settings, place: str, host: str, port: int) -> None:

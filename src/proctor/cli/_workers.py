@@ -1,16 +1,14 @@
 """`proctor workers`."""
 
-import asyncio
 from datetime import UTC, datetime
 
 from cyclopts import App as Commands
 from rich.text import Text
 
-from proctor.app import load_settings
 from proctor.cli._options import ConfigFile, Json
 from proctor.cli._output import age, console, print_json, print_table
-from proctor.cli._runs import reading
-from proctor.runs import Worker
+from proctor.cli._reading import with_proctor
+from proctor.engine import Worker
 
 workers = Commands(name="workers", help="Show the processes that execute runs.", help_format="plaintext")
 
@@ -23,12 +21,7 @@ def list_workers(*, config: ConfigFile = None, json: Json = False) -> None:
 
     A silent one has said nothing for 15 s: it died, is frozen, or can't reach the database.
     """
-
-    async def page() -> tuple[Worker, ...]:
-        async with reading(load_settings(config)) as proctor:
-            return await proctor.workers.page()
-
-    found, now = asyncio.run(page()), datetime.now(UTC)
+    found, now = with_proctor(config, lambda proctor: proctor.workers.page()), datetime.now(UTC)
     if json:
         print_json([_summary(worker, now) for worker in found])
         return

@@ -31,13 +31,16 @@ from proctor.core._errors import (
     Degraded,
     EngineUnavailable,
     Forbidden,
+    ForgedLink,
     InvalidInput,
+    LinkSpent,
     LoopDetected,
     MissingSetting,
     ModelError,
     ModelNonsense,
     ModelOverloaded,
     ModelRefused,
+    ModelResting,
     ModelUnreachable,
     NotFound,
     PriceUnknown,
@@ -59,6 +62,8 @@ from proctor.core._json import JsonObject, JsonValue, canonical_json, digest, di
 from proctor.core._money import Micros, format_usd, to_micros
 from proctor.core._notice_settings import NoticeSettings
 from proctor.core._questions import (
+    LINK,
+    LONGEST_NAME,
     Decision,
     DecisionKind,
     OnExpiry,
@@ -67,6 +72,7 @@ from proctor.core._questions import (
     Second,
     StandingScope,
     Terms,
+    person,
 )
 from proctor.core._section import Name, Section
 from proctor.core._settings import (
@@ -87,11 +93,13 @@ from proctor.core._settings import (
     TenantSettings,
     ToolServerSettings,
 )
-from proctor.core._tasks import end_tasks
+from proctor.core._tasks import end_tasks, in_own_thread
 from proctor.core._verdicts import ALLOW, Outcome, Span, Verdict
 
 __all__ = [
     "ALLOW",
+    "LINK",
+    "LONGEST_NAME",
     "AgentFailed",
     "AgentSettings",
     "AgentTimedOut",
@@ -120,11 +128,13 @@ __all__ = [
     "EventType",
     "FinishReason",
     "Forbidden",
+    "ForgedLink",
     "InputPolicySettings",
     "InvalidInput",
     "JsonObject",
     "JsonValue",
     "KnowledgeSettings",
+    "LinkSpent",
     "LocalModelSettings",
     "LoopDetected",
     "Micros",
@@ -136,6 +146,7 @@ __all__ = [
     "ModelNonsense",
     "ModelOverloaded",
     "ModelRefused",
+    "ModelResting",
     "ModelResult",
     "ModelUnreachable",
     "Name",
@@ -186,8 +197,10 @@ __all__ = [
     "digest_of",
     "end_tasks",
     "format_usd",
+    "in_own_thread",
     "monotonic_ms",
     "new_id",
+    "person",
     "read_object",
     "to_micros",
 ]

@@ -1,14 +1,12 @@
 """`[roles.NAME]` and `[[teams.NAME.approvals]]`: who decides what, and until when."""
 
-from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, PositiveInt, SecretStr, model_validator
+from pydantic import Field, FiniteFloat, JsonValue, PositiveInt, SecretStr, model_validator
 
+from proctor.core._json import canonical_json
 from proctor.core._questions import OnExpiry
-from proctor.core._section import Name, Section
-
-Span = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=3650))]
+from proctor.core._section import Duration, Name, Section
 
 
 class RoleSettings(Section):
@@ -25,8 +23,8 @@ class RoleSettings(Section):
 class Condition(Section):
     """What an argument must be, all of it: `{ above = 100 }`."""
 
-    above: int | float | None = None
-    below: int | float | None = None
+    above: int | FiniteFloat | None = None
+    below: int | FiniteFloat | None = None
     equals: JsonValue = None
     one_of: tuple[JsonValue, ...] | None = None
     like: str | None = None
@@ -36,6 +34,7 @@ class Condition(Section):
     def _says_something(self) -> "Condition":
         if not self.model_fields_set:
             raise ValueError("a condition says one of above, below, equals, one_of and like")
+        canonical_json([self.equals, self.one_of])  # raises for a number that is none
         return self
 
 
@@ -84,13 +83,13 @@ class ApprovalRule(Section):
     """Persons who must approve. One who rejects is enough to reject."""
     not_requester: bool = False
     """Whoever asked for the run doesn't decide."""
-    expires: Span | None = None
+    expires: Duration | None = None
     on_expiry: OnExpiry = "reject"
     """`respond` gives `default` as the answer; `escalate` asks the roles in `escalate_to`, one after the
     other, and rejects after the last."""
     escalate_to: tuple[Name, ...] = ()
     default: str = ""
-    remind: Span | None = None
+    remind: Duration | None = None
     editable: Literal["all", "nothing"] | tuple[str, ...] = "all"
     """The arguments that whoever decides may change."""
     second: SecondRule | None = None

@@ -11,7 +11,7 @@ from typing import Literal, Protocol, TypeAlias
 from proctor.core._events import EventType
 from proctor.core._json import JsonObject, JsonValue
 from proctor.core._money import Micros
-from proctor.core._questions import Decision, Question
+from proctor.core._questions import Decision, Question, QuestionKind
 
 CallKind = Literal["model", "tool", "human", "agent"]
 """`agent`: a turn that failed, and without which its run goes on."""
@@ -47,6 +47,9 @@ class CallScope(Protocol):
         Raises:
             StaleAttempt: another attempt has taken the run over; nothing may be done any more.
         """
+
+    def is_decided(self, kind: QuestionKind) -> bool:
+        """Whether a person has decided a question of this kind about this call."""
 
     async def decision(self, question: Question) -> Decision:
         """A person's decision on this call. Where there is none yet the run waits: this never returns."""

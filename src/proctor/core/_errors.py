@@ -9,7 +9,9 @@
     ├── Conflict                      the state of the thing doesn't allow it
     │   ├── StaleAttempt              another attempt has taken the run over
     │   ├── DatabaseInUse             another process executes runs on this database
-    │   └── ThreadBusy                a conversation takes no message while a run of it goes on
+    │   ├── ThreadBusy                a conversation takes no message while a run of it goes on
+    │   ├── LinkSpent                 a decision link was used, or its time is over
+    │   └── ForgedLink                a decision link was changed on its way
     ├── Forbidden                     this person may not do that
     ├── Unavailable                   something that runs depend on is away, or holds back; later it may work
     │   ├── DatabaseUnavailable
@@ -26,6 +28,7 @@
     ├── ModelError                    a model call failed, after its retries
     │   ├── ModelUnreachable
     │   ├── ModelOverloaded
+    │   │   └── ModelResting          not asked for now: the system has stepped down
     │   ├── ModelRefused              the provider refused the request itself (4xx)
     │   ├── ModelNonsense             an answer that can't be read, or ended in the middle
     │   └── PriceUnknown
@@ -116,6 +119,20 @@ class ThreadBusy(Conflict):
     """A conversation takes no message while a run of it goes on."""
 
     code = "thread_busy"
+
+
+class LinkSpent(Conflict):
+    """A decision link was used, or its time is over."""
+
+    code = "link_spent"
+    status = 410
+
+
+class ForgedLink(Conflict):
+    """A decision link was changed on its way."""
+
+    code = "forged_link"
+    status = 403
 
 
 class Forbidden(ProctorError):
@@ -235,6 +252,12 @@ class ModelOverloaded(ModelError):
 
     code = "model_overloaded"
     retryable = True
+
+
+class ModelResting(ModelOverloaded):
+    """A deployment isn't asked for now, because the system has stepped down."""
+
+    code = "model_resting"
 
 
 class ModelRefused(ModelError):

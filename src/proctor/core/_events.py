@@ -23,7 +23,6 @@ EventType = Literal[
     "model.called",
     "model.retried",
     "model.fell_back",
-    "tool.started",
     "tool.called",
     "tool.refused",
     "tool.limit_reached",

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from proctor.core._section import Name, Section
+from proctor.core._section import Duration, Name, Section
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -20,7 +20,7 @@ class NoticeSettings(Section):
     """Where the decision page is reached from outside: `https://proctor.example.org`. Absent: no links."""
     link_key_env: str | None = None
     """The environment variable that holds the key that signs links: at least 32 random characters."""
-    link_life: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(days=3)
+    link_life: Duration = timedelta(days=3)
     """How long a link can be used, where its question doesn't expire before."""
     timeout: Annotated[timedelta, Field(ge=timedelta(seconds=1), le=timedelta(minutes=5))] = timedelta(
         seconds=30

@@ -1,16 +1,18 @@
 """What a person is asked, on which terms, and what the person decides."""
 
+import unicodedata
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
 from proctor.core._json import JsonObject
 
-QuestionKind = Literal["action", "second", "reply", "uncertain", "diverged"]
+QuestionKind = Literal["action", "edited", "second", "reply", "uncertain", "diverged"]
 """
-`action`: may this tool call be made? `second`: a person said yes, and a judge model doesn't agree.
-`reply`: a team's human is asked to speak. `uncertain`: a tool call with side effects was started and its end
-isn't known. `diverged`: a resumed run no longer asks for side effects that it had.
+`action`: may this tool call be made? `edited`: a person changed its arguments, and a rule asks others about
+that. `second`: a person said yes, and a judge model doesn't agree. `reply`: a team's human is asked to speak.
+`uncertain`: a tool call with side effects was started and its end isn't known. `diverged`: a resumed run no
+longer asks for side effects that it had.
 """
 
 DecisionKind = Literal["approve", "edit", "reject", "respond"]
@@ -18,6 +20,15 @@ DecisionKind = Literal["approve", "edit", "reject", "respond"]
 OnExpiry = Literal["reject", "respond", "approve", "escalate"]
 
 StandingScope = Literal["run", "thread", "day"]
+
+LONGEST_NAME = 200
+"""Characters by which persons are told apart."""
+
+LINK = "link:"
+"""Begins the name of whoever decides through a link that was sent to a role; the role follows.
+
+Whoever has such a link decides for the role, and all of them together are one person: one vote.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,3 +102,9 @@ class Decision:
     """Also for later calls of this tool: in this run, in this conversation, or until the UTC day ends."""
     same: tuple[str, ...] | None = None
     """For a standing approval: the arguments that must be as they are now. Absent: all; empty: none."""
+
+
+def person(name: str) -> str:
+    """A name as it is compared: capitals, width and blanks make no difference."""
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    return " ".join(plain.replace("|", "/").split())[:LONGEST_NAME]

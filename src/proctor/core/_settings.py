@@ -3,17 +3,19 @@
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, JsonValue, PositiveInt, SecretStr, model_validator
 
 from proctor.core._approval_settings import ApprovalRule
 from proctor.core._calls import Effect
-from proctor.core._section import Name, Section
+from proctor.core._section import Duration, Name, Pause, Section
 
 BusyThread = Literal["queue", "reject", "interrupt"]
 """What becomes of a message to a conversation in which a run goes on: it waits for its turn, it isn't taken,
 or the runs before it are cancelled."""
+
+Usd: TypeAlias = Annotated[Decimal, Field(ge=0)]
 
 _OPENAI_URL = "https://api.openai.com/v1"
 
@@ -21,9 +23,9 @@ _OPENAI_URL = "https://api.openai.com/v1"
 class PriceSettings(Section):
     """A deployment's own price, in dollars for a million tokens."""
 
-    input: Decimal
-    output: Decimal
-    cached_input: Decimal | None = None
+    input: Usd
+    output: Usd
+    cached_input: Usd | None = None
     """Absent: as `input`."""
 
 
@@ -38,7 +40,7 @@ class DeploymentSettings(Section):
     api_key: SecretStr | None = None
     api_key_env: str | None = None
     """The environment variable that holds the key."""
-    timeout: timedelta = timedelta(seconds=120)
+    timeout: Duration = timedelta(seconds=120)
     """For one request, from sending it to its last byte."""
     retries: Annotated[int, Field(ge=0, le=10)] = 3
     """Further requests after a failed one that may be sent again."""
@@ -80,11 +82,11 @@ class ToolServerSettings(Section):
     """The tools that may be called. Absent: those that the server offers."""
     effects: dict[str, Effect] = Field(default={})
     """What a tool does, where the server doesn't say or isn't to be believed."""
-    start_timeout: timedelta = timedelta(seconds=60)
-    call_timeout: timedelta = timedelta(seconds=60)
+    start_timeout: Duration = timedelta(seconds=60)
+    call_timeout: Duration = timedelta(seconds=60)
     max_output: PositiveInt = 200_000
     """Characters of a result that reach the model; the rest is cut, and said so."""
-    cost_per_call: Decimal = Decimal(0)
+    cost_per_call: Usd = Decimal(0)
     """Dollars."""
 
     @model_validator(mode="after")
@@ -98,8 +100,9 @@ class RepetitionSettings(Section):
     """`[teams.NAME.repetition]`: when agents are taken to go round in circles."""
 
     same_call: PositiveInt = 5
-    """How often an agent may make the same tool call in one run. Further ones are refused; an agent that has
-    asked twice as often has failed."""
+    """How often in a row an agent may make the same tool call and read the same answer. Further ones are
+    refused; an agent that has asked twice as often has failed. Calls that only read may come between; another
+    answer, another call that acts, and a person who speaks begin the count anew."""
     rounds: Annotated[int, Field(ge=2)] = 3
     """How often the same round of up to four messages may be said, in nearly the same words."""
 
@@ -107,32 +110,32 @@ class RepetitionSettings(Section):
 class AgentSettings(Section):
     """One agent of a team, by its name or place: `[teams.NAME.agents.AGENT]`. Absent: as the team."""
 
-    timeout: Annotated[timedelta, Field(gt=timedelta(0))] | None = None
+    timeout: Duration | None = None
     on_failure: Literal["fail", "state"] | None = None
 
 
 class TeamSettings(Section):
     """Limits of one team: `[teams.NAME]`."""
 
-    deadline: timedelta = timedelta(minutes=10)
+    deadline: Duration = timedelta(minutes=10)
     """For one segment of a run: from its start or resumption to its end or its next wait."""
     max_tool_iterations: PositiveInt = 10
     max_calls: PositiveInt = 200
     """Model and tool calls of one run."""
     max_turns: PositiveInt = 100
     """Messages of agents in one run."""
-    agent_timeout: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(minutes=5)
+    agent_timeout: Duration = timedelta(minutes=5)
     """For one turn of an agent, with all that it calls: an agent that takes longer has failed."""
     on_failure: Literal["fail", "state"] = "fail"
     """Where an agent fails that has no stand-in: the run fails, or the team is told so and goes on."""
     agents: dict[str, AgentSettings] = Field(default={})
     repetition: RepetitionSettings = RepetitionSettings()
-    max_cost_usd: Decimal | None = None
+    max_cost_usd: Usd | None = None
     """Dollars that one run may cost: no new call starts beyond it."""
     retries: Annotated[int, Field(ge=0, le=20)] = 3
     """How often in a row a run that came no further is taken up again, after its worker died or it failed in
     a way that may pass. It is parked as `failed` then."""
-    retry_pause: timedelta = timedelta(seconds=1)
+    retry_pause: Pause = timedelta(seconds=1)
     """Before the first of these; it doubles each time, up to 5 minutes."""
     concurrency: PositiveInt | None = None
     """Runs at a time, of all workers together."""
@@ -176,7 +179,7 @@ class EngineSettings(Section):
 class BudgetSettings(Section):
     """`[budget]`."""
 
-    daily_usd: Decimal = Decimal(100)
+    daily_usd: Usd = Decimal(100)
     """What all runs together may spend in one UTC day; calls beyond it are refused."""
 
 
@@ -201,9 +204,9 @@ class StoreSettings(Section):
 
     url: str = "sqlite:///proctor.db"
     """`sqlite:///FILE` or `postgresql+psycopg://…`."""
-    linger: timedelta = timedelta(milliseconds=100)
+    linger: Pause = timedelta(milliseconds=100)
     """How long a record may wait for company before it is committed, where nothing waits for it."""
-    patience: timedelta = timedelta(minutes=5)
+    patience: Duration = timedelta(minutes=5)
     """How long runs wait for a database that is away."""
 
 

@@ -1,11 +1,16 @@
-"""Ending tasks that may not want to end."""
+"""Work that may not want to end: tasks that are cancelled, and threads."""
 
 import asyncio
 import logging
-from collections.abc import Collection
-from typing import Any
+import threading
+from collections.abc import Callable, Collection
+from concurrent.futures import Future
+from contextvars import copy_context
+from typing import Any, TypeVar
 
 log = logging.getLogger("proctor.tasks")
+
+T = TypeVar("T")
 
 
 async def end_tasks(tasks: Collection["asyncio.Task[Any]"], *, within: float) -> "set[asyncio.Task[Any]]":
@@ -21,3 +26,26 @@ async def end_tasks(tasks: Collection["asyncio.Task[Any]"], *, within: float) ->
     for task in left:
         log.warning("%s doesn't end although it is cancelled: %r", task.get_name(), task.get_coro())
     return left
+
+
+def in_own_thread(work: Callable[[], T], *, name: str) -> "asyncio.Future[T]":
+    """What blocking work comes to, in a thread that holds up neither the loop nor the end of the process.
+
+    The loop's own threads are few and are waited for at the end: work of unknown length has no place there.
+    """
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            value = work()
+        except StopIteration as error:  # no future takes it
+            done.set_exception(RuntimeError(f"{type(error).__name__}: {error}"))
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+            done.set_exception(error)
+        else:
+            done.set_result(value)
+
+    context = copy_context()
+    done.set_running_or_notify_cancel()
+    threading.Thread(target=context.run, args=(run,), name=name, daemon=True).start()
+    return asyncio.wrap_future(done)

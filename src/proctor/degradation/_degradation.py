@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import assert_never, get_args
 
 from sqlalchemy import Connection
 
@@ -16,7 +16,7 @@ from proctor.core import (
     InvalidInput,
     ModelCall,
     ModelHandler,
-    ModelOverloaded,
+    ModelResting,
     ModelResult,
     ProctorError,
     ToolCall,
@@ -37,7 +37,7 @@ from proctor.degradation._ladder import (
     Ladder,
     Level,
 )
-from proctor.degradation._sql import Hold, Passage, Standing
+from proctor.degradation._sql import Hold, Passage, WorkerLevel
 from proctor.store import Database
 
 log = logging.getLogger("proctor.degradation")
@@ -45,15 +45,11 @@ log = logging.getLogger("proctor.degradation")
 RULE = "degradation"
 """What refuses a tool call at level 3."""
 
+LONGEST_HOLD = timedelta(days=3650)
+
 STAND_EVERY = timedelta(seconds=5)
 STANDS = timedelta(seconds=15)
 """A worker that hasn't said for so long where it stands is taken for gone."""
-
-
-class ModelResting(ModelOverloaded):
-    """A deployment isn't asked for now, because the system has stepped down."""
-
-    code = "model_resting"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +57,7 @@ class Outlook:
     """Where the system stands, for operators."""
 
     hold: Hold | None
-    workers: tuple[Standing, ...]
+    workers: tuple[WorkerLevel, ...]
 
     @property
     def level(self) -> Level:
@@ -161,8 +157,13 @@ class Degradation:
         return result
 
     async def tool(self, call: ToolCall, proceed: ToolHandler) -> ToolResult:
-        """The tool's answer; from level 3 on a refusal where the tool may change something."""
+        """The tool's answer; from level 3 on a refusal where the tool may change something.
+
+        What a person has decided on is never refused: nobody would ask that person again.
+        """
         if self.level < READ_ONLY or call.tool.effect == "read_only":
+            return await proceed(call)
+        if call.scope.is_decided("action") or call.scope.is_decided("uncertain"):
             return await proceed(call)
         text = (
             f"{call.tool.name} may not be called for now: the system is degraded and only reads. "
@@ -192,7 +193,7 @@ class Degradation:
         now = self._clock.now()
 
         def query(connection: Connection) -> Outlook:
-            workers = _sql.standing(connection, now - STANDS)
+            workers = _sql.worker_levels(connection, now - STANDS)
             return Outlook(hold=_sql.hold_at(connection, now), workers=workers)
 
         return await self._database.read(query)
@@ -209,10 +210,14 @@ class Degradation:
         Afterwards the rules go on from there.
 
         Raises:
-            InvalidInput: the time isn't positive.
+            InvalidInput: there is no such level, or the time isn't positive or too long.
         """
-        if span <= timedelta(0):
-            raise InvalidInput("a level is held for a time greater than zero")
+        if level not in get_args(Level):
+            raise InvalidInput(f"there is no level {level}", hint="Levels go from 0 to 4.")
+        if not timedelta(0) < span <= LONGEST_HOLD:
+            raise InvalidInput(
+                f"a level is held for a time of up to {LONGEST_HOLD.days} days, not for {span}"
+            )
         at = self._clock.now()
         hold = Hold(id=new_id("hld"), at=at, level=level, until=at + span, reason=reason, by=by)
         await self._database.commit(lambda connection: _sql.add_hold(connection, hold))

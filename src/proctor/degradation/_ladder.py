@@ -146,10 +146,6 @@ class Ladder:
         self._causes.clear()
         return self._move(level, now, "operator", detail)
 
-    def health(self, now: datetime) -> Health:
-        """How the calls do that are made as usual at this level."""
-        return self._health(now, probes=False)
-
     def seconds_to_recovery(self, now: datetime) -> float:
         """When the present level can be left at the earliest."""
         since = self._calm_since or now

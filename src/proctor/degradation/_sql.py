@@ -8,12 +8,9 @@ from typing import Any, cast
 from sqlalchemy import Connection, Row, delete, or_, select, update
 from sqlalchemy import insert as insert_into
 
-from proctor.core import JsonObject, canonical_json, read_object
+from proctor.core import LONGEST_NAME, JsonObject, canonical_json, read_object
 from proctor.degradation._ladder import Level, Rule
 from proctor.degradation._tables import degradations, holds, standings
-
-LONGEST_NAME = 200
-"""Characters of a person's name that are kept."""
 
 FORGOTTEN = timedelta(hours=1)
 """A worker that says nothing for so long leaves no trace among the standings."""
@@ -50,7 +47,7 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class WorkerLevel:
     """The level of one worker."""
 
     worker: str
@@ -79,11 +76,12 @@ def stand(connection: Connection, worker: str, level: Level, at: datetime) -> No
     connection.execute(insert_into(standings), {"worker": worker, "level": level, "seen_at": at})
 
 
-def standing(connection: Connection, since: datetime) -> tuple[Standing, ...]:
+def worker_levels(connection: Connection, since: datetime) -> tuple[WorkerLevel, ...]:
     """Where the workers stand that have been seen since then, by name."""
     query = select(standings).where(standings.c.seen_at >= since).order_by(standings.c.worker)
     return tuple(
-        Standing(worker=row.worker, level=row.level, seen_at=row.seen_at) for row in connection.execute(query)
+        WorkerLevel(worker=row.worker, level=row.level, seen_at=row.seen_at)
+        for row in connection.execute(query)
     )
 
 

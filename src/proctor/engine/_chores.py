@@ -4,6 +4,7 @@ import asyncio
 import logging
 from contextlib import suppress
 
+from proctor.core import ProctorError
 from proctor.engine._duties import Chore
 
 log = logging.getLogger("proctor.engine")
@@ -33,9 +34,10 @@ async def _repeat(chore: Chore, sooner: asyncio.Event) -> None:
         sooner.clear()
         try:
             await chore.work()
-        except Exception:  # the worker loop: a database or a service may be away for a while
+        except Exception as error:  # the worker loop: a database or a service may be away for a while
             if not failed:
-                log.exception("%s: this failed; it is tried again", chore.name)
+                trace = None if isinstance(error, ProctorError) else error
+                log.error("%s: this failed; it is tried again: %s", chore.name, error, exc_info=trace)  # noqa: TRY400
             failed = True
         else:
             if failed:

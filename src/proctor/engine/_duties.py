@@ -29,10 +29,11 @@ class Duties(Generic[Work, Done]):
     """What an engine needs to know of the work that it has executed."""
 
     due: Callable[[int], Awaitable[Sequence[str]]]
-    """The ids of at most so many pieces of work that are due, the most urgent first. What was handed out
-    isn't handed out again for a while, also not to another process, unless it changes."""
+    """The ids of at most so many pieces of work that are due, the most urgent first. What was handed out and
+    isn't taken up is handed out again after a while, here or to another process."""
     recover: Callable[[], Awaitable[None]]
-    """Makes due again what a dead process left. Called only by whoever has the exclusive right to execute."""
+    """Makes due again what a dead process left. Called only by whoever has the exclusive right to execute,
+    before it does so."""
     orphans: Callable[[], Awaitable[Sequence[str]]]
     """The ids of work that another process says to execute for so long that somebody must look after it."""
     execute: Callable[[str | Work], Awaitable[Done]]

@@ -8,6 +8,7 @@ import logging
 from datetime import timedelta
 from typing import Generic
 
+from proctor.core import DatabaseInUse
 from proctor.engine._chores import Routine
 from proctor.engine._duties import Chore, Done, Duties, Work
 from proctor.engine._executions import Executions
@@ -99,7 +100,7 @@ class EmbeddedEngine(Generic[Work, Done]):
         await self._routine.end()
         self._duties.suspend()
         await self._executions.end(grace)
-        self._lock.release()
+        await asyncio.to_thread(self._lock.release)
         self._running = False
 
     async def _work(self, work: str | Work) -> Done:
@@ -126,9 +127,12 @@ class EmbeddedEngine(Generic[Work, Done]):
     async def _guard(self) -> None:
         """Takes the right to execute again where it was lost: a database's restart ends its locks."""
         if not await asyncio.to_thread(self._lock.held):
-            if self._running:
-                await self._step_back()
-            await asyncio.to_thread(self._lock.acquire)
+            try:
+                await asyncio.to_thread(self._lock.acquire)
+            except DatabaseInUse:
+                if self._running:
+                    await self._step_back()
+                raise
         if not self._running:
             await self._duties.recover()
             self._running = True

@@ -6,9 +6,13 @@ from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any, Generic
 
+from proctor.core import end_tasks
 from proctor.engine._duties import Done
 
 log = logging.getLogger("proctor.engine")
+
+PATIENCE = 2.0
+"""Seconds that a cancelled execution has to end. What swallows its cancellation holds up no stop."""
 
 
 class Executions(Generic[Done]):
@@ -48,9 +52,7 @@ class Executions(Generic[Done]):
         """Ends them all: by themselves where that takes no longer than `grace`."""
         if self._tasks and grace:
             await asyncio.wait(self._tasks.values(), timeout=grace.total_seconds())
-        for task in self._tasks.values():
-            task.cancel()
-        await self.ended()
+        await end_tasks(tuple(self._tasks.values()), within=PATIENCE)
 
     def _end_one(self, id: str, task: "asyncio.Task[Done]") -> None:
         del self._tasks[id]

@@ -1,7 +1,8 @@
 """The port: what the rest of Proctor asks of whoever executes work."""
 
+import asyncio
 from datetime import timedelta
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 _Work_contra = TypeVar("_Work_contra", contravariant=True)
 _Done_co = TypeVar("_Done_co", covariant=True)
@@ -26,8 +27,11 @@ class Engine(Protocol[_Work_contra, _Done_co]):
             EngineUnavailable: the service can't be reached (Temporal).
         """
 
-    def submit(self, id: str, work: _Work_contra | None = None) -> object:
-        """Has a piece of work executed soon; whole work is given only to an engine that is `direct`."""
+    def submit(self, id: str, work: _Work_contra | None = None) -> "asyncio.Future[Any] | None":
+        """Has a piece of work executed soon; whole work is given only to an engine that is `direct`.
+
+        What is executed here can be waited for.
+        """
 
     def wake(self) -> None:
         """Looks for due work at once."""

@@ -13,9 +13,9 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import cache
 from itertools import islice
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
-from proctor.core import ConfigurationError, EngineSettings, EngineUnavailable, MissingSetting
+from proctor.core import ConfigurationError, DatabaseInUse, EngineSettings, EngineUnavailable, MissingSetting
 from proctor.engine._chores import Routine
 from proctor.engine._duties import Chore, Done, Duties, Work
 from proctor.engine._executions import Executions
@@ -82,6 +82,8 @@ class TemporalEngine(Generic[Work, Done]):
         self._worker: Worker | None = None
         self._serving: asyncio.Task[None] | None = None
         self._stopping = False
+        self._barred = False
+        """Whether a process with the embedded engine has taken the sole right to execute."""
 
     @property
     def running(self) -> bool:
@@ -106,6 +108,7 @@ class TemporalEngine(Generic[Work, Done]):
         self._serve(client)
         self._client, self._stopping = client, False
         own = (
+            Chore(name="the right to execute", every=POLL, work=self._guard),
             Chore(name="Temporal", every=HEALTH, work=self._check),
             Chore(name="look after orphans", every=ORPHANS, work=self._look_after_orphans),
         )
@@ -172,7 +175,7 @@ class TemporalEngine(Generic[Work, Done]):
         self._handed.pop(run_id, None)
         while (older := self._executions.get(run_id)) is not None:
             await _outlast(older)  # Temporal gave it up, so it ends at its next call boundary
-        if self._stopping:
+        if self._stopping or self._barred:
             raise _broken("this worker stops")
         task = self._executions.begin(run_id, self._execute(run_id))
         try:
@@ -199,7 +202,7 @@ class TemporalEngine(Generic[Work, Done]):
     async def _sweep(self) -> None:
         async with self._sweeping:
             await self._send()
-            free = self._settings.concurrency - len(self._executions)
+            free = 0 if self._barred else self._settings.concurrency - len(self._executions)
             due = await self._duties.due(free) if free > 0 else ()
             self._more = len(due) >= free
             self._unsent.update(dict.fromkeys(due))
@@ -218,12 +221,24 @@ class TemporalEngine(Generic[Work, Done]):
                 raise error
 
     async def _hand_over(self, id: str) -> None:
+        from proctor.engine import _workflow
+
+        self._handed[id] = time.monotonic()
+        await self._start_workflow(id, start_signal=_workflow.DUE)
+
+    async def _look_after_orphans(self) -> None:
+        from temporalio.common import WorkflowIDConflictPolicy
+
+        for id in await self._duties.orphans():
+            if not self.executing(id):
+                await self._start_workflow(id, id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING)
+
+    async def _start_workflow(self, id: str, **more: Any) -> None:
         from temporalio.common import WorkflowIDReusePolicy
 
         from proctor.engine import _workflow
 
         assert self._client is not None
-        self._handed[id] = time.monotonic()
         await self._client.start_workflow(
             _workflow.WORKFLOW,
             id,
@@ -231,37 +246,25 @@ class TemporalEngine(Generic[Work, Done]):
             task_queue=self._settings.queue,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             task_timeout=WORKFLOW_TASK,
-            start_signal=_workflow.DUE,
             rpc_timeout=PATIENCE,
+            **more,
         )
 
-    async def _look_after_orphans(self) -> None:
-        for id in await self._duties.orphans():
-            if not self.executing(id):
-                await self._ensure_workflow(id)
-
-    async def _ensure_workflow(self, id: str) -> None:
-        from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-
-        from proctor.engine import _workflow
-
-        assert self._client is not None
-        await self._client.start_workflow(
-            _workflow.WORKFLOW,
-            id,
-            id=id,
-            task_queue=self._settings.queue,
-            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            task_timeout=WORKFLOW_TASK,
-            rpc_timeout=PATIENCE,
-        )
+    async def _guard(self) -> None:
+        """Takes its share of the right to execute again: a database's restart ends its locks."""
+        if await asyncio.to_thread(self._lock.held):
+            return
+        try:
+            await asyncio.to_thread(self._lock.acquire)
+        except DatabaseInUse:
+            self._barred = True
+            self._duties.suspend()
+            raise
+        self._barred = False
 
     async def _check(self) -> None:
         """Fails when Temporal doesn't answer; replaces a worker that broke."""
         assert self._client is not None
-        if not await asyncio.to_thread(self._lock.held):  # a database's restart ends its locks
-            await asyncio.to_thread(self._lock.acquire)
         await self._client.service_client.check_health(timeout=PATIENCE)
         broken = self._serving
         if broken is not None and broken.done():

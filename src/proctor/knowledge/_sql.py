@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, text
-from sqlalchemy.dialects import postgresql, sqlite
 
 from proctor.knowledge._tables import chunks, sources
+from proctor.store import insert_into
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,6 @@ def put(connection: Connection, collection: str, documents: Iterable[NewSource],
 
     In the order of names: two processes that store the same documents wait for each other.
     """
-    dialect_insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     for document in sorted(documents, key=lambda each: each.name):
         values = {
             "digest": document.digest,
@@ -63,7 +62,7 @@ def put(connection: Connection, collection: str, documents: Iterable[NewSource],
             "updated": now,
         }
         upsert = (
-            dialect_insert(sources)
+            insert_into(connection, sources)
             .values(collection=collection, name=document.name, **values)
             .on_conflict_do_update(index_elements=["collection", "name"], set_=values)
             .returning(sources.c.id)

@@ -19,12 +19,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, Connection, Index, Row, String, Table, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Column, Connection, Row, String, Table, select, update
 
-from proctor.core import Conflict, DecisionKind, MissingSetting, NoticeSettings, canonical_json
+from proctor.core import (
+    DecisionKind,
+    ForgedLink,
+    LinkSpent,
+    MissingSetting,
+    NoticeSettings,
+    canonical_json,
+)
 from proctor.notices._values import Matter
-from proctor.store import UtcDateTime, metadata
+from proctor.store import UtcDateTime, insert_into, metadata
 
 SHORTEST_KEY = 32
 """Characters."""
@@ -43,15 +49,7 @@ links = Table(
     Column("expires_at", UtcDateTime, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("used_at", UtcDateTime),
-    Index("links_approval", "approval_id"),
 )
-
-
-class LinkSpent(Conflict):
-    """A link was used, or its time is over."""
-
-    code = "link_spent"
-    status = 410
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,8 +121,7 @@ class LinkKey:
             "expires_at": expires_at,
             "created_at": at,
         }
-        insert_into = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-        connection.execute(insert_into(links).values(row).on_conflict_do_nothing())
+        connection.execute(insert_into(connection, links).values(row).on_conflict_do_nothing())
         stored = _find(connection, name)
         assert stored is not None
         return urlsafe_b64encode(name + self._sign_link(name, stored)).decode().rstrip("=")
@@ -157,13 +154,6 @@ class LinkKey:
 
     def _sign(self, purpose: str, values: list[str]) -> bytes:
         return hmac.digest(self._secret, canonical_json([purpose, *values]).encode(), "sha256")
-
-
-class ForgedLink(Conflict):
-    """A link was changed on its way."""
-
-    code = "forged_link"
-    status = 403
 
 
 def use(connection: Connection, link: Link, at: datetime) -> None:

@@ -13,7 +13,7 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from proctor.core import Clock, NotFound, NoticeSettings, new_id
+from proctor.core import LINK, Clock, NotFound, NoticeSettings, new_id, person
 from proctor.notices import _sql
 from proctor.notices._links import LinkKey
 from proctor.notices._send import Target, in_thread, send, targets
@@ -183,13 +183,13 @@ class Notices:
             return write(notice.kind, matter, link=None, language=audience.language)
         if not matter.waits:
             return None
-        link = None
-        if self._key is not None:
+        link, voter = None, _voter(audience, target)
+        if self._key is not None and not (matter.needs_names and voter.startswith(LINK)):
             token = self._key.make(
                 connection,
                 matter,
                 notice_id=notice.id,
-                voter=_voter(audience, target),
+                voter=voter,
                 role=audience.role,
                 at=at,
                 life=self._settings.link_life,
@@ -228,8 +228,7 @@ class Notices:
 def _voter(audience: Audience, target: Target) -> str:
     """Whose vote a link is: the member's to whom alone it goes, else the role's."""
     if target.mailbox:
-        mailbox = target.mailbox.strip().casefold()
         for member in audience.members:
-            if member.strip().casefold() == mailbox:
+            if person(member) == person(target.mailbox):
                 return member
-    return f"link:{audience.role}"
+    return LINK + audience.role

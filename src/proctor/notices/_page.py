@@ -23,12 +23,14 @@ from proctor.core import (
     Decision,
     DecisionKind,
     Forbidden,
+    ForgedLink,
     InvalidInput,
+    LinkSpent,
     NotFound,
     ProctorError,
     Unavailable,
 )
-from proctor.notices._links import ALLOWED, ForgedLink, Link, LinkKey, LinkSpent, use
+from proctor.notices._links import ALLOWED, Link, LinkKey, use
 from proctor.notices._notices import Find
 from proctor.notices._texts import LONGEST_TEXT, exact, facts, one_line, visible, what
 from proctor.notices._values import Language, Matter
@@ -42,10 +44,10 @@ LONGEST_COMMENT = 4_000
 
 
 class Decide(Protocol):
-    """Decides an approval, and does `also` in the same transaction, before."""
+    """Decides an approval, and does `also` in the same transaction, before. `link_of`: the link's role."""
 
     def __call__(
-        self, approval_id: str, decision: Decision, *, also: Callable[[Connection], None]
+        self, approval_id: str, decision: Decision, *, also: Callable[[Connection], None], link_of: str
     ) -> Awaitable[object]:
         """The decided approval."""
 
@@ -121,7 +123,7 @@ class DecisionPage:
             self._check(connection, link)
             use(connection, link, self._clock.now())
 
-        await self._decide(link.approval_id, _decision(kind, comment, link), also=also)
+        await self._decide(link.approval_id, _decision(kind, comment, link), also=also, link_of=link.role)
         text = words.approved if kind == "approve" else words.rejected
         return _tell(200, words.done_title, f"{text} {words.again}", words)
 

@@ -18,10 +18,9 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from proctor.notices._values import Kind, Notice, State
-from proctor.store import AnyText, UtcDateTime, metadata
+from proctor.store import AnyText, UtcDateTime, insert_into, metadata
 
 LONGEST_TARGET = 200
 """Characters of a target's name that are kept."""
@@ -85,8 +84,7 @@ def announce(connection: Connection, drafts: Sequence[NoticeDraft], at: datetime
         }
         for draft in drafts
     ]
-    insert_into = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    connection.execute(insert_into(notices).on_conflict_do_nothing(), rows)
+    connection.execute(insert_into(connection, notices).on_conflict_do_nothing(), rows)
 
 
 def any_due(connection: Connection, at: datetime) -> bool:

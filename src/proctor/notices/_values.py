@@ -34,6 +34,8 @@ class Matter:
     agent: str
     waits: bool
     """Whether it still can be decided."""
+    needs_names: bool
+    """Whether it matters which person decides: then a link that anybody may hold is none."""
     text: str
     """The question."""
     why: tuple[str, ...]

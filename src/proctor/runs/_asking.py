@@ -1,14 +1,14 @@
 """A question of a run on its way into the database, with what the people who decide need to know."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 
 from sqlalchemy import Connection, select
 
 from proctor import approvals
-from proctor.core import JsonObject, Question, read_object
+from proctor.core import JsonObject, JsonValue, Question, read_object
 from proctor.runs import _sql
 from proctor.runs._sql import EventDraft
 from proctor.runs._tables import events, runs
@@ -18,6 +18,9 @@ SHOWN = 10
 
 LONGEST = 2_000
 """Characters of each."""
+
+MARGIN = 1_000
+"""Characters behind those that are looked through too: what needn't be seen may stand across the edge."""
 
 _LOOKED_AT = 200
 """Events of the log, from its end, among which messages are looked for."""
@@ -78,5 +81,26 @@ class Asking:
         return [{"from": who or "task", "text": self._shown(text)} for who, text in reversed(last)]
 
     def _shown(self, text: str) -> str:
-        shown = self.redact(text)
-        return shown if len(shown) <= LONGEST else shown[:LONGEST] + "…"
+        """The beginning of a text. All of a long one isn't looked through: the database's writer waits."""
+        looked_at = text[: LONGEST + MARGIN]
+        shown = self.redact(looked_at)
+        if looked_at == text and len(shown) <= LONGEST:
+            return shown
+        sure = shown if looked_at == text else shown[:-MARGIN]
+        return sure[:LONGEST] + "…"
+
+
+def redacted(question: Question, redact: Callable[[str], str]) -> Question:
+    """A question without what whoever answers needn't see: the same at every attempt."""
+    action = {name: _redacted(value, redact) for name, value in question.action.items()}
+    return replace(question, text=redact(question.text), action=action)
+
+
+def _redacted(value: JsonValue, redact: Callable[[str], str]) -> JsonValue:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {name: _redacted(each, redact) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted(each, redact) for each in value]
+    return value

@@ -11,7 +11,6 @@ from proctor.core import (
     ModelResult,
     Question,
     RunError,
-    Terms,
     ToolCall,
     ToolHandler,
     ToolResult,
@@ -87,33 +86,16 @@ class Journaling:
         started = scope.session.journal.in_doubt.get(scope.call_key)
         if started is None or call.tool.effect != "consequential":
             return await proceed(call)
-        given = scope.session.decided(scope.key)
-        question = Question(
-            kind="uncertain",
-            role="",
-            text=f"{call.tool.name} was started (first at {started.started_at:%Y-%m-%d %H:%M:%S} UTC) and "
+        question = scope.doubted(
+            f"{call.tool.name} was started (first at {started.started_at:%Y-%m-%d %H:%M:%S} UTC) and "
             "its end isn't known; its server may still be at it. Look whether it took effect: respond with "
-            "its result if so, approve to do it now if not.",
-            action=call.request() if given is None else given.action,
-            terms=Terms() if given is None else _again(given.question.terms),
+            "its result if so, approve to do it now if not."
         )
         decision = await scope.decision(question)
         if decision.kind == "approve":
             return await proceed(call)
         text = decision.comment or "The action was started; whether it took effect is unknown."
         return ToolResult(text=text, is_error=decision.kind == "reject")
-
-
-def _again(terms: Terms) -> Terms:
-    """Who decided on an action decides too what becomes of it, where its end isn't known."""
-    return Terms(
-        rule=terms.rule,
-        risk=terms.risk,
-        labels=terms.labels,
-        roles=terms.roles,
-        quorum=terms.quorum,
-        not_requester=terms.not_requester,
-    )
 
 
 async def consult(

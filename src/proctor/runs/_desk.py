@@ -39,11 +39,17 @@ class Desk:
         self._roles = roles
 
     async def decide(
-        self, approval_id: str, decision: Decision, *, also: Callable[[Connection], None] | None = None
+        self,
+        approval_id: str,
+        decision: Decision,
+        *,
+        also: Callable[[Connection], None] | None = None,
+        link_of: str = "",
     ) -> Approval:
         """The approval after a person's answer. Where that decides it, its run is queued again.
 
-        `also` is done before, in the same transaction: what it refuses isn't decided.
+        `also` is done before, in the same transaction: what it refuses isn't decided. `link_of` is the role
+        whose link was used: only who has checked the link may say so.
 
         Raises:
             NotFound: there is no such approval.
@@ -58,7 +64,7 @@ class Desk:
                 also(connection)
             _hold(connection, approval_id)
             approval = approvals.decide(
-                connection, id=approval_id, decision=decision, at=at, roles=self._roles
+                connection, id=approval_id, decision=decision, at=at, roles=self._roles, link_of=link_of
             )
             _log(connection, approval, *_of_decision(approval, decision), at=at)
             return approval
@@ -66,12 +72,13 @@ class Desk:
         return await self._database.commit(apply)
 
     async def delegate(self, approval_id: str, *, by: str, to: str) -> Approval:
-        """The approval after a member of a deciding role has handed the decision to another person.
+        """The approval after a member of a deciding role has handed the decision to another person, or back.
 
         Raises:
             NotFound: there is no such approval.
-            Conflict: it is decided; anybody may decide it; one of both has voted.
+            Conflict: it is decided; anybody may decide it; one of both has voted; too few would be left.
             Forbidden: the one can't hand it on, or the other mustn't decide.
+            InvalidInput: the other name is nobody's.
         """
         at = self._clock.now()
 

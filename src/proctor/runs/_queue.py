@@ -7,22 +7,23 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, text, update
 
-from proctor.core import WorkerLost
 from proctor.runs import _sql
+from proctor.runs._failure import after_loss
+from proctor.runs._share import in_share
 from proctor.runs._tables import runs
 from proctor.runs._threads_sql import lock_thread_of, thread_before, thread_free
 from proctor.runs._values import Run, Share
 
 HANDED = timedelta(seconds=30)
-"""How long a run that was handed out isn't handed out again, unless it changes."""
+"""How long a run that was handed out has its turn, and may be taken up."""
+
+AGAIN = timedelta(seconds=5)
+"""A run that was handed out and not taken up for so long is handed out again: its worker may have died."""
 
 MINUTE = timedelta(minutes=1)
-
-LONGEST_PAUSE = timedelta(minutes=5)
 
 _ADVISORY_KEY = 0x50_52_4F_51
 """PostgreSQL names advisory locks by number: this one spells PROQ."""
@@ -48,22 +49,27 @@ class Limits:
         return team in self.teams or tenant in self.tenants
 
 
-def anything_queued(connection: Connection, share: Share, at: datetime) -> bool:
-    """Whether a look at the queue may pay: asked again and again, it must cost no commit."""
-    return connection.execute(select(runs.c.id).where(_ready(share, at)).limit(1)).first() is not None
+def anything_due(connection: Connection, share: Share, limits: Limits, at: datetime) -> bool:
+    """Whether it is a run's turn: asked again and again, it must cost no commit."""
+    teams = _Allowance(connection, runs.c.team, limits.teams, at)
+    tenants = _Allowance(connection, runs.c.tenant, limits.tenants, at)
+    query = select(runs.c.id).where(_waits(share, at), teams.open(), tenants.open()).limit(1)
+    # Each by an index: those that are delayed are not gone through.
+    at_once, in_time = query.where(runs.c.due_at.is_(None)), query.where(runs.c.due_at <= at)
+    return any(connection.execute(each).first() is not None for each in (at_once, in_time))
 
 
 def hand_out(
     connection: Connection, share: Share, limits: Limits, *, at: datetime, most: int
 ) -> tuple[str, ...]:
-    """Runs whose turn it is, the most urgent first. Each is handed out once, whoever asks.
+    """Runs whose turn it is, the most urgent first. Who else asks gets others, until `AGAIN` is over.
 
     A team or tenant at its limit holds up no other.
     """
     if connection.dialect.name == "postgresql":  # SQLite has taken its write lock already
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_KEY})
-    teams = _Left(connection, runs.c.team, limits.teams, at)
-    tenants = _Left(connection, runs.c.tenant, limits.tenants, at)
+    teams = _Allowance(connection, runs.c.team, limits.teams, at)
+    tenants = _Allowance(connection, runs.c.tenant, limits.tenants, at)
     found: list[str] = []
     while len(found) < most:
         query = (
@@ -105,6 +111,11 @@ def claim(connection: Connection, run_id: str, *, at: datetime, worker: str) -> 
     return _sql.get_run(connection, run_id) if changed.rowcount == 1 else None
 
 
+def is_of(connection: Connection, share: Share, run_id: str) -> bool:
+    """Whether a run is of those that a process executes."""
+    return connection.execute(select(runs.c.id).where(runs.c.id == run_id, _mine(share))).first() is not None
+
+
 def unowned(connection: Connection, share: Share, but: Collection[str]) -> tuple[str, ...]:
     """Runs that stand as running, but for those given."""
     query = select(runs.c.id).where(runs.c.state == "running", _mine(share)).order_by(runs.c.id)
@@ -131,70 +142,37 @@ def lose(connection: Connection, run_id: str, retries: Callable[[str], int], *, 
     run = _sql.get_run(connection, run_id)
     if run.state != "running":
         return False
-    failures = run.failures + 1
-    values: dict[str, Any]
-    if failures > retries(run.team):
-        error = WorkerLost(
-            f"the run lost its worker {failures} times in a row, and came no further between",
-            hint="Look what its next step does to a process, then resume it: `proctor runs resume`.",
-        )
-        values = {
-            "state": "failed",
-            "error_code": error.code,
-            "error": str(error),
-            "finished_at": at,
-            "failures": 0,
-        }
-        event = _sql.EventDraft(
-            type="run.failed", agent="", data={"code": error.code, "message": str(error)}, at=at
-        )
-    else:
-        values = {"state": "queued", "due_at": None, "handed_at": None, "failures": failures}
-        event = _sql.EventDraft(
-            type="run.rescheduled",
-            agent="",
-            data={"code": WorkerLost.code, "worker": run.worker or "", "failures": failures, "in_s": 0.0},
-            at=at,
-        )
-    _sql.append(connection, run_id, run.attempt, [event], **values)
+    end = after_loss(run, retries(run.team), at=at)
+    _sql.append(connection, run_id, run.attempt, end.drafts, **end.values)
     return True
 
 
 def keep_turn(connection: Connection, run_id: str, at: datetime) -> None:
     """Hands a run that was just lost out to whoever takes it over: it had its turn."""
-    lost = update(runs).where(runs.c.id == run_id, runs.c.state == "queued")
+    lost = update(runs).where(runs.c.id == run_id, runs.c.state == "queued", runs.c.due_at.is_(None))
     connection.execute(lost.values(handed_at=at))
 
 
-def pause_after(failures: int, first: timedelta, least: float) -> timedelta:
-    """How long a run rests after so many failures in a row: `least` seconds, or what a provider asks for."""
-    doubled: timedelta = first * 2 ** min(failures - 1, 30)
-    return max(min(doubled, LONGEST_PAUSE), timedelta(seconds=least))
-
-
 def _mine(share: Share) -> ColumnElement[bool]:
-    wanted: list[ColumnElement[bool]] = []
-    if share.only:
-        wanted.append(or_(runs.c.id == share.only, thread_before(share.only)))
-    if share.teams is not None:
-        wanted.append(runs.c.team.in_(sorted(share.teams)))
-    if share.place:
-        here = or_(runs.c.target.in_(("", share.place)), runs.c.target == share.place + ":" + runs.c.team)
-        wanted.append(here)
-    return and_(*wanted) if wanted else runs.c.id.is_not(None)
+    mine = in_share(share, runs.c.team, runs.c.target)
+    return and_(mine, or_(runs.c.id == share.only, thread_before(share.only))) if share.only else mine
 
 
 def _ready(share: Share, at: datetime) -> ColumnElement[bool]:
+    return and_(_waits(share, at), or_(runs.c.due_at.is_(None), runs.c.due_at <= at))
+
+
+def _waits(share: Share, at: datetime) -> ColumnElement[bool]:
+    """Whether a run waits to be handed out, be it that it is due or that it is delayed."""
     return and_(
         runs.c.state == "queued",
-        or_(runs.c.due_at.is_(None), runs.c.due_at <= at),
-        or_(runs.c.handed_at.is_(None), runs.c.handed_at <= at - HANDED),
+        or_(runs.c.handed_at.is_(None), runs.c.handed_at <= at - AGAIN),
         thread_free(),
         _mine(share),
     )
 
 
-class _Left:
+class _Allowance:
     """How many runs more each team, or each tenant, may take up now."""
 
     def __init__(

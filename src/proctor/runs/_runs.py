@@ -16,9 +16,9 @@ from proctor.core import (
     Clock,
     Conflict,
     DatabaseUnavailable,
-    Decision,
     Event,
     InvalidInput,
+    NotFound,
     ProctorError,
     RunError,
     StaleAttempt,
@@ -48,6 +48,9 @@ LONGEST_REQUESTER = 200
 HIGHEST_PRIORITY = 1000
 
 log = logging.getLogger("proctor.runs")
+
+LEAVING = 0.5
+"""Seconds that a run which is cut off has to be queued again."""
 
 ORPHANED = timedelta(minutes=1)
 
@@ -128,10 +131,9 @@ class Runs:
         self.worker = worker
         """This process, as operators find it: host and process id."""
         self._segments: dict[str, Segment] = {}
-        self._beginning: set[str] = set()
-        """Runs that are stored as running here and whose segment is about to begin."""
-        self._suspension = asyncio.Event()
-        """Set when all that is executed here is suspended; there is a new one for what comes then."""
+        self._taken: dict[str, asyncio.Event] = {}
+        """Runs that are this process's own, from before they are stored as running here until they are left;
+        each with what is set when it must stop, also while its segment has not begun."""
         self._watchers = Watchers()
 
     def prepare(
@@ -154,6 +156,8 @@ class Runs:
             InvalidInput: the text can't be taken at all.
         """
         check_tenant(tenant)
+        if not task.strip():
+            raise InvalidInput("the text is empty", hint="Say what the team is to do.")
         if len(requester) > LONGEST_REQUESTER or not requester.isprintable():
             raise InvalidInput(f"a requester's name has at most {LONGEST_REQUESTER} printable characters")
         if abs(priority) > HIGHEST_PRIORITY:
@@ -161,6 +165,11 @@ class Runs:
         if due_at is not None and due_at.utcoffset() is None:
             raise InvalidInput(
                 "an instant without a time zone", hint="Add one: 2026-12-01T08:00+01:00, or `tzinfo=UTC`."
+            )
+        if due_at is not None and thread_id is not None:
+            raise InvalidInput(
+                "a message of a conversation has its turn when it comes, and can't be delayed",
+                hint="Send it when it is due, or outside the conversation.",
             )
         verdict = self._hooks.screen(task)
         refused = verdict.outcome in ("deny", "escalate")
@@ -211,16 +220,26 @@ class Runs:
         """
         run = prepared.run
         if run.state == "running":
-            self._beginning.add(run.id)
+            self._taken[run.id] = asyncio.Event()
         try:
             await self._database.commit(prepared.insert)
         except BaseException:
-            self._beginning.discard(run.id)
+            self._taken.pop(run.id, None)
             raise
         self.stored(run)
         if prepared.busy_thread == "interrupt" and run.thread_id is not None:
             await self.stop_cancelled()
         return run
+
+    def letting_go(self, run_id: str) -> Callable[[object], None]:
+        """To be called when the execution of a run that was just started has ended, if it ever began."""
+        mark = self._taken.get(run_id)
+
+        def let_go(_: object) -> None:
+            if self._taken.get(run_id) is mark:
+                self._taken.pop(run_id, None)
+
+        return let_go
 
     def stored(self, run: Run) -> None:
         """Takes note of a new run that was stored in a transaction of the caller's."""
@@ -233,34 +252,38 @@ class Runs:
         A run that was just started is given whole: it is this process's already and has no past.
         """
         if isinstance(run, Run):
-            return await self._execute(run, Past(), self._suspension)
+            return await self._execute(run, Past())
         return await self._take(run, self._claim)
 
     async def take_over(self, run: Run | str) -> Run | None:
         """As `execute`, also where the run stands as running.
 
         Only for who knows that nobody executes it any more. Where that is wrong the other attempt is fenced.
+
+        Raises:
+            NotFound: this process doesn't execute runs of that application; another one may.
         """
         return await self._take(run if isinstance(run, str) else run.id, self._claim_lost)
 
     async def _take(
         self, run_id: str, claim: Callable[[Connection, str], tuple[Run, Past] | None]
     ) -> Run | None:
-        if run_id in self._segments or run_id in self._beginning:
+        if run_id in self._taken:
             return None
-        suspension = self._suspension
-        self._beginning.add(run_id)
+        self._taken[run_id] = asyncio.Event()
         try:
             claimed = await self._database.commit(lambda connection: claim(connection, run_id))
         except BaseException:
-            self._beginning.discard(run_id)
+            self._taken.pop(run_id, None)
             raise
         if claimed is None:
-            self._beginning.discard(run_id)
+            self._taken.pop(run_id, None)
             return None
-        return await self._execute(*claimed, suspension)
+        return await self._execute(*claimed)
 
     def _claim_lost(self, connection: Connection, run_id: str) -> tuple[Run, Past] | None:
+        if not _queue.is_of(connection, self.share, run_id):
+            raise NotFound(f"run {run_id} is of an application that this worker doesn't execute")
         if self._lose(run_id, connection):
             _queue.keep_turn(connection, run_id, self._clock.now())
         return self._claim(connection, run_id)
@@ -275,15 +298,20 @@ class Runs:
     def _retries(self, team: str) -> int:
         return self._hooks.team(team).retries
 
-    async def _execute(self, run: Run, past: Past, suspension: asyncio.Event) -> Run | None:
+    async def _execute(self, run: Run, past: Past) -> Run | None:
         """The run as its segment leaves it; nothing where another attempt has taken it over."""
+        stopping = self._taken.setdefault(run.id, asyncio.Event())
         try:
-            ended = await self._attempt(run, past, suspension)
+            ended = await self._attempt(run, past, stopping)
         except StaleAttempt:
             log.warning("attempt %s of %s was taken over by another worker", run.attempt, run.id)
             return None
+        except asyncio.CancelledError:
+            if stopping.is_set():
+                await self._give_back(run)
+            raise
         finally:
-            self._beginning.discard(run.id)
+            self._taken.pop(run.id, None)
             self._segments.pop(run.id, None)
             self._watchers.wake(run.id)
         stop = partial(_sql.cancel_requested, run_id=run.id)
@@ -294,11 +322,19 @@ class Runs:
         self._hooks.segment(ended)
         return ended
 
-    async def _attempt(self, run: Run, past: Past, suspension: asyncio.Event) -> Run:
+    async def _give_back(self, run: Run) -> None:
+        """Queues a run again whose execution is cut off in an orderly stop: that is no failed attempt."""
+        end = left("queued", None, {}, at=self._clock.now(), handed_at=None, due_at=None)
+        leaving = asyncio.ensure_future(self._leave(run, end))
+        await asyncio.wait({leaving}, timeout=LEAVING)
+        error = leaving.exception() if leaving.done() else None
+        if error is not None and not isinstance(error, StaleAttempt):
+            log.warning("%s can't be given back, and will be found lost: %s", run.id, error)
+
+    async def _attempt(self, run: Run, past: Past, stopping: asyncio.Event) -> Run:
         try:
-            plan = await _unless(
-                suspension, self._hooks.plan(run)
-            )  # takes as long as tool servers take to start
+            # Takes as long as the team's tool servers take to start.
+            plan = await _unless(stopping, self._hooks.plan(run))
             if plan is None:
                 at = self._clock.now()
                 return await self._leave(run, left("queued", None, {}, at=at, handed_at=None, due_at=None))
@@ -313,7 +349,7 @@ class Runs:
                 on_token=self._watchers.publish,
             )
             self._segments[run.id] = segment
-            if suspension.is_set():
+            if stopping.is_set():
                 segment.suspend()
             return await segment.execute()
         except (StaleAttempt, DatabaseUnavailable):
@@ -333,10 +369,9 @@ class Runs:
 
     async def _leave(self, run: Run, end: Left) -> Run:
         """The run after an attempt whose segment has not begun, or could not write its own end."""
-        drafts = [] if end.event is None else [end.event]
 
         def write(connection: Connection) -> None:
-            _sql.append(connection, run.id, run.attempt, drafts, **end.values)
+            _sql.append(connection, run.id, run.attempt, end.drafts, **end.values)
 
         await self._database.commit(write)
         return end.apply(run)
@@ -344,25 +379,32 @@ class Runs:
     async def recover(self) -> None:
         """Queues again what a dead process left running, or was about to take up.
 
+        Only for a process that alone has the right to execute runs, and doesn't use it yet.
+        """
+        await self.find_lost()
+        await self._database.commit(lambda connection: _queue.take_back(connection, self.share))
+
+    async def find_lost(self) -> None:
+        """Queues again what nobody executes, though it stands as running.
+
         Only for a process that alone has the right to execute runs: whatever runs, and not here, is lost.
         """
 
         def look(connection: Connection) -> tuple[str, ...]:
-            return _queue.unowned(connection, self.share, {*self._segments, *self._beginning})
+            return _queue.unowned(connection, self.share, self._taken)
 
         for run_id in await self._database.read(look):
-            if run_id not in self._segments and run_id not in self._beginning:
+            if run_id not in self._taken:
                 await self._database.commit(partial(self._lose, run_id))
-        await self._database.commit(lambda connection: _queue.take_back(connection, self.share))
 
     def _lose(self, run_id: str, connection: Connection) -> bool:
         return _queue.lose(connection, run_id, self._retries, at=self._clock.now())
 
     async def due(self, most: int) -> tuple[str, ...]:
-        """Runs whose turn it is, the most urgent first; each is handed out once, whoever asks."""
+        """Runs whose turn it is, the most urgent first; who else asks gets others for a while."""
         at = self._clock.now()
         if most < 1 or not await self._database.read(
-            lambda connection: _queue.anything_queued(connection, self.share, at)
+            lambda connection: _queue.anything_due(connection, self.share, self._limits, at)
         ):
             return ()
         return await self._database.commit(
@@ -379,12 +421,17 @@ class Runs:
 
     async def stop_cancelled(self) -> None:
         """Cancels the runs of this process that are asked to stop."""
-        ids = tuple(self._segments)
+        ids = tuple(self._taken)
         if not ids:
             return
         for run_id in await self._database.read(lambda connection: _sql.cancelling(connection, ids)):
-            if run_id in self._segments:
-                self._segments[run_id].cancel()
+            self._stop_here(run_id)
+
+    def _stop_here(self, run_id: str) -> None:
+        if run_id in self._taken:
+            self._taken[run_id].set()
+        if run_id in self._segments:
+            self._segments[run_id].cancel()
 
     @property
     def executing(self) -> int:
@@ -413,7 +460,11 @@ class Runs:
                 "failures": 0,
             }
             if not _sql.move(connection, run_id, allowed=("failed",), to="queued", **values):
-                hint = "`proctor approvals list` shows what it waits for." if run.state == "waiting" else ""
+                hint = (
+                    "`proctor approvals list` shows what it waits for; `proctor serve` lets questions expire."
+                    if run.state == "waiting"
+                    else ""
+                )
                 raise Conflict(f"run {run_id} is {run.state}: there is nothing to resume", hint=hint)
             return _sql.get_run(connection, run_id)
 
@@ -436,26 +487,15 @@ class Runs:
             return _sql.get_run(connection, run_id)
 
         run = await self._database.commit(stop)
-        if run_id in self._segments:
-            self._segments[run_id].cancel()
+        self._stop_here(run_id)
         return run
 
     def suspend_all(self) -> None:
         """Lets every segment of this process end at its next call boundary; the runs are queued again."""
         for segment in self._segments.values():
             segment.suspend()
-        self._suspension.set()  # for what is only beginning
-        self._suspension = asyncio.Event()
-
-    async def decide(
-        self, approval_id: str, decision: Decision, *, also: Callable[[Connection], None] | None = None
-    ) -> approvals.Approval:
-        """The approval after a person's answer, as `desk.decide` gives it."""
-        return await self.desk.decide(approval_id, decision, also=also)
-
-    async def expire_approvals(self) -> tuple[str, ...]:
-        """Ids of runs that are queued again because nobody decided in time, as `desk.expire` gives them."""
-        return await self.desk.expire()
+        for stopping in self._taken.values():
+            stopping.set()
 
     async def get(self, run_id: str) -> Run:
         """One run.
@@ -505,10 +545,10 @@ class Runs:
                     async for token in watch.tokens(POLL):
                         yield token
 
-    async def noticed(self, run_id: str, *, within: float) -> None:
-        """Returns when this process sees something happen to the run, or after so many seconds."""
+    async def noticed(self, run_id: str) -> None:
+        """Returns when this process sees something happen to the run, or when it is time to look at it."""
         with self._watchers.of(run_id) as watch:
-            await watch.news(within)
+            await watch.news(POLL)
 
 
 async def _unless(event: asyncio.Event, work: Awaitable[T]) -> T | None:

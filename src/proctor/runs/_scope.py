@@ -1,14 +1,17 @@
 """What one call may ask of its run."""
 
 from collections.abc import Awaitable, Sequence
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
+from proctor.approvals import key_of
 from proctor.core import (
     Conflict,
     Decision,
     EventType,
     JsonObject,
     Question,
+    QuestionKind,
+    Terms,
     digest,
     monotonic_ms,
     read_object,
@@ -36,6 +39,8 @@ class Scope:
         self.agent = key.agent
         self.key = digest([session.run_id, key.agent, key.kind, key.fingerprint, key.occurrence])
         self._approvals: list[str] = []
+        self.repeats = 0
+        """How often the agent has made this very call before, for the same answer."""
         self.begun = False
         """Whether the call came as far as acting on the world."""
         self.outcome: JsonObject | None = None
@@ -90,6 +95,28 @@ class Scope:
             self._approvals.append(approval.id)
         return approval.decision
 
+    def is_decided(self, kind: QuestionKind) -> bool:
+        """Whether a person has decided a question of this kind about this call."""
+        approval = self.session.decided(self._key_of(kind))
+        return approval is not None and approval.decision is not None
+
+    def doubted(self, text: str) -> Question:
+        """The question about the call's unknown end: those decide it who decided on the call."""
+        known = (self.session.decided(self._key_of(kind)) for kind in ("edited", "action"))
+        given = next(filter(None, known), None)
+        if given is None:
+            return Question(kind="uncertain", role="", text=text, action=self.request)
+        asked = given.question.terms
+        terms = Terms(
+            rule=asked.rule,
+            risk=asked.risk,
+            labels=asked.labels,
+            roles=asked.roles,
+            quorum=asked.quorum,
+            not_requester=asked.not_requester,
+        )
+        return Question(kind="uncertain", role="", text=text, action=given.action, terms=terms)
+
     def finish(
         self,
         outcome: JsonObject,
@@ -112,17 +139,12 @@ class Scope:
         )
 
     def _question_key(self, question: Question) -> str:
-        match question.kind:
-            case "action" | "reply":
-                return self.key
-            case "second":
-                return digest([self.key, question.kind])
-            case "uncertain":
-                return self._uncertain_key()
-            case "diverged":
-                return digest([self.run_id, question.kind, digest(question.action)])
-            case _:
-                assert_never(question.kind)
+        if question.kind == "diverged":
+            return digest([self.run_id, question.kind, digest(question.action)])
+        return self._key_of(question.kind)
+
+    def _key_of(self, kind: QuestionKind) -> str:
+        return self._uncertain_key() if kind == "uncertain" else key_of(self.key, kind)
 
     def _uncertain_key(self) -> str:
         """Of the question about the last start: an answer that let the call start again is used up by it."""

@@ -22,6 +22,7 @@ from proctor.core import (
     Token,
     ToolSpec,
     canonical_json,
+    end_tasks,
 )
 from proctor.runs import _sql, _threads_sql
 from proctor.runs._chain import settle_end
@@ -30,6 +31,9 @@ from proctor.runs._journal import Journal, Listener
 from proctor.runs._session import Chains, RunSession, said_mark
 from proctor.runs._values import RecordedCall, Run
 from proctor.store import Database
+
+BUILDING_ENDS = 1.0
+"""Seconds that a factory has to end where its run is stopped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,9 +180,10 @@ class Segment:
         )
         try:
             async with asyncio.timeout(self._plan.settings.deadline.total_seconds()):
-                team = await TeamRun.build(
-                    self._plan.factory, context, self._session, settings=self._plan.settings
-                )
+                team = await self._built(context)
+                if team is None:
+                    return None
+                approvals.check_humans(self._plan.name, self._plan.settings, context.humans)
                 text = await self._until_halted(team)
         except TimeoutError:
             raise DeadlineExceeded(
@@ -192,6 +197,19 @@ class Segment:
         if self._session.failure is not None:
             raise self._session.failure
         return text
+
+    async def _built(self, context: TeamContext) -> TeamRun | None:
+        """The team; nothing where the attempt is halted before it is built."""
+        plan = self._plan
+        building = asyncio.create_task(
+            TeamRun.build(plan.factory, context, self._session, settings=plan.settings)
+        )
+        try:
+            either: tuple[asyncio.Future[Any], ...] = (building, self._session.halting)
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            return await building if building.done() else None
+        finally:
+            await end_tasks([building], within=BUILDING_ENDS)
 
     async def _whole(self, team: TeamRun) -> str:
         if self._past.memory is not None:
@@ -229,8 +247,8 @@ class Segment:
             self._journal.event(end.event.type, "", end.event.data)
         values: list[Mapping[str, Any]] = []
         if end.state == "completed" and self._knowledge is not None:
-            state, at = canonical_json(self._knowledge.state), self._clock.now()
-            self._journal.also(lambda connection: _threads_sql.keep(connection, run_id, state, at))
+            state = canonical_json(self._knowledge.state)
+            self._journal.also(lambda connection: _threads_sql.keep(connection, run_id, state))
 
         def close(connection: Connection) -> Mapping[str, Any]:
             # A decision may have come while siblings of the asking call were still in progress.

@@ -34,9 +34,9 @@ from proctor.core import (
     new_id,
     to_micros,
 )
-from proctor.runs._asking import Asking
+from proctor.runs._asking import Asking, redacted
 from proctor.runs._journal import Journal
-from proctor.runs._loops import Rounds
+from proctor.runs._loops import Rounds, Streaks
 from proctor.runs._replay import SETTLED
 from proctor.runs._scope import Scope
 from proctor.runs._turns import AGENT_ERRORS, Turn, Turns, lineage
@@ -114,6 +114,7 @@ class RunSession:
         """Tasks that were told that the attempt is over."""
         self._turns = Turns(self, on_agent_failure)
         self._rounds = Rounds(settings.repetition.rounds)
+        self.streaks = Streaks()
         self._messages = 0
 
     # What the team calls.
@@ -168,8 +169,11 @@ class RunSession:
         async def work() -> ToolResult:
             scope = self.scope(agent, "tool", request)
             self._rounds.call(agent.rpartition("/")[2], scope.call_key.fingerprint)
+            scope.repeats = self.streaks.ask(scope.call_key)
             call = ToolCall(scope=scope, tool=tool, arguments=arguments, call_id=call_id)
-            return await self._chains.tool(call)
+            result = await self._chains.tool(call)
+            self.streaks.answer(scope.call_key, call, result)
+            return result
 
         return await self._guard(agent, work)
 
@@ -181,11 +185,13 @@ class RunSession:
         scope = self.scope(agent, "human", {"kind": question.kind, "action": question.action})
         recorded = await scope.recorded()
         self._rounds.forget()
+        self.streaks.forget()
         if recorded is not None:
             return str(recorded["text"])
         async with self.live():
             terms = approvals.human_terms(question.role, self._settings)
-            decision = await scope.decision(replace(question, terms=terms))
+            asked = redacted(question, self._redact)
+            decision = await scope.decision(replace(asked, terms=terms))
             words = {"approve": "APPROVE", "reject": "REJECT"}
             text = f"{words.get(decision.kind, '')} {decision.comment}".strip()
             scope.event("human.answered", {"decision": decision.kind, "by": decision.by})
@@ -224,11 +230,11 @@ class RunSession:
             self.fail(LoopDetected(what, hint=hint))
 
     def _log(self, agent: str, kind: str, text: str) -> None:
-        mark = said_mark(agent, text)
+        shown = text if len(text) <= SHOWN else text[:SHOWN] + "…"
+        mark = said_mark(agent, shown)
         if self._said[mark] > 0:
             self._said[mark] -= 1
             return
-        shown = text if len(text) <= SHOWN else text[:SHOWN] + "…"
         self.journal.event("message", agent, {"kind": kind, "text": shown})
 
     def limit_reached(self, agent: str, iterations: int) -> None:
@@ -405,7 +411,6 @@ class RunSession:
         return Scope(self, key, canonical_json(request))
 
 
-def said_mark(agent: str, text: str) -> str:
-    """What tells messages of the log apart."""
-    shown = text if len(text) <= SHOWN else text[:SHOWN] + "…"
+def said_mark(agent: str, shown: str) -> str:
+    """What tells messages of the log apart, by the text that it shows."""
     return f"{agent}\n{shown}"

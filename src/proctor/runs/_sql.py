@@ -168,7 +168,8 @@ def _advance(fenced: bool, columns: tuple[str, ...]) -> ReturningUpdate[int]:  #
     """The statement of `append`, built once: it stands in the way of every commit."""
     statement = update(runs).where(runs.c.id == bindparam("b_run"))
     if fenced:
-        statement = statement.where(runs.c.attempt == bindparam("b_own"))
+        # An attempt whose run was taken from it, or has ended, writes nothing more, whatever its number.
+        statement = statement.where(runs.c.attempt == bindparam("b_own"), runs.c.state == "running")
     further: dict[str, Any] = {column: bindparam(f"b_{column}") for column in columns}
     count, cost = runs.c.events + bindparam("b_more"), runs.c.cost + bindparam("b_spent")
     return statement.values(events=count, cost=cost, **further).returning(runs.c.events)

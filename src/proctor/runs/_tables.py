@@ -1,6 +1,6 @@
-"""The tables of runs and their journal, of schedules, and of the workers that execute runs."""
+"""The tables of runs, of their journal, and of the conversations that they belong to."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, String, Table, Text, false
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, String, Table, Text, desc, false
 
 from proctor.store import AnyText, UtcDateTime, metadata
 
@@ -35,8 +35,9 @@ runs = Table(
     Column("turn", Integer),
     Column("follows", String(40)),
     Index("runs_state", "state", "id"),
-    Index("runs_queue", "state", "priority", "id"),
-    Index("runs_thread", "thread_id", "id"),
+    Index("runs_queue", "state", desc("priority"), "id"),
+    Index("runs_due", "state", "due_at"),
+    Index("runs_thread", "thread_id", "state", "turn"),
     Index("runs_taken", "taken_at"),
 )
 
@@ -94,39 +95,4 @@ thread_states = Table(
     Column("run_id", String(40), primary_key=True),
     Column("turn", Integer, nullable=False),
     Column("state", AnyText, nullable=False),
-    Column("kept_at", UtcDateTime, nullable=False),
-)
-
-schedules = Table(
-    "schedules",
-    metadata,
-    Column("id", String(40), primary_key=True),
-    Column("name", String(64), nullable=False, unique=True),
-    Column("team", String(64), nullable=False),
-    Column("target", Text, nullable=False),
-    Column("tenant", String(64), nullable=False),
-    Column("task", Text, nullable=False),
-    Column("cron", String(200), nullable=False),
-    Column("zone", String(64), nullable=False),
-    Column("priority", Integer, nullable=False),
-    Column("requester", String(200), nullable=False),
-    Column("created_at", UtcDateTime, nullable=False),
-    Column("next_at", UtcDateTime),
-    Column("last_at", UtcDateTime),
-    Column("last_run_id", String(40)),
-    Index("schedules_next", "next_at"),
-)
-
-workers = Table(
-    "workers",
-    metadata,
-    Column("id", String(100), primary_key=True),
-    Column("host", String(255), nullable=False),
-    Column("pid", Integer, nullable=False),
-    Column("engine", String(16), nullable=False),
-    Column("teams", Text, nullable=False),
-    Column("running", Integer, nullable=False),
-    Column("stopping", Boolean, nullable=False),
-    Column("started_at", UtcDateTime, nullable=False),
-    Column("seen_at", UtcDateTime, nullable=False),
 )

@@ -1,6 +1,5 @@
 """The statements of threads: whose turn it is, and what their agents know."""
 
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, insert, or_, select, update
@@ -22,15 +21,10 @@ def thread_free() -> ColumnElement[bool]:
     Runs without a thread are always free. A run that was begun stands before all others, a queued one before
     those of later messages; one that has failed before none.
     """
-    before = exists().where(
-        _other.c.thread_id == runs.c.thread_id,
-        _other.c.id != runs.c.id,
-        or_(
-            _other.c.state.in_(_BEGUN),
-            and_(_other.c.state == "queued", _other.c.turn < runs.c.turn),
-        ),
-    )
-    return or_(runs.c.thread_id.is_(None), ~before)
+    of_thread = exists().where(_other.c.thread_id == runs.c.thread_id)
+    begun = of_thread.where(_other.c.state.in_(_BEGUN), _other.c.id != runs.c.id)
+    earlier = of_thread.where(_other.c.state == "queued", _other.c.turn < runs.c.turn)
+    return or_(runs.c.thread_id.is_(None), and_(~begun, ~earlier))
 
 
 def thread_before(run_id: str) -> ColumnElement[bool]:
@@ -164,10 +158,10 @@ def begin(connection: Connection, run_id: str) -> JsonObject | None:
     return None if state is None else read_object(state)
 
 
-def keep(connection: Connection, run_id: str, state: str, at: datetime) -> None:
+def keep(connection: Connection, run_id: str, state: str) -> None:
     """Keeps what the team of a completed run knew, and drops what no run begins with any more."""
     run = connection.execute(select(runs.c.thread_id, runs.c.turn).where(runs.c.id == run_id)).one()
-    row = {"thread_id": run.thread_id, "run_id": run_id, "turn": run.turn, "state": state, "kept_at": at}
+    row = {"thread_id": run.thread_id, "run_id": run_id, "turn": run.turn, "state": state}
     connection.execute(insert(thread_states), row)
     newer = thread_states.alias("newer")
     needed = exists().where(

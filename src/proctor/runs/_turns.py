@@ -14,7 +14,6 @@ from proctor.core import (
     LoopDetected,
     ModelError,
     ProctorError,
-    Question,
     RunError,
     ToolError,
     ToolResult,
@@ -181,6 +180,7 @@ class Turns:
                 yield turn
 
     async def _settle(self, agent: str, lost: _Lost) -> Failure:
+        self._session.streaks.forget()
         settled = [await self._settle_doubt(agent, lost, key) for key in lost.doubts]
         return Failure(code=lost.code, actions=(*lost.done, *settled))
 
@@ -194,17 +194,13 @@ class Turns:
             assert settled.outcome is not None
             return _action(settled.request, str(settled.outcome["text"]))
         scope = session.scope_of(key, begun.request)
-        decision = await scope.decision(
-            Question(
-                kind="uncertain",
-                role="",
-                text=f"{agent} failed ({lost.code}) while its call of {begun.request.get('tool')} was in "
-                f"progress, begun {begun.started_at:%Y-%m-%d %H:%M:%S} UTC; the call's end isn't known. Look "
-                "whether it took effect: respond with its result if so, approve if the team may go on "
-                "without it, reject to end the run.",
-                action=begun.request,
-            )
+        question = scope.doubted(
+            f"{agent} failed ({lost.code}) while its call of {begun.request.get('tool')} was in "
+            f"progress, begun {begun.started_at:%Y-%m-%d %H:%M:%S} UTC; the call's end isn't known. Look "
+            "whether it took effect: respond with its result if so, approve if the team may go on "
+            "without it, reject to end the run."
         )
+        decision = await scope.decision(question)
         if decision.kind == "reject":
             session.fail(RunError("a person ended the run, because of an action whose end isn't known"))
             await session.park()

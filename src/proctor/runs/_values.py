@@ -20,8 +20,8 @@ def check_tenant(name: str) -> None:
     Raises:
         InvalidInput: it may not.
     """
-    if len(name) > LONGEST_TENANT or not name.isprintable():
-        raise InvalidInput(f"a tenant's name has at most {LONGEST_TENANT} printable characters")
+    if not name.strip() or len(name) > LONGEST_TENANT or not name.isprintable():
+        raise InvalidInput(f"a tenant's name has between 1 and {LONGEST_TENANT} printable characters")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,30 +71,6 @@ class Share:
     """Where the application is. Runs that were started of another place are left; nothing: none is."""
     only: str = ""
     """One run alone, by its id, and those that stand before it in its thread."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Schedule:
-    """A team's task that is run by the clock."""
-
-    id: str
-    name: str
-    team: str
-    target: str
-    """As of the runs that it starts."""
-    tenant: str
-    task: str
-    cron: str
-    zone: str
-    """The time zone that `cron` is read in, as `Europe/Berlin`."""
-    priority: int
-    requester: str
-    created_at: datetime
-    next_at: datetime | None
-    """When it is due; nothing: it is paused."""
-    last_at: datetime | None = None
-    """The due time that it was fired for last."""
-    last_run_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

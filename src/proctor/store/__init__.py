@@ -2,6 +2,7 @@
 
 from proctor.store._database import Database
 from proctor.store._engines import make_engine
+from proctor.store._insert import insert_into
 from proctor.store._lock import Lock
 from proctor.store._migrations import check, newest, revision, upgrade
 from proctor.store._move import Moved, move
@@ -17,6 +18,7 @@ __all__ = [
     "Moved",
     "UtcDateTime",
     "check",
+    "insert_into",
     "make_engine",
     "metadata",
     "move",

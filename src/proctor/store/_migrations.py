@@ -1,5 +1,6 @@
 """The schema's history, applied by Alembic."""
 
+import threading
 from pathlib import Path
 
 from alembic import command
@@ -13,6 +14,9 @@ from proctor.store._writer import begin_write
 
 _ADVISORY_KEY = 0x50_52_4F_44
 """Of the lock that one migrating process holds at a time."""
+
+_ENVIRONMENT = threading.Lock()
+"""Alembic keeps the migration under way in variables of its modules: one at a time in a process."""
 
 
 def _config() -> Config:
@@ -72,4 +76,5 @@ def upgrade_on(connection: Connection) -> None:
             hint="It was made by a newer version: upgrade Proctor.",
         )
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    with _ENVIRONMENT:
+        command.upgrade(config, "head")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from proctor.core import Decision, EventType, JsonObject, Question
+from proctor.core import Decision, EventType, JsonObject, Question, QuestionKind
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,6 +30,10 @@ class FakeScope:
     async def begin(self) -> None:
         """Counts."""
         self.begun += 1
+
+    def is_decided(self, _kind: QuestionKind) -> bool:
+        """Nothing is before it was asked."""
+        return False
 
     async def decision(self, question: Question) -> Decision:
         """The next of the prepared decisions; the question is kept."""

@@ -1,17 +1,26 @@
 """The application's own functions as tools."""
 
-import asyncio
 import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, ValidationError, create_model
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import to_jsonable_python
 
-from proctor.core import ConfigurationError, Effect, JsonValue, ToolCall, ToolResult, ToolSpec, canonical_json
+from proctor.core import (
+    ConfigurationError,
+    Effect,
+    JsonValue,
+    ToolCall,
+    ToolResult,
+    ToolSpec,
+    canonical_json,
+    in_own_thread,
+)
 from proctor.tools._refusals import refuse
 
 PYTHON = "python"
@@ -35,8 +44,8 @@ class PythonTool:
     async def call(self, call: ToolCall) -> ToolResult:
         """What the function returns, or as an error what it raises.
 
-        A function that isn't a coroutine runs in a thread. Where the caller is cancelled it runs on to its
-        end, since Python can't stop a thread.
+        A function that isn't a coroutine runs in a thread of its own. Where the caller is cancelled it runs
+        on to its end, since Python can't stop a thread, but holds up nothing.
         """
         try:
             given = self.arguments.model_validate_json(canonical_json(call.arguments), strict=True)
@@ -50,13 +59,13 @@ class PythonTool:
             values[self.call_parameter] = call
         try:
             return _result(await self._run(values))
-        except Exception as error:  # noqa: BLE001 - the function is the application's: what it raises is its answer
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the application's: what it raises is its answer
             return ToolResult(text=f"{type(error).__name__}: {error}", is_error=True)
 
     async def _run(self, arguments: Mapping[str, object]) -> object:
         if inspect.iscoroutinefunction(self.function):
             return await self.function(**arguments)
-        value = await asyncio.to_thread(self.function, **arguments)
+        value = await in_own_thread(partial(self.function, **arguments), name=f"proctor-{self.spec.name}")
         return await value if inspect.isawaitable(value) else value
 
 

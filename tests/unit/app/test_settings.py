@@ -75,6 +75,12 @@ def test_a_variable_can_hold_a_whole_table(load):
             "models.small.price.inptu",
             "models.small.price.input",
         ),
+        (
+            '[[teams.desk.approvals]]\ntools = ["a"]\nquorom = 2',
+            {},
+            "teams.desk.approvals.1.quorom",
+            "teams.desk.approvals.1.quorum",
+        ),
         ("", {"PROCTOR_BUDGET__DAYLY_USD": "3"}, "budget.dayly_usd", "budget.daily_usd"),
         ("", {"PROCTOR_BUDGET_DAILY_USD": "3"}, "budget_daily_usd", "PROCTOR_BUDGET__DAILY_USD"),
     ],
@@ -116,6 +122,11 @@ def test_keys_of_a_free_table_are_no_settings(load):
         ),
         ('[models."a b"]\nmodel = "a"', {}, "proctor.toml: models.a b:"),
         ("[tools.shop]\nallow = []", {}, "proctor.toml: tools.shop:"),
+        (
+            '[[teams.desk.approvals]]\ntools = ["a"]\n[[teams.desk.approvals]]\ntools = ["b"]\nquorum = 0',
+            {},
+            "proctor.toml: teams.desk.approvals.2.quorum:",
+        ),
         ("models = 3", {}, "proctor.toml: models:"),
         ("models = [", {}, "proctor.toml is not valid TOML"),
         ('app = "a"', {"PROCTOR_APP__NAME": "b"}, "PROCTOR_APP__NAME"),
@@ -149,3 +160,47 @@ def test_a_file_that_is_no_text_is_an_error(tmp_path: Path):
 
     with pytest.raises(ConfigurationError, match="UTF-8"):
         load_settings(tmp_path / "odd.toml", environ={})
+
+
+ANN_AND_BEN = '[roles.pair]\nmembers = ["ann", "ben"]\n[roles.one]\nmembers = ["ann"]\n'
+RULE = '[[teams.desk.approvals]]\ntools = ["refund"]\n'
+
+
+@pytest.mark.parametrize(
+    "toml",
+    [
+        '[roles.pair]\nmembers = ["ann", "\uff21\uff2e\uff2e"]\n' + RULE + 'roles = ["pair"]\nquorum = 2',
+        '[roles.pair]\nmembers = [" "]',
+        '[roles.pair]\nmembers = ["Expiry"]',
+        '[roles.pair]\nmembers = ["link:board"]',
+        ANN_AND_BEN + RULE + 'roles = ["pair"]\nquorum = 2\nnot_requester = true',
+        ANN_AND_BEN + RULE + 'roles = ["one"]\nsecond = { roles = ["one"] }',
+        ANN_AND_BEN + RULE + 'roles = ["pair"]\nquorum = 2\nsecond = { roles = ["one"] }',
+        '[notices]\nroles = ["mangers"]\n[roles.manager]\nmembers = ["ann"]',
+        "[degradation]\nerror_rate = [25, 50]",
+        "[degradation]\np95_seconds = [inf]",
+        RULE + "when = { amount = { above = nan } }",
+        RULE + "when = { amount = { equals = nan } }",
+        "[teams.desk]\ndeadline = -5",
+        "[teams.desk]\nretry_pause = -5",
+        "[budget]\ndaily_usd = -1",
+        '[notices]\nlink_life = "P999999999D"',
+    ],
+)
+def test_what_cannot_work_is_refused_before_it_is_needed(load, toml: str):
+    with pytest.raises(ConfigurationError):
+        load(toml)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        'roles = ["pair"]\nquorum = 2',
+        'roles = ["pair"]\nnot_requester = true',
+        'roles = ["one"]\nsecond = { roles = ["pair"] }',
+        'roles = ["one"]\nsecond = {}',
+        'second = { roles = ["one"] }',
+    ],
+)
+def test_a_rule_with_just_enough_people_is_taken(load, rule: str):
+    assert load(ANN_AND_BEN + RULE + rule).settings.teams["desk"].approvals

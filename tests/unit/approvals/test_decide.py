@@ -27,6 +27,6 @@ async def test_a_decision_is_kept_as_it_was_given(tmp_path: Path) -> None:
             )
         )
         decided = await database.commit(
-            lambda connection: approvals.decide(connection, id="apr_1", decision=given, at=NOON)
+            lambda connection: approvals.decide(connection, id="apr_1", decision=given, at=NOON, roles={})
         )
     assert (decided.state, decided.decision) == ("decided", given)

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import Connection
 
 from proctor import Decision, approvals
-from proctor.approvals import Filter, person
-from proctor.core import Conflict, Forbidden, InvalidInput, Question, Terms
+from proctor.approvals import Filter
+from proctor.core import Conflict, Forbidden, InvalidInput, Question, Second, Terms, person
 from proctor.store import Database
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -41,34 +41,175 @@ def test_capitals_width_and_blanks_make_no_other_person(name: str) -> None:
     assert person(name) == "ann@example.org"
 
 
-@pytest.mark.parametrize("name", ["expiry", "standing:std_1", "Standing:std_1"])
+@pytest.mark.parametrize(
+    "name", ["expiry", "standing:std_1", "Standing:std_1", "link:manager", "LINK:manager"]
+)
 async def test_nobody_signs_as_proctor_itself(database_url: str, name: str) -> None:
     async with await Database.open(database_url) as database:
 
         def work(connection: Connection) -> None:
             decision = Decision(kind="approve", by=name)
-            approvals.decide(connection, id=ask(connection, 1), decision=decision, at=NOON)
+            approvals.decide(connection, id=ask(connection, 1), decision=decision, at=NOON, roles=ROLES)
 
         with pytest.raises(InvalidInput):
             await database.commit(work)
 
 
-async def test_all_who_use_a_roles_link_are_one_person(database_url: str) -> None:
-    terms = Terms(roles=("manager",), quorum=2)
+@pytest.mark.parametrize(
+    "decision",
+    [
+        Decision(kind="rejected", by="ann"),  # type: ignore[arg-type]
+        Decision(kind="", by="ann"),  # type: ignore[arg-type]
+        Decision(kind="approve", by="ann", standing="week"),  # type: ignore[arg-type]
+    ],
+)
+async def test_an_answer_that_there_is_not_decides_nothing(database_url: str, decision: Decision) -> None:
+    async with await Database.open(database_url) as database:
+        id = await database.commit(lambda connection: ask(connection, 1))
+
+        def work(connection: Connection) -> None:
+            approvals.decide(connection, id=id, decision=decision, at=NOON, roles=ROLES)
+
+        with pytest.raises(InvalidInput):
+            await database.commit(work)
+        assert (await database.read(lambda connection: approvals.get(connection, id))).state == "pending"
+
+
+async def test_a_roles_link_votes_for_its_role_alone(database_url: str) -> None:
     async with await Database.open(database_url) as database:
 
-        def vote(connection: Connection, by: str) -> approvals.Approval:
-            decision = Decision(kind="approve", by=by)
-            return approvals.decide(connection, id="apr_00001", decision=decision, at=NOON, roles=ROLES)
+        def vote(connection: Connection, role: str) -> approvals.Approval:
+            decision = Decision(kind="approve", by=f"link:{role}")
+            id = "apr_00001"
+            return approvals.decide(
+                connection, id=id, decision=decision, at=NOON, roles=ROLES, link_of="board"
+            )
 
-        await database.commit(lambda connection: ask(connection, 1, terms=terms))
-        await database.commit(lambda connection: vote(connection, "link:manager"))
+        await database.commit(lambda connection: ask(connection, 1, terms=Terms(roles=("board",))))
+        with pytest.raises(InvalidInput):
+            await database.commit(lambda connection: vote(connection, "manager"))
+        decided = await database.commit(lambda connection: vote(connection, "board"))
+    assert (decided.state, decided.votes[0].by) == ("decided", "link:board")
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        Terms(roles=("manager",), quorum=2),
+        Terms(roles=("manager",), not_requester=True),
+        Terms(roles=("manager",), second=Second(roles=("board",))),
+        Terms(roles=("manager",), second=Second(judge="large", rubric="Be strict.")),
+        Terms(roles=("manager",), after="key of a call"),
+    ],
+)
+async def test_a_roles_link_doesnt_decide_where_it_matters_who_the_person_is(
+    database_url: str, terms: Terms
+) -> None:
+    async with await Database.open(database_url) as database:
+
+        def work(connection: Connection) -> None:
+            id = ask(connection, 1, terms=terms)
+            decision = Decision(kind="approve", by="link:manager")
+            approvals.decide(connection, id=id, decision=decision, at=NOON, roles=ROLES, link_of="manager")
+
+        with pytest.raises(Forbidden) as raised:
+            await database.commit(work)
+    assert "proctor approvals decide" in raised.value.hint
+
+
+class Table:
+    """One question that people hand to each other."""
+
+    def __init__(self, database: Database, members: tuple[str, ...], terms: Terms) -> None:
+        self.database = database
+        self.roles = {"manager": members, "board": ("dora", "ann")}
+        self.terms = terms
+
+    async def ask(self) -> None:
+        await self.database.commit(lambda connection: ask(connection, 1, terms=self.terms))
+
+    async def hand(self, by: str, to: str) -> approvals.Approval:
+        return await self.database.commit(
+            lambda connection: approvals.delegate(
+                connection, id="apr_00001", by=by, to=to, at=NOON, roles=self.roles
+            )
+        )
+
+    async def approve(self, by: str) -> approvals.Approval:
+        decision = Decision(kind="approve", by=by)
+        return await self.database.commit(
+            lambda connection: approvals.decide(
+                connection, id="apr_00001", decision=decision, at=NOON, roles=self.roles
+            )
+        )
+
+    async def open_to(self, name: str) -> bool:
+        wanted = Filter(person=name)
+        found = await self.database.read(lambda connection: approvals.page(connection, wanted, self.roles))
+        return bool(found)
+
+
+async def test_two_who_hand_a_decision_to_each_other_leave_somebody_to_decide(database_url: str) -> None:
+    async with await Database.open(database_url) as database:
+        table = Table(database, ("ann", "dora"), Terms(roles=("manager",)))
+        await table.ask()
+        await table.hand("ann", "dora")
         with pytest.raises(Conflict):
-            await database.commit(lambda connection: vote(connection, "link:manager"))
-        with pytest.raises(Forbidden):
-            await database.commit(lambda connection: vote(connection, "link:board"))
-        decided = await database.commit(lambda connection: vote(connection, "bob"))
-    assert decided.state == "decided"
+            await table.hand("dora", "ann")
+        assert (await table.approve("dora")).state == "decided"
+
+
+async def test_a_decision_isnt_handed_on_where_too_few_would_be_left(database_url: str) -> None:
+    async with await Database.open(database_url) as database:
+        table = Table(database, ("ann", "dora"), Terms(roles=("manager",), quorum=2))
+        await table.ask()
+        with pytest.raises(Conflict):
+            await table.hand("ann", "dora")
+        await table.hand("ann", "eve")
+        with pytest.raises(Conflict):
+            await table.hand("dora", "eve")
+        await table.approve("dora")
+        assert (await table.approve("eve")).state == "decided"
+
+
+@pytest.mark.parametrize("name", ["expiry", "standing:std_1", "link:manager", " "])
+async def test_a_decision_is_handed_to_persons_alone(database_url: str, name: str) -> None:
+    async with await Database.open(database_url) as database:
+        table = Table(database, ("ann", "dora"), Terms(roles=("manager",)))
+        await table.ask()
+        with pytest.raises(InvalidInput):
+            await table.hand("ann", name)
+
+
+async def test_who_has_handed_a_decision_on_takes_it_back_until_the_other_has_voted(
+    database_url: str,
+) -> None:
+    async with await Database.open(database_url) as database:
+        table = Table(database, ("ann", "dora"), Terms(roles=("manager",), quorum=2))
+        await table.ask()
+        await table.hand("ann", "eve")
+        assert not await table.open_to("ann")
+        await table.hand("ann", "Ann")
+        assert (await table.open_to("ann"), await table.open_to("eve")) == (True, False)
+        await table.hand("ann", "eve")
+        await table.approve("eve")
+        with pytest.raises(Conflict):
+            await table.hand("ann", "ann")
+
+
+async def test_what_was_handed_on_ends_when_others_are_asked(database_url: str) -> None:
+    hour = timedelta(hours=1)
+    terms = Terms(roles=("manager",), expires=hour, on_expiry="escalate", escalate_to=("board",))
+    async with await Database.open(database_url) as database:
+        table = Table(database, ("ann", "bob"), terms)
+        await table.ask()
+        await table.hand("ann", "dora")
+        escalated = await database.commit(
+            lambda connection: approvals.expire(connection, "apr_00001", NOON + hour)
+        )
+        assert escalated is not None
+        assert (escalated.roles, escalated.delegations) == (("board",), ())
+        assert (await table.approve("ann")).state == "decided"
 
 
 async def test_a_reminder_is_due_again_and_again_and_each_time_for_one(database_url: str) -> None:

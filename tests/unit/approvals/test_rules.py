@@ -1,12 +1,14 @@
 """Which rule holds for a call, and what of it may be edited."""
 
+import json
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from proctor.approvals import ApprovalGate, Opinion, check_edit, editable_schema
+from proctor.approvals import ApprovalGate, Opinion, check_edit, check_humans, editable_schema
 from proctor.core import (
+    ConfigurationError,
     Decision,
     InvalidInput,
     JsonObject,
@@ -164,6 +166,38 @@ def test_edited_arguments_fit_the_tool_and_leave_the_rest_alone(
     else:
         with pytest.raises(InvalidInput):
             check_edit(schema, edited)
+
+
+@pytest.mark.parametrize(
+    "value", [float("nan"), float("inf"), "\ud800", {1, 2}, b"a", json.loads("[" * 99 + "]" * 99)]
+)
+def test_an_edit_that_is_no_plain_json_is_refused(value: Any) -> None:
+    with pytest.raises(InvalidInput):
+        check_edit({}, {"amount": value})
+
+
+@pytest.mark.parametrize(
+    ("rules", "humans", "taken"),
+    [
+        (["manger"], {"manager"}, False),
+        (["boss"], {"manager"}, False),
+        (["manager", "mangr"], {"manager", "auditor"}, False),
+        (["manager"], {"manager", "customer"}, True),
+        (["manager"], set(), True),
+        ([], {"manager"}, True),
+    ],
+)
+def test_a_rule_for_a_human_whom_the_team_does_not_have_is_refused(
+    rules: list[str],
+    humans: set[str],
+    taken: bool,  # noqa: FBT001
+) -> None:
+    team = TeamSettings.model_validate({"approvals": [{"human": name} for name in rules]})
+    if taken:
+        check_humans("desk", team, humans)
+    else:
+        with pytest.raises(ConfigurationError):
+            check_humans("desk", team, humans)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])

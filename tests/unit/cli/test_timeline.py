@@ -128,6 +128,6 @@ def test_questions_and_decisions_tell_the_action_and_the_person():
 
 
 def test_a_kind_of_event_that_is_new_is_shown_as_it_is():
-    [line] = lines(log(("tool.started", "clerk", {"tool": "refund"})), [])
+    [line] = lines(log(("tool.praised", "clerk", {"tool": "refund"})), [])
 
-    assert (line.what, line.text) == ("tool.started", '{"tool":"refund"}')
+    assert (line.what, line.text) == ("tool.praised", '{"tool":"refund"}')

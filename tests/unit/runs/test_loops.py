@@ -57,6 +57,46 @@ def test_nearly_the_same_chinese_is_the_same() -> None:
     assert not any(lengths(("a", text), ("a", other), ("a", text)))
 
 
+def test_a_long_text_is_the_same_only_where_all_of_it_is() -> None:
+    long = " ".join(f"word{chr(97 + place % 26)}{chr(97 + place // 26 % 26)}" for place in range(2_000))
+    fixes = [f"{long} {fix} fix" for fix in ("first", "second", "third")]
+    assert not any(lengths(*(("a", text) for text in fixes)))
+    assert not any(lengths(*(("a", f"{long[:5_000]} {fix} {long[5_000:]}") for fix in "xyz")))
+    assert lengths(*[("a", long)] * 3)[-1] == 1
+
+
+def test_a_text_of_which_a_small_share_is_revised_is_another_one() -> None:
+    words = [f"word{chr(97 + place % 26)}{chr(97 + place // 26)}" for place in range(400)]
+    drafts = [
+        " ".join(
+            [*words[: 20 * draft], *(f"{word}{'x' * draft}" for word in words[:10]), *words[20 * draft :]]
+        )
+        for draft in (1, 2, 3)
+    ]
+    assert not any(lengths(*(("a", draft) for draft in drafts)))
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        ("\U0001f642", "\U0001f44d", "\U0001f389"),
+        ("a + b", "a - b", "a * b"),
+        ("row one is north", "north is one row", "is row north one"),
+        ("I agree.", "I agree?", "I, agree"),
+    ],
+)
+def test_messages_of_few_words_are_the_same_only_where_their_texts_are(messages: tuple[str, ...]) -> None:
+    assert not any(lengths(*(("a", message) for message in messages)))
+    assert lengths(*[("a", messages[0]), ("a", f" {messages[0].upper()} "), ("a", messages[0])])[-1] == 1
+
+
+def test_the_same_words_in_another_order_are_another_message() -> None:
+    text = "the red box stands left of the blue one and right of a green one behind some grey tree"
+    words = text.split()
+    orders = [words, words[::-1], [*words[1::2], *words[::2]]]
+    assert not any(lengths(*(("a", " ".join(order)) for order in orders)))
+
+
 def test_messages_that_count_on_are_no_loop() -> None:
     pages = [
         f"I have read page {page} of the long report and found nothing that matters" for page in range(9)

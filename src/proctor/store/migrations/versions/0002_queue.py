@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Adds the columns."""
+    """Adds the columns and indexes."""
     with op.batch_alter_table("runs") as runs:
         runs.add_column(sa.Column("priority", sa.Integer, nullable=False, server_default="0"))
         runs.add_column(sa.Column("due_at", UtcDateTime))
@@ -24,5 +24,5 @@ def upgrade() -> None:
         runs.add_column(sa.Column("simple", sa.Boolean, nullable=False, server_default=sa.false()))
         runs.add_column(sa.Column("thread_id", sa.String(40)))
         runs.add_column(sa.Column("schedule_id", sa.String(40)))
-        runs.create_index("runs_queue", ["state", "priority", "id"])
-        runs.create_index("runs_thread", ["thread_id", "id"])
+    op.create_index("runs_queue", "runs", ["state", sa.desc("priority"), "id"])
+    op.create_index("runs_due", "runs", ["state", "due_at"])

@@ -43,4 +43,3 @@ def upgrade() -> None:
         sa.Column("created_at", UtcDateTime, nullable=False),
         sa.Column("used_at", UtcDateTime),
     )
-    op.create_index("links_approval", "links", ["approval_id"])

@@ -28,8 +28,8 @@ def upgrade() -> None:
         sa.Column("run_id", sa.String(40), primary_key=True),
         sa.Column("turn", sa.Integer, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
-        sa.Column("kept_at", UtcDateTime, nullable=False),
     )
     with op.batch_alter_table("runs") as runs:
         runs.add_column(sa.Column("turn", sa.Integer))
         runs.add_column(sa.Column("follows", sa.String(40)))
+    op.create_index("runs_thread", "runs", ["thread_id", "state", "turn"])

@@ -16,6 +16,8 @@ FIELDS = 5
 LONGEST_EXPRESSION = 200
 SHOWN = 64
 """Characters of a text that an error repeats."""
+THIS_MACHINES = frozenset({"localtime", "posixrules"})
+"""Names that mean another zone on each machine."""
 FORM = 'Five fields: minute, hour, day of the month, month, weekday; for example "0 8 * * MON-FRI".'
 
 
@@ -63,8 +65,8 @@ def _times(cron: str, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
 
 def _zone(name: str) -> ZoneInfo:
     try:
-        return ZoneInfo(name)
+        return ZoneInfo("" if name in THIS_MACHINES else name)
     except (KeyError, ValueError, OSError):  # unknown; no name at all; the name of a folder of zones
-        near = get_close_matches(name[:SHOWN], available_timezones(), n=1)
+        near = get_close_matches(name[:SHOWN], available_timezones() - THIS_MACHINES, n=1)
         hint = f"Did you mean {near[0]}?" if near else "Name it as Europe/Berlin or UTC."
         raise InvalidInput(f"there is no time zone {name[:SHOWN]!r}", hint=hint) from None

@@ -2,21 +2,24 @@
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from proctor.core import Clock, Conflict, InvalidInput, new_id
-from proctor.runs import _schedules_sql
-from proctor.runs._cron import due_times, next_due
-from proctor.runs._runs import Prepared, Runs
-from proctor.runs._values import Run, Schedule
+from proctor.runs import Prepared, Run, Runs
+from proctor.schedules import _sql
+from proctor.schedules._cron import next_due
+from proctor.schedules._values import Schedule
 from proctor.store import Database
 
-log = logging.getLogger("proctor.runs")
+log = logging.getLogger("proctor.schedules")
+
+OVERDUE = timedelta(minutes=1)
+"""A schedule that is due for so long is not fired by anybody."""
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 
@@ -32,12 +35,14 @@ class Schedules:
         clock: Clock,
         target: str,
         find: Callable[[str], object],
+        admit: Callable[[], Awaitable[None]],
     ) -> None:
         self._database = database
         self._runs = runs
         self._clock = clock
         self._target = target
         self._find = find
+        self._admit = admit
         self._told: set[str] = set()
         """Schedules whose failure stands in the log already."""
 
@@ -86,7 +91,7 @@ class Schedules:
             next_at=first,
         )
         try:
-            await self._database.commit(lambda connection: _schedules_sql.add(connection, schedule))
+            await self._database.commit(lambda connection: _sql.add(connection, schedule))
         except IntegrityError:
             raise Conflict(
                 f"there is a schedule {name!r} already",
@@ -100,17 +105,11 @@ class Schedules:
         Raises:
             NotFound: there is no such schedule.
         """
-        return await self._database.read(lambda connection: _schedules_sql.get(connection, name))
+        return await self._database.read(lambda connection: _sql.get(connection, name))
 
     async def page(self, *, after: str = "", limit: int = 50) -> tuple[Schedule, ...]:
         """A page of schedules, by name."""
-        return await self._database.read(
-            lambda connection: _schedules_sql.page(connection, after=after, limit=limit)
-        )
-
-    def coming(self, schedule: Schedule, count: int) -> tuple[datetime, ...]:
-        """The next times at which a schedule fires, unless it is paused until then."""
-        return due_times(schedule.cron, schedule.zone, self._clock.now(), count)
+        return await self._database.read(lambda connection: _sql.page(connection, after=after, limit=limit))
 
     async def pause(self, name: str) -> Schedule:
         """A schedule that doesn't fire, and won't catch up what it misses meanwhile.
@@ -120,8 +119,8 @@ class Schedules:
         """
 
         def apply(connection: Connection) -> Schedule:
-            schedule = replace(_schedules_sql.get(connection, name), next_at=None)
-            _schedules_sql.set_next(connection, schedule.id, None)
+            schedule = replace(_sql.get(connection, name), next_at=None)
+            _sql.set_next(connection, schedule.id, None)
             return schedule
 
         return await self._database.commit(apply)
@@ -135,10 +134,10 @@ class Schedules:
         at = self._clock.now()
 
         def apply(connection: Connection) -> Schedule:
-            schedule = _schedules_sql.get(connection, name)
+            schedule = _sql.get(connection, name)
             if schedule.next_at is None:
                 schedule = replace(schedule, next_at=next_due(schedule.cron, schedule.zone, at))
-                _schedules_sql.set_next(connection, schedule.id, schedule.next_at)
+                _sql.set_next(connection, schedule.id, schedule.next_at)
             return schedule
 
         return await self._database.commit(apply)
@@ -151,8 +150,8 @@ class Schedules:
         """
 
         def apply(connection: Connection) -> Schedule:
-            schedule = _schedules_sql.get(connection, name)
-            _schedules_sql.remove(connection, schedule.id)
+            schedule = _sql.get(connection, name)
+            _sql.remove(connection, schedule.id)
             return schedule
 
         return await self._database.commit(apply)
@@ -161,13 +160,17 @@ class Schedules:
         """A run of the schedule outside its times; they stay as they are, and a paused one stays paused.
 
         Raises:
-            NotFound: there is no such schedule.
+            NotFound: there is no such schedule, or its team is gone.
+            Degraded: the system takes no new runs for now.
         """
         schedule = await self.get(name)
+        if self._is_gone(schedule):
+            self._find(schedule.team)
+        await self._admit()
         prepared = self._prepare(schedule, due_at=None, requester=requester or schedule.requester)
 
         def apply(connection: Connection) -> None:
-            _schedules_sql.set_last_run(connection, schedule.id, prepared.run.id)
+            _sql.set_last_run(connection, schedule.id, prepared.run.id)
             prepared.insert(connection)
 
         await self._database.commit(apply)
@@ -182,9 +185,11 @@ class Schedules:
         share, at = self._runs.share, self._clock.now()
         if share.only:
             return
-        for schedule in await self._database.read(
-            lambda connection: _schedules_sql.due(connection, share, at)
-        ):
+        whole = replace(share, teams=None)
+        for schedule in await self._database.read(lambda connection: _sql.due(connection, whole, at)):
+            if share.teams is not None and schedule.team not in share.teams:
+                self._tell_gone(schedule, at)
+                continue
             try:
                 await self._fire(schedule, at)
             except InvalidInput as error:
@@ -195,13 +200,26 @@ class Schedules:
             else:
                 self._told.discard(schedule.id)
 
+    def _tell_gone(self, schedule: Schedule, at: datetime) -> None:
+        """Says once of a schedule that nobody will fire it."""
+        overdue = schedule.next_at is not None and schedule.next_at <= at - OVERDUE
+        if overdue and self._is_gone(schedule) and schedule.id not in self._told:
+            log.warning("schedule %s is due, and its team %s is gone", schedule.name, schedule.team)
+            self._told.add(schedule.id)
+
+    def _is_gone(self, schedule: Schedule) -> bool:
+        """Whether this process has the schedule's application, and that has no longer the team."""
+        share = self._runs.share
+        here = schedule.target in ("", share.place, f"{share.place}:{schedule.team}")
+        return here and bool(share.teams) and schedule.team not in (share.teams or ())
+
     async def _fire(self, schedule: Schedule, at: datetime) -> None:
         following = next_due(schedule.cron, schedule.zone, at)
         prepared = self._prepare(schedule, due_at=schedule.next_at, requester=schedule.requester)
 
         def apply(connection: Connection) -> bool:
             run_id = prepared.run.id
-            if not _schedules_sql.advance(connection, schedule, next_at=following, run_id=run_id):
+            if not _sql.advance(connection, schedule, next_at=following, run_id=run_id):
                 return False
             prepared.insert(connection)
             return True

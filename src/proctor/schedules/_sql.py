@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, or_, select, true, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from proctor.core import NotFound
-from proctor.runs._tables import schedules
-from proctor.runs._values import Schedule, Share
+from proctor.runs import Share, in_share
+from proctor.schedules._tables import schedules
+from proctor.schedules._values import Schedule
 
 
 def add(connection: Connection, schedule: Schedule) -> None:
@@ -50,7 +51,9 @@ def page(connection: Connection, *, after: str, limit: int) -> tuple[Schedule, .
 
 def due(connection: Connection, share: Share, at: datetime) -> tuple[Schedule, ...]:
     """The schedules of a share that are due, the one that has waited longest first."""
-    query = select(schedules).where(schedules.c.next_at <= at, _mine(share))
+    query = select(schedules).where(
+        schedules.c.next_at <= at, in_share(share, schedules.c.team, schedules.c.target)
+    )
     ordered = query.order_by(schedules.c.next_at, schedules.c.id)
     return tuple(_schedule(row) for row in connection.execute(ordered))
 
@@ -77,14 +80,6 @@ def set_last_run(connection: Connection, id: str, run_id: str) -> None:
 def remove(connection: Connection, id: str) -> None:
     """Deletes the schedule."""
     connection.execute(delete(schedules).where(schedules.c.id == id))
-
-
-def _mine(share: Share) -> ColumnElement[bool]:
-    teams = true() if share.teams is None else schedules.c.team.in_(sorted(share.teams))
-    if not share.place:
-        return teams
-    named = schedules.c.target == share.place + ":" + schedules.c.team
-    return and_(teams, or_(schedules.c.target.in_(("", share.place)), named))
 
 
 def _schedule(row: Row[Any]) -> Schedule:
