@@ -81,9 +81,7 @@ def test_many_are_listed_before_they_are_rejected(terminal: Terminal, endpoint: 
     listed = terminal.json(*reject)
     assert len(listed["would_reject"]) == 2
     assert len(terminal.json("approvals", "list")) == 2
-    assert (
-        terminal.json("approvals", "decide", "--approve", "--all", code=1)["error"]["code"] == "invalid_input"
-    )
+    assert terminal.json("approvals", "decide", "--approve", "--all", code=64)["error"]["code"] == "usage"
 
     done = terminal.json(*reject, "--yes", "--comment", "not today")
     assert (len(done["rejected"]), done["left"]) == (2, [])

@@ -224,9 +224,9 @@ async def test_an_edit_for_which_another_rule_holds_is_asked_of_those_whom_it_na
         other = await asked(running)
         assert (other.question.kind, other.roles, other.quorum) == ("edited", ("board",), 2)
         assert other.action["arguments"] == edited
+        again = Decision(kind="edit", by="ann@example.org", arguments={"order": "7", "amount": 1})
         with pytest.raises(InvalidInput):
-            again = {"order": "7", "amount": 1}
-            await running.decide(other.id, Decision(kind="edit", by="ann@example.org", arguments=again))
+            await running.decide(other.id, again)
         with pytest.raises(Forbidden):
             await running.decide(other.id, yes("bob@example.org"))
         await running.decide(other.id, yes("dora@example.org"))

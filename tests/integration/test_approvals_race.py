@@ -110,7 +110,7 @@ async def test_two_workers_that_resume_one_approved_run_act_once(database_url: s
         payer(effects), settings=payer_settings(database_url), executes=False, providers={}
     ) as running:
         await running.decide(approval.id, Decision(kind="approve", by="ann"))
-        assert await running.runs.due(1) == (run.id,)
+        assert await running.runs.execution.due(1) == (run.id,)
         arguments = [(database_url, effects, run.id)] * 2
         told = await asyncio.to_thread(race, resume, arguments)
         assert sorted(told) == ["completed", "nothing"]

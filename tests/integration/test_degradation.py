@@ -159,7 +159,7 @@ async def test_a_failing_provider_rests_and_is_asked_again_when_it_has_recovered
             (0, 1, "recovered"),
             (1, 0, "error_rate"),
         ]
-        assert {each.worker for each in passages} == {running.runs.worker}
+        assert {each.worker for each in passages} == {running.runs.execution.worker}
         assert sample(running, "proctor_degradation_level") == 0
         assert sample(running, "proctor_degradation_changes_total", to="1", rule="error_rate") == 1
 
@@ -283,7 +283,7 @@ async def test_an_operators_level_reaches_all_processes_and_ends_by_itself(make:
         assert worker.degradation.level == 4
         outlook = await door.degradation.outlook()
         assert outlook.hold == hold
-        assert [(each.worker, each.level) for each in outlook.workers] == [(worker.runs.worker, 4)]
+        assert [(each.worker, each.level) for each in outlook.workers] == [(worker.runs.execution.worker, 4)]
         [passage] = await door.degradation.history()
         assert (passage.rule, passage.detail["reason"]) == ("operator", "moving house")
         clock.advance(30 * 60)

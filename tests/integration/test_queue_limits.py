@@ -175,13 +175,13 @@ async def test_looks_that_find_nobodys_turn_commit_nothing(
         first = await running.start("desk", "first")
         await running.start("desk", "second")
         await running.start("lab", "later", at=clock.now() + timedelta(hours=1))
-        assert await running.runs.due(8) == (first.id,)
+        assert await running.runs.execution.due(8) == (first.id,)
         before = running.database.commits
         for _ in range(3):
-            assert await running.runs.due(8) == ()
-            await running.runs.find_lost()
+            assert await running.runs.execution.due(8) == ()
+            await running.runs.execution.find_lost()
         assert running.database.commits == before
-        assert await running.runs.execute(first.id) is not None
+        assert await running.runs.execution.execute(first.id) is not None
 
 
 async def test_a_run_that_a_person_let_go_on_waits_for_its_turn_like_all(
@@ -212,7 +212,9 @@ async def test_of_processes_that_ask_at_once_no_two_get_the_same_and_all_togethe
             await desks[0].start("desk", f"slow {number}", tenant="acme")
         for number in range(6):
             await desks[0].start("desk", f"quick {number}", tenant="other")
-        given = [id for ids in await asyncio.gather(*(desk.runs.due(10) for desk in desks)) for id in ids]
+        given = [
+            id for ids in await asyncio.gather(*(desk.runs.execution.due(10) for desk in desks)) for id in ids
+        ]
         assert len(given) == len(set(given)) == 11
         tenants = Counter([(await desks[0].runs.get(id)).tenant for id in given])
         assert tenants == Counter(acme=5, other=6)
@@ -227,19 +229,19 @@ async def test_a_run_that_was_given_out_and_not_taken_up_is_given_out_again_and_
         opened(settings, slow, executes=False, clock=clock) as other,
     ):
         first = await one.start("desk", "first")
-        assert await one.runs.due(5) == (first.id,)
-        assert await other.runs.due(5) == ()
+        assert await one.runs.execution.due(5) == (first.id,)
+        assert await other.runs.execution.due(5) == ()
         clock.advance(31)
         urgent = await other.start("desk", "slow and urgent", priority=9)
-        assert await other.runs.due(5) == (urgent.id,)
-        busy = asyncio.create_task(other.runs.execute(urgent.id))
+        assert await other.runs.execution.due(5) == (urgent.id,)
+        busy = asyncio.create_task(other.runs.execution.execute(urgent.id))
         await slow.until(1)
         # The one that was frozen meanwhile must not make it two at a time.
-        assert await one.runs.execute(first.id) is None
+        assert await one.runs.execution.execute(first.id) is None
         slow.go.set()
         await busy
-        assert await other.runs.due(5) == (first.id,)
-        done = await other.runs.execute(first.id)
+        assert await other.runs.execution.due(5) == (first.id,)
+        done = await other.runs.execution.execute(first.id)
         assert done is not None
         assert done.state == "completed"
 
@@ -250,7 +252,7 @@ async def test_what_a_process_was_about_to_take_up_when_it_died_is_taken_up_at_t
     settings = make()
     async with opened(settings, slow, executes=False, clock=clock) as dying:
         run = await dying.start("desk", "quick")
-        assert await dying.runs.due(5) == (run.id,)
+        assert await dying.runs.execution.due(5) == (run.id,)
     async with opened(settings, slow, clock=clock) as running:
         assert (await running.wait(run.id)).state == "completed"
 

@@ -153,7 +153,7 @@ async def test_a_failed_run_that_is_resumed_waits_for_the_one_that_goes_on(setti
         second = await running.start("desk", "two", thread=thread.id)
         await gate.asked.get()
         await running.resume(first.id)
-        assert await running.runs.due(8) == ()
+        assert await running.runs.execution.due(8) == ()
         assert (await running.runs.get(first.id)).state == "queued"
         gate.open.set()
         ended = [await running.wait(run.id) for run in (second, first)]
@@ -343,8 +343,8 @@ async def test_several_workers_take_up_one_run_of_a_thread_at_a_time(database_ur
 
         async def work(worker: proctor.Proctor) -> None:
             while not all([await ended(run) for run in runs]):
-                due = await worker.runs.due(8)
-                await asyncio.gather(*(worker.runs.execute(run_id) for run_id in due))
+                due = await worker.runs.execution.due(8)
+                await asyncio.gather(*(worker.runs.execution.execute(run_id) for run_id in due))
                 await asyncio.sleep(0)
 
         await asyncio.gather(*(work(worker) for worker in workers))
@@ -391,16 +391,16 @@ async def test_runs_of_a_thread_that_are_handed_out_at_once_are_not_taken_up_at_
         ]
         threads = [await one.open_thread("desk") for _ in range(16)]
         firsts = [await one.start("desk", "one", thread=thread.id) for thread in threads]
-        for run_id in await one.runs.due(16):
-            await one.runs.execute(run_id)
+        for run_id in await one.runs.execution.due(16):
+            await one.runs.execution.execute(run_id)
         broken = False
         seconds = [await one.start("desk", "two", thread=thread.id) for thread in threads]
-        assert len(await one.runs.due(16)) == 16
+        assert len(await one.runs.execution.due(16)) == 16
         for run in firsts:
             await two.resume(run.id)
-        assert len(await two.runs.due(16)) == 16
-        both = [asyncio.create_task(one.runs.execute(run.id)) for run in seconds]
-        both += [asyncio.create_task(two.runs.execute(run.id)) for run in firsts]
+        assert len(await two.runs.execution.due(16)) == 16
+        both = [asyncio.create_task(one.runs.execution.execute(run.id)) for run in seconds]
+        both += [asyncio.create_task(two.runs.execution.execute(run.id)) for run in firsts]
         ended = asyncio.as_completed(both)
         assert [await next(ended) for _ in threads] == [None] * 16, "one of each thread waits at the gate"
         gate.open.set()
@@ -420,10 +420,10 @@ async def test_a_claim_waits_for_one_of_the_same_thread_that_is_not_committed_ye
     ):
         thread = await running.open_thread("desk")
         first = await running.start("desk", "one", thread=thread.id)
-        assert await running.runs.due(8) == (first.id,)
-        await running.runs.execute(first.id)
+        assert await running.runs.execution.due(8) == (first.id,)
+        await running.runs.execution.execute(first.id)
         second = await running.start("desk", "two", thread=thread.id)
-        assert await running.runs.due(8) == (second.id,)
+        assert await running.runs.execution.due(8) == (second.id,)
         engine, at = running.database.engine, datetime.now(UTC)
 
         def take_first() -> Run | None:
@@ -433,7 +433,9 @@ async def test_a_claim_waits_for_one_of_the_same_thread_that_is_not_committed_ye
         with engine.connect() as connection:
             assert claim(connection, second.id, at=at, worker="a") is not None
             await running.resume(first.id)
-            assert await running.runs.due(8) == (first.id,), "it doesn't see yet what isn't committed"
+            assert await running.runs.execution.due(8) == (first.id,), (
+                "it doesn't see yet what isn't committed"
+            )
             taking = asyncio.create_task(asyncio.to_thread(take_first))
             waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
             while not await running.database.read(lambda reader: reader.scalar(waiting)):

@@ -56,7 +56,7 @@ async def _resume(url: str, effects: Path, run_id: str, barrier: Barrier) -> str
         payer(effects), settings=settings, executes=False, providers={"openai": ScriptedModel(clerk)}
     ) as running:
         await asyncio.to_thread(barrier.wait, PATIENCE)
-        run = await running.runs.execute(run_id)
+        run = await running.runs.execution.execute(run_id)
         return "nothing" if run is None else run.state
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from proctor.core import ConfigurationError, EngineSettings
 from proctor.engine import Chore, Duties, EmbeddedEngine, Engine, TemporalEngine
-from proctor.runs import Run, Runs
+from proctor.runs import Execution, Run
 from proctor.store import Database
 
 LOST_LOOK = timedelta(seconds=5)
@@ -14,7 +14,7 @@ LOST_LOOK = timedelta(seconds=5)
 
 
 def make_engine(
-    settings: EngineSettings, database: Database, runs: Runs, chores: Sequence[Chore]
+    settings: EngineSettings, database: Database, execution: Execution, chores: Sequence[Chore]
 ) -> Engine[Run, Run | None]:
     """An engine that isn't started yet.
 
@@ -22,11 +22,11 @@ def make_engine(
         ConfigurationError: it can't work on this database.
     """
     duties: Duties[Run, Run | None] = Duties(
-        due=runs.due,
-        recover=runs.recover,
-        orphans=runs.orphans,
-        execute=runs.execute,
-        suspend=runs.suspend_all,
+        due=execution.due,
+        recover=execution.recover,
+        orphans=execution.orphans,
+        execute=execution.execute,
+        suspend=execution.suspend_all,
         chores=tuple(chores),
     )
     if settings.kind == "temporal":
@@ -36,9 +36,9 @@ def make_engine(
                 hint="`proctor db move` takes an installation to PostgreSQL.",
             )
         # Temporal gives out a run anew only where its worker is gone.
-        duties = replace(duties, execute=runs.take_over)
+        duties = replace(duties, execute=execution.take_over)
         return TemporalEngine(duties, settings, lock=database.lock(shared=True))
     # What runs, and not here, was left behind: by an outage of the database that took too long.
-    lost = Chore(name="lost runs", every=LOST_LOOK, work=runs.find_lost)
+    lost = Chore(name="lost runs", every=LOST_LOOK, work=execution.find_lost)
     duties = replace(duties, chores=(*duties.chores, lost))
     return EmbeddedEngine(duties, lock=database.lock(), concurrency=settings.concurrency)

@@ -148,9 +148,9 @@ class Proctor:
             id=worker,
             engine=settings.engine.kind,
             teams=app.teams,
-            running=lambda: self.runs.executing,
+            running=lambda: len(self.runs.execution),
         )
-        self.engine = make_engine(settings.engine, database, self.runs, self._chores())
+        self.engine = make_engine(settings.engine, database, self.runs.execution, self._chores())
 
     async def run(self, team: str, task: str, **options: Unpack[StartOptions]) -> Run:
         """A run after it has ended, or come to wait for a person. Takes what `start` takes.
@@ -190,7 +190,7 @@ class Proctor:
         if run.state == "running":
             executing = self.engine.submit(run.id, run)
             if executing is not None:  # where it is cut off before it begins, nobody else takes note of that
-                executing.add_done_callback(self.runs.letting_go(run.id))
+                executing.add_done_callback(self.runs.execution.letting_go(run.id))
         elif run.state == "queued" and run.due_at is None:
             self.engine.wake()
         return run
@@ -199,7 +199,7 @@ class Proctor:
         """A run that is ready to be stored."""
         tenant, at = options.get("tenant", "default"), options.get("at")
         waits_for_its_turn = at is not None or self._limits.touch(team, tenant)
-        return self.runs.prepare(
+        return self.runs.intake.prepare(
             team,
             task,
             target=self._target,
@@ -280,7 +280,7 @@ class Proctor:
 
     def take_only(self, run_id: str) -> None:
         """Lets this process execute one run alone, once its engine is started."""
-        self.runs.share = Share(only=run_id)
+        self.runs.execution.share = Share(only=run_id)
 
     async def approval(self, approval_id: str) -> Approval:
         """One approval.
@@ -324,7 +324,7 @@ class Proctor:
 
     def _chores(self) -> tuple[Chore, ...]:
         chores = (
-            Chore(name="cancelled runs", every=CANCEL_LOOK, work=self.runs.stop_cancelled),
+            Chore(name="cancelled runs", every=CANCEL_LOOK, work=self.runs.execution.stop_cancelled),
             Chore(name="approvals that expire", every=EXPIRY_LOOK, work=self._expire_approvals),
             Chore(name="schedules", every=SCHEDULE_LOOK, work=self._fire_schedules),
             Chore(name="degradation", every=LEVEL_LOOK, work=self.degradation.tick),

@@ -9,10 +9,8 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from proctor.approvals._edits import editable_schema
-from proctor.approvals._values import EXPIRY, STANDING
-from proctor.approvals._who import Roles
+from proctor.approvals._who import Roles, is_reserved
 from proctor.core import (
-    LINK,
     ApprovalRule,
     Condition,
     ConfigurationError,
@@ -140,8 +138,7 @@ def _check_role(where: str, role: str, roles: Mapping[str, RoleSettings]) -> Non
 
 def _check_members(role: str, members: Iterable[str]) -> None:
     for member in members:
-        who = person(member)
-        if not who or who == EXPIRY or who.startswith((STANDING, LINK)):
+        if not person(member) or is_reserved(member):
             raise ConfigurationError(
                 f"roles.{role}.members: nobody can sign as {member!r}",
                 hint="Name members as they sign: ann@example.org.",

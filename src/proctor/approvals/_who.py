@@ -11,7 +11,7 @@ Roles: TypeAlias = Mapping[str, Collection[str]]
 
 
 def roles_of(name: str, roles: Roles) -> tuple[str, ...]:
-    """The roles that a person is a member of. A link that was sent to a role counts as one member."""
+    """The roles that a person is a member of. A link that was sent to a role counts as a member."""
     who = person(name)
     return tuple(role for role, members in roles.items() if who in _members(role, members))
 
@@ -46,14 +46,18 @@ def check_right(approval: Approval, by: str, roles: Roles, *, link_of: str = "")
         _check_role(approval, by, roles)
 
 
+def is_reserved(name: str) -> bool:
+    """Whether Proctor itself signs with a name."""
+    return person(name) == EXPIRY or person(name).startswith((STANDING, LINK))
+
+
 def check_name(name: str) -> None:
     """Returns where a name may be a person's.
 
     Raises:
         InvalidInput: it is one that Proctor itself signs with.
     """
-    who = person(name)
-    if who == EXPIRY or who.startswith((STANDING, LINK)):
+    if is_reserved(name):
         raise InvalidInput(f"nobody is called {name}", hint="Sign with your own name.")
 
 

@@ -214,9 +214,7 @@ def decide(
     wait
         Go on with the run and follow it.
     """
-    if approve + reject + (edit is not None) + (respond is not None) != 1:
-        answers = "--approve, --edit JSON, --reject and --respond TEXT"
-        raise WrongCall(f"A decision is one of {answers}.", hint="Give exactly one.")
+    kind = _kind(approve=approve, edit=edit is not None, reject=reject, respond=respond is not None)
     if respond is not None and comment:
         raise WrongCall("--respond is the comment already.", hint="Say all of it there.")
     loaded = load_settings(config)
@@ -228,8 +226,6 @@ def decide(
         return asyncio.run(_reject_all(loaded, wanted, by=by, comment=comment, yes=yes, json=json))
     if id is None:
         raise WrongCall("No approval is named.", hint="`proctor approvals list` shows those that wait.")
-    edits = edit is not None
-    kind: DecisionKind = "approve" if approve else "edit" if edits else "reject" if reject else "respond"
     decision = Decision(
         kind=kind,
         comment=respond if respond is not None else comment,
@@ -240,6 +236,13 @@ def decide(
         same=same_arguments(same),
     )
     return asyncio.run(_decide(loaded, id, decision, wait=wait, json=json))
+
+
+def _kind(*, approve: bool, edit: bool, reject: bool, respond: bool) -> DecisionKind:
+    if approve + edit + reject + respond != 1:
+        answers = "--approve, --edit JSON, --reject and --respond TEXT"
+        raise WrongCall(f"A decision is one of {answers}.", hint="Give exactly one.")
+    return "approve" if approve else "edit" if edit else "reject" if reject else "respond"
 
 
 async def _decide(loaded: Loaded, id: str, decision: Decision, *, wait: bool, json: bool) -> int:

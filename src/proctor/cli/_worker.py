@@ -67,7 +67,8 @@ async def _work(app: App, settings: Settings, place: str, host: str, port: int) 
     ):
         with stop_signals() as stopped:
             teams = ", ".join(app.teams)
-            line = f"Worker {proctor.runs.worker} executes {teams} of {place}. Metrics: {address}/metrics"
+            worker = proctor.runs.execution.worker
+            line = f"Worker {worker} executes {teams} of {place}. Metrics: {address}/metrics"
             out.print(Text(line), soft_wrap=True)
             await stopped.wait()
             out.print("Stopping: runs stop at their next call, and go on elsewhere.")

@@ -27,7 +27,7 @@ LONGEST_NAME = 200
 LINK = "link:"
 """Begins the name of whoever decides through a link that was sent to a role; the role follows.
 
-Whoever has such a link decides for the role, and all of them together are one person: one vote.
+Whoever has such a link decides for the role, where any one person is enough: nobody knows who it is.
 """
 
 

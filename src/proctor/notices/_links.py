@@ -6,8 +6,8 @@ reads the database can't use a link, and who writes into it can't make one witho
 
 Who holds a link holds its vote. A link to a mailbox that is a member's votes as that member, exactly as if
 the member had decided at the command line. Any other link, say in a chat room, votes as `link:ROLE`: nobody
-knows who pressed the button, be it the one who asked for the run. All links of a role share that one name, so
-however many rooms and lists were told, they are one vote towards a quorum.
+knows who pressed the button, be it the one who asked for the run. So such a link decides only where any one
+person is enough; where persons are counted or told apart, none is made.
 """
 
 import hashlib

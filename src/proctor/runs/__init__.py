@@ -2,21 +2,23 @@
 
 from proctor.runs._chain import Journaling, begin_before_acting, consult
 from proctor.runs._desk import Desk, Rejected
+from proctor.runs._execution import Execution
 from proctor.runs._loops import refuse_repetition
+from proctor.runs._plan import Chains, Hooks, TeamPlan
+from proctor.runs._prepare import Prepared
 from proctor.runs._queue import Limit, Limits
-from proctor.runs._runs import ENDED, Hooks, Prepared, Runs
-from proctor.runs._segment import TeamPlan
-from proctor.runs._session import Chains
+from proctor.runs._runs import Runs
 from proctor.runs._share import in_share
 from proctor.runs._tables import blobs, calls, events, runs, thread_states
 from proctor.runs._threads import Threads
-from proctor.runs._values import CallKey, RecordedCall, Run, RunState, Share, Thread
+from proctor.runs._values import ENDED, CallKey, RecordedCall, Run, RunState, Share, Thread
 
 __all__ = [
     "ENDED",
     "CallKey",
     "Chains",
     "Desk",
+    "Execution",
     "Hooks",
     "Journaling",
     "Limit",

@@ -1,84 +1,37 @@
 """One segment of a run: from its start or resumption to its end or its next wait."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Literal
 
 from sqlalchemy import Connection
 
 from proctor import approvals
-from proctor.agents import Knowledge, Losses, ModelFeatures, TeamContext, TeamFactory, TeamRun
+from proctor.agents import Knowledge, Losses, TeamContext, TeamRun
 from proctor.core import (
     Clock,
     DeadlineExceeded,
-    JsonObject,
     ProctorError,
     RunError,
     TeamError,
-    TeamSettings,
     Token,
-    ToolSpec,
     canonical_json,
     end_tasks,
 )
-from proctor.runs import _sql, _threads_sql
+from proctor.runs import _threads_sql
 from proctor.runs._chain import settle_end
 from proctor.runs._failure import Left, after_failure, left
 from proctor.runs._journal import Journal, Listener
-from proctor.runs._session import Chains, RunSession, said_mark
-from proctor.runs._values import RecordedCall, Run
+from proctor.runs._past import Past
+from proctor.runs._plan import TeamPlan
+from proctor.runs._session import RunSession
+from proctor.runs._values import Run
 from proctor.store import Database
 
 BUILDING_ENDS = 1.0
 """Seconds that a factory has to end where its run is stopped."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TeamPlan:
-    """All that is needed to execute a team."""
-
-    name: str
-    factory: TeamFactory
-    tools: Mapping[str, tuple[ToolSpec, ...]]
-    """What the team declared, by the name it declared."""
-    models: Mapping[str, ModelFeatures]
-    chains: Chains
-    settings: TeamSettings
-    on_agent_failure: Callable[[str, str], None]
-    """Told of each agent that failed, with the error's code."""
-    redact: Callable[[str], str]
-    """A text without what those who decide on approvals needn't see."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
-    """What earlier attempts at a run left."""
-
-    recorded: tuple[RecordedCall, ...] = ()
-    asked: tuple[approvals.Approval, ...] = ()
-    said: tuple[str, ...] = ()
-    memory: JsonObject | None = None
-    """What earlier runs of the thread knew."""
-    loss_told: bool = False
-    """Whether the log tells already what of it could not be given to the team."""
-
-    @classmethod
-    def load(cls, connection: Connection, run_id: str) -> "Past":
-        """The past of a run."""
-        events = _sql.run_events(connection, run_id)
-        said = tuple(
-            said_mark(event.agent, str(event.data["text"])) for event in events if event.type == "message"
-        )
-        return cls(
-            recorded=_sql.recorded_calls(connection, run_id),
-            asked=approvals.of_run(connection, run_id),
-            said=said,
-            memory=_threads_sql.begin(connection, run_id),
-            loss_told=any(event.type == "thread.state_lost" for event in events),
-        )
 
 
 class Segment:
@@ -113,22 +66,7 @@ class Segment:
             listener=listener,
             on_failure=self._lost,
         )
-        self._session = RunSession(
-            run_id=run.id,
-            team=run.team,
-            tenant=run.tenant,
-            journal=self._journal,
-            chains=plan.chains,
-            decided={approval.call_key: approval for approval in past.asked},
-            said=Counter(past.said),
-            settings=plan.settings,
-            redact=plan.redact,
-            calls_made=len(past.recorded),
-            cost_so_far=run.cost,
-            clock=clock,
-            on_token=on_token,
-            on_agent_failure=plan.on_agent_failure,
-        )
+        self._session = RunSession(run, plan, past, self._journal, clock=clock, on_token=on_token)
 
     def cancel(self) -> None:
         """Ends the run as soon as its calls in progress are cancelled."""

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Never, TypeVar
 from weakref import WeakSet
 
@@ -17,15 +17,12 @@ from proctor.core import (
     JsonValue,
     LoopDetected,
     ModelCall,
-    ModelHandler,
     ModelResult,
     ProctorError,
     Question,
     RunError,
-    TeamSettings,
     Token,
     ToolCall,
-    ToolHandler,
     ToolResult,
     ToolSpec,
     canonical_json,
@@ -37,10 +34,12 @@ from proctor.core import (
 from proctor.runs._asking import Asking, redacted
 from proctor.runs._journal import Journal
 from proctor.runs._loops import Rounds, Streaks
+from proctor.runs._past import Past, said_mark
+from proctor.runs._plan import TeamPlan
 from proctor.runs._replay import SETTLED
 from proctor.runs._scope import Scope
 from proctor.runs._turns import AGENT_ERRORS, Turn, Turns, lineage
-from proctor.runs._values import CallKey
+from proctor.runs._values import CallKey, Run
 
 T = TypeVar("T")
 
@@ -54,47 +53,31 @@ SHOWN = 16_000
 """Characters of a message that the log keeps; the whole text stands in the calls that used it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chains:
-    """The two chains, from the journal to the provider and to the tool."""
-
-    model: ModelHandler
-    tool: ToolHandler
-
-
 class RunSession:
     """The run behind a team's governed parts (`proctor.agents.Session`)."""
 
     def __init__(
         self,
-        *,
-        run_id: str,
-        team: str,
-        tenant: str,
+        run: Run,
+        plan: TeamPlan,
+        past: Past,
         journal: Journal,
-        chains: Chains,
-        decided: Mapping[str, approvals.Approval],
-        said: Counter[str],
-        settings: TeamSettings,
-        redact: Callable[[str], str],
-        calls_made: int,
-        cost_so_far: int,
+        *,
         clock: Clock,
         on_token: Callable[[Token], None],
-        on_agent_failure: Callable[[str, str], None],
     ) -> None:
-        self.run_id = run_id
-        self.team = team
-        self.tenant = tenant
+        self.run_id = run.id
+        self.team = run.team
+        self.tenant = run.tenant
         self.journal = journal
         self.clock = clock
-        self._chains = chains
-        self._decided = dict(decided)
-        self._said = said
-        self._settings = settings
-        self._redact = redact
-        self._calls_left = settings.max_calls - calls_made
-        self._cost_so_far = cost_so_far
+        self._chains = plan.chains
+        self._decided = {approval.call_key: approval for approval in past.asked}
+        self._said = Counter(past.said)
+        self._settings = plan.settings
+        self._redact = plan.redact
+        self._calls_left = plan.settings.max_calls - len(past.recorded)
+        self._cost_so_far = run.cost
         self._on_token = on_token
         self.halting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Set when no new call may start: a person is asked, or the attempt is over."""
@@ -112,8 +95,8 @@ class RunSession:
         self._over = False
         self._told: WeakSet[asyncio.Task[Any]] = WeakSet()
         """Tasks that were told that the attempt is over."""
-        self._turns = Turns(self, on_agent_failure)
-        self._rounds = Rounds(settings.repetition.rounds)
+        self._turns = Turns(self, plan.on_agent_failure)
+        self._rounds = Rounds(plan.settings.repetition.rounds)
         self.streaks = Streaks()
         self._messages = 0
 
@@ -409,8 +392,3 @@ class RunSession:
     def scope_of(self, key: CallKey, request: JsonObject) -> Scope:
         """The scope of a call that was made before."""
         return Scope(self, key, canonical_json(request))
-
-
-def said_mark(agent: str, shown: str) -> str:
-    """What tells messages of the log apart, by the text that it shows."""
-    return f"{agent}\n{shown}"

@@ -11,6 +11,8 @@ RunState = Literal["queued", "running", "waiting", "completed", "failed", "cance
 FINAL: frozenset[RunState] = frozenset({"completed", "cancelled", "refused"})
 """States that a run never leaves. A `failed` run can be resumed by hand."""
 
+ENDED: frozenset[RunState] = FINAL | {"failed"}
+
 LONGEST_TENANT = 64
 
 

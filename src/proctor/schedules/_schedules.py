@@ -73,7 +73,7 @@ class Schedules:
         at = self._clock.now()
         self._find(team)
         first = next_due(cron, zone, at)
-        run = self._runs.prepare(team, task, tenant=tenant, priority=priority, requester=requester).run
+        run = self._runs.intake.prepare(team, task, tenant=tenant, priority=priority, requester=requester).run
         if run.state == "refused":
             raise InvalidInput(f"the input policy denies the text: {run.result}")
         schedule = Schedule(
@@ -182,7 +182,7 @@ class Schedules:
 
         Of several processes that do this at once, one starts it.
         """
-        share, at = self._runs.share, self._clock.now()
+        share, at = self._runs.execution.share, self._clock.now()
         if share.only:
             return
         whole = replace(share, teams=None)
@@ -209,7 +209,7 @@ class Schedules:
 
     def _is_gone(self, schedule: Schedule) -> bool:
         """Whether this process has the schedule's application, and that has no longer the team."""
-        share = self._runs.share
+        share = self._runs.execution.share
         here = schedule.target in ("", share.place, f"{share.place}:{schedule.team}")
         return here and bool(share.teams) and schedule.team not in (share.teams or ())
 
@@ -228,7 +228,7 @@ class Schedules:
             self._runs.stored(prepared.run)
 
     def _prepare(self, schedule: Schedule, *, due_at: datetime | None, requester: str) -> Prepared:
-        return self._runs.prepare(
+        return self._runs.intake.prepare(
             schedule.team,
             schedule.task,
             target=schedule.target,

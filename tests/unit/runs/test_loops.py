@@ -2,7 +2,10 @@
 
 import pytest
 
-from proctor.runs._loops import Rounds
+from proctor.core import Effect, ToolCall, ToolResult, ToolSpec
+from proctor.runs._loops import REPETITION, Rounds, Streaks
+from proctor.runs._values import CallKey
+from proctor.testing import FakeScope
 
 
 def lengths(*messages: tuple[str, str], rounds: int = 3) -> list[int]:
@@ -125,3 +128,73 @@ def test_a_person_who_speaks_ends_the_round() -> None:
     watch.forget()
     assert watch.say("a", "Shall I?") == 0
     assert watch.say("a", "Shall I?") == 1
+
+
+class Calls:
+    """One agent's calls, and how often each was made before."""
+
+    def __init__(self) -> None:
+        self.streaks = Streaks()
+
+    def ask(self, name: str) -> int:
+        return self.streaks.ask(self.key(name))
+
+    def answer(self, name: str, text: str, effect: Effect = "read_only", **more: str) -> None:
+        spec = ToolSpec(server="python", name=name, description="", parameters={}, effect=effect)
+        call = ToolCall(scope=FakeScope(), tool=spec, arguments={})
+        self.streaks.answer(self.key(name), call, ToolResult(text=text, **more))  # type: ignore[arg-type]
+
+    def make(self, name: str, text: str, effect: Effect = "read_only", **more: str) -> int:
+        made = self.ask(name)
+        self.answer(name, text, effect, **more)
+        return made
+
+    def key(self, name: str) -> CallKey:
+        return CallKey(agent="a", kind="tool", fingerprint=name, occurrence=0)
+
+
+def test_the_same_call_counts_until_it_answers_something_else() -> None:
+    calls = Calls()
+    said = ["10 %", "10 %", "10 %", "20 %", "20 %", "10 %"]
+    assert [calls.make("look", text) for text in said] == [0, 1, 2, 3, 1, 2]
+    assert calls.ask("look") == 1
+
+
+def test_other_calls_that_only_read_dont_interrupt_a_streak() -> None:
+    calls = Calls()
+    assert [calls.make(name, "nothing") for name in ("look", "list", "look", "list")] == [0, 0, 1, 1]
+
+
+def test_a_call_that_acted_interrupts_all_streaks_but_its_own() -> None:
+    calls = Calls()
+    made = [(calls.make("write", "ok", "idempotent"), calls.make("look", "1 fails")) for _ in range(3)]
+    assert made == [(0, 0), (1, 0), (2, 0)]
+
+
+def test_a_call_that_was_refused_or_failed_interrupts_none() -> None:
+    calls = Calls()
+    calls.make("look", "nothing")
+    calls.make("pay", "no", "consequential", refused_by="ann")
+    assert calls.make("look", "nothing") == 1
+
+
+def test_a_refusal_for_repetition_is_no_new_answer() -> None:
+    calls = Calls()
+    calls.make("look", "nothing")
+    calls.make("look", "You have made this call already.", refused_by=REPETITION)
+    assert calls.ask("look") == 2
+
+
+def test_calls_that_are_made_in_parallel_count_as_they_are_asked_for() -> None:
+    calls = Calls()
+    assert [calls.ask("look") for _ in range(3)] == [0, 1, 2]
+    for _ in range(3):
+        calls.answer("look", "nothing")
+    assert calls.ask("look") == 3
+
+
+def test_a_person_who_speaks_interrupts_all_streaks() -> None:
+    calls = Calls()
+    calls.make("look", "nothing")
+    calls.streaks.forget()
+    assert calls.ask("look") == 0

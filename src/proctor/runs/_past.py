@@ -1,0 +1,43 @@
+"""What earlier attempts at a run left."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from proctor import approvals
+from proctor.core import JsonObject
+from proctor.runs import _sql, _threads_sql
+from proctor.runs._values import RecordedCall
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What earlier attempts at a run left."""
+
+    recorded: tuple[RecordedCall, ...] = ()
+    asked: tuple[approvals.Approval, ...] = ()
+    said: tuple[str, ...] = ()
+    memory: JsonObject | None = None
+    """What earlier runs of the thread knew."""
+    loss_told: bool = False
+    """Whether the log tells already what of it could not be given to the team."""
+
+    @classmethod
+    def load(cls, connection: Connection, run_id: str) -> "Past":
+        """The past of a run."""
+        events = _sql.run_events(connection, run_id)
+        said = tuple(
+            said_mark(event.agent, str(event.data["text"])) for event in events if event.type == "message"
+        )
+        return cls(
+            recorded=_sql.recorded_calls(connection, run_id),
+            asked=approvals.of_run(connection, run_id),
+            said=said,
+            memory=_threads_sql.begin(connection, run_id),
+            loss_told=any(event.type == "thread.state_lost" for event in events),
+        )
+
+
+def said_mark(agent: str, shown: str) -> str:
+    """What tells messages of the log apart, by the text that it shows."""
+    return f"{agent}\n{shown}"

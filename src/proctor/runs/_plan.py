@@ -1,0 +1,58 @@
+"""What the wiring gives to runs: how teams are executed, and whom to ask and to tell."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from proctor import approvals
+from proctor.agents import ModelFeatures, TeamFactory
+from proctor.core import ModelHandler, TeamSettings, ToolHandler, ToolSpec, Verdict
+from proctor.runs._values import Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chains:
+    """The two chains, from the journal to the provider and to the tool."""
+
+    model: ModelHandler
+    tool: ToolHandler
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeamPlan:
+    """All that is needed to execute a team."""
+
+    name: str
+    factory: TeamFactory
+    tools: Mapping[str, tuple[ToolSpec, ...]]
+    """What the team declared, by the name it declared."""
+    models: Mapping[str, ModelFeatures]
+    chains: Chains
+    settings: TeamSettings
+    on_agent_failure: Callable[[str, str], None]
+    """Told of each agent that failed, with the error's code."""
+    redact: Callable[[str], str]
+    """A text without what those who decide on approvals needn't see."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hooks:
+    """What the wiring puts into runs."""
+
+    plan: Callable[[Run], Awaitable[TeamPlan]]
+    """The team of a run.
+
+    Raises:
+        NotFound: this process doesn't know the team.
+    """
+    screen: Callable[[str], Verdict]
+    """What the input policy says about a task."""
+    finished: Callable[[Run, float], None]
+    """Told of each run that ended, with the seconds since it was started."""
+    segment: Callable[[Run], None]
+    """Told of each run as a segment of it has left it."""
+    simplifies: Callable[[str], bool]
+    """Whether a run that starts now takes its team's simple form."""
+    team: Callable[[str], TeamSettings]
+    """The settings of a team, by its name."""
+    roles: approvals.Roles
+    """The members of each role that decides on approvals."""
