@@ -242,8 +242,8 @@ def test_a_rejected_action_is_not_carried_out_and_the_model_reads_why(terminal: 
 
 def test_a_decision_is_exactly_one_answer(terminal: Terminal):
     for answers in ([], ["--approve", "--respond", "no"]):
-        failed = terminal.json("approvals", "decide", "apr_1", *answers, code=1)
-        assert failed["error"]["code"] == "invalid_input"
+        failed = terminal.json("approvals", "decide", "apr_1", *answers, code=64)
+        assert failed["error"]["code"] == "usage"
 
 
 def test_a_detached_run_waits_for_whoever_resumes_or_cancels_it(terminal: Terminal, endpoint: Endpoint):

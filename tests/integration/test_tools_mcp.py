@@ -7,7 +7,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from proctor.core import (
     ConfigurationError,
     JsonObject,
     NotFound,
+    StaleAttempt,
     SystemClock,
     ToolCall,
     ToolResult,
@@ -289,6 +290,21 @@ async def test_a_server_killed_during_calls_fails_them_and_the_next_call_starts_
         assert all(isinstance(error, ToolServerUnavailable) for error in errors)
         assert "its process was ended by SIGKILL" in errors[0].message
         assert int((await server.call(call("pid"))).text) != pid
+
+
+async def test_a_call_whose_run_was_taken_over_while_its_server_started_is_not_made(tmp_path):
+    class Overtaken(Scope):
+        async def begin(self):
+            raise StaleAttempt("another attempt has the run")
+
+    mark = tmp_path / "mark"
+    late = replace(call("slow", seconds=0, mark=str(mark)), scope=Overtaken())
+    async with shop() as server:
+        with pytest.raises(StaleAttempt):
+            await server.call(late)
+        assert not mark.exists()
+        await server.call(late)
+        assert mark.exists(), "where the server runs, the chain has just looked"
 
 
 async def test_the_error_of_a_dead_server_holds_its_exit_code_and_last_words():

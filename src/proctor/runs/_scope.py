@@ -72,9 +72,9 @@ class Scope:
         return self.outcome
 
     async def begin(self) -> None:
-        """Makes the start of a call durable before it acts."""
+        """Makes the start of a call durable before it acts; called again it looks whether it still may."""
         journal = self.session.journal
-        if self.call_key not in journal.in_doubt:
+        if not self.begun and self.call_key not in journal.in_doubt:
             journal.started(self.call_key, self._request, self._at)
         self.use_approvals()
         self.begun = True

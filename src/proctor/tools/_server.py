@@ -76,17 +76,30 @@ class ToolServer:
         Raises:
             ToolServerUnavailable: no answer came. The call is not repeated, since the tool may have acted.
             ConfigurationError: as for `start`.
+            StaleAttempt: another attempt has taken the run over while the server started.
         """
         if not self._listing.allows(call.tool.name):
             return refuse(call, "allow", f"The tool {call.tool.name!r} of {self.name!r} is not allowed here.")
         from proctor.tools._session import SessionForgotten
 
         try:
-            result = await (await self._running()).call(call)
+            result = await (await self._running_for(call)).call(call)
         except SessionForgotten:
-            result = await (await self._running()).call(call)
+            result = await (await self._running_for(call)).call(call)
         self._failures = 0
         return result
+
+    async def _running_for(self, call: ToolCall) -> "Session":
+        """The session; after a wait for it, only where the call may still act.
+
+        A server takes long to start, and another worker may have taken the run over meanwhile.
+        """
+        if self._session is not None and self._session.ready:
+            return self._session
+        session = await self._running()
+        if call.tool.effect != "read_only":
+            await call.scope.begin()
+        return session
 
     async def _running(self) -> "Session":
         while True:

@@ -109,6 +109,11 @@ class Session:
         self.task.add_done_callback(lambda _: self._settled.set())
 
     @property
+    def ready(self) -> bool:
+        """Whether a call can go to the server at once."""
+        return self._client is not None and not self.ending
+
+    @property
     def ending(self) -> bool:
         """Whether nothing can be asked of it any more."""
         return self._over.is_set()

@@ -15,13 +15,15 @@ ROLES = {"manager": ("ann@example.org", "Bob"), "board": ("dora",)}
 MANY = 400
 
 
-def ask(connection: Connection, number: int, *, terms: Terms | None = None, team: str = "desk") -> str:
+def ask(
+    connection: Connection, number: int, *, terms: Terms | None = None, team: str = "desk", call_key: str = ""
+) -> str:
     id = f"apr_{number:05}"
     approvals.request(
         connection,
         id=id,
         run_id=f"run_{number % 7}",
-        call_key=f"key {number}",
+        call_key=call_key or f"key {number}",
         team=team,
         agent="clerk",
         question=Question(
@@ -115,6 +117,24 @@ async def test_a_roles_link_doesnt_decide_where_it_matters_who_the_person_is(
         with pytest.raises(Forbidden) as raised:
             await database.commit(work)
     assert "proctor approvals decide" in raised.value.hint
+
+
+async def test_whoever_agreed_to_a_call_as_asked_or_as_edited_is_not_its_second_person(
+    database_url: str,
+) -> None:
+    async with await Database.open(database_url) as database:
+
+        def work(connection: Connection) -> tuple[str, ...]:
+            key = "key 7"
+            ask(connection, 7)
+            ask(connection, 14, call_key=approvals.key_of(key, "edited"))
+            for id, by in (("apr_00007", "ann"), ("apr_00014", "bob")):
+                decision = Decision(kind="approve", by=by)
+                approvals.decide(connection, id=id, decision=decision, at=NOON, roles=ROLES)
+            id = ask(connection, 21, terms=Terms(after=key))
+            return approvals.get(connection, id).barred
+
+        assert await database.commit(work) == ("ann", "bob")
 
 
 class Table:
