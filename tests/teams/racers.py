@@ -13,7 +13,7 @@ from proctor.core import Conflict, Decision, SystemClock
 from proctor.runs import Desk
 from proctor.store import Database
 
-PATIENCE = 25
+PATIENCE = 120
 """Seconds for a race; whoever takes longer has lost it."""
 
 
