@@ -1,5 +1,6 @@
 """What every test may use."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,6 +10,9 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from proctor import Settings
+
+# pytest's workers are told how wide the terminal is; the commands that tests start have none.
+os.environ.pop("COLUMNS", None)
 
 
 @pytest.fixture(scope="session")
