@@ -15,6 +15,15 @@ from proctor import Settings
 os.environ.pop("COLUMNS", None)
 
 
+DATA = Path(os.environ.get("PROCTOR_DATA") or Path(__file__).parents[1].parent / "shared" / "data")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leaves out what reads the shared data sets where they are not: they are no part of the project."""
+    if item.get_closest_marker("data") and not DATA.is_dir():
+        pytest.skip(f"there is no folder {DATA}; PROCTOR_DATA names another")
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The address of a real PostgreSQL server.
