@@ -14,6 +14,8 @@ MIN_THROUGHPUT = 0.7
 """Times the runs a second of raw AutoGen, side by side with others."""
 MAX_COMMITS = 2.0
 """Disk commits that are added to a run that is alone."""
+BEATS = 0.05
+"""Beside them: the process's own signs of life, two in 5 s, fall on whatever runs then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +117,7 @@ def checks_of(cell: Cell) -> list[Check]:
     if "autogen" in cell.costs:
         if cell.concurrency == 1:
             added = own.commits_per_run - cell.costs["autogen"].commits_per_run
-            check("disk commits added to a run", added, MAX_COMMITS, holds=added <= MAX_COMMITS)
+            check("disk commits added to a run", added, MAX_COMMITS, holds=added <= MAX_COMMITS + BEATS)
         else:
             cpu, throughput = cell.cpu_ratio["autogen"].median, cell.throughput_ratio["autogen"].median
             check("CPU of raw AutoGen, times", cpu, MAX_CPU, holds=cpu <= MAX_CPU)
