@@ -1,6 +1,7 @@
 """What every test may use."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +23,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leaves out what reads the shared data sets where they are not: they are no part of the project."""
     if item.get_closest_marker("data") and not DATA.is_dir():
         pytest.skip(f"there is no folder {DATA}; PROCTOR_DATA names another")
+
+
+@pytest.fixture(autouse=True)
+def _same_path() -> Iterator[None]:
+    """Takes folders of loaded applications off the path again: processes that tests start inherit it."""
+    before = sys.path[:]
+    yield
+    sys.path[:] = before
 
 
 @pytest.fixture(scope="session")
