@@ -18,6 +18,7 @@ Mechanism = Literal[
     "person",
     "reschedule",
     "hand_over",
+    "wait",
     "by_hand",
 ]
 Engine = Literal["embedded", "temporal"]
@@ -41,6 +42,7 @@ OUTCOMES: dict[Mechanism, str] = {
     "person": "settled by a person, completed",
     "reschedule": "rescheduled, completed",
     "hand_over": "handed over, completed",
+    "wait": "completed",
     "by_hand": "parked, resumed by hand, completed",
 }
 """What each mechanism is to make of a run."""
@@ -54,6 +56,7 @@ LEVELS: dict[Mechanism, int] = {
     "person": 1,
     "reschedule": 2,
     "hand_over": 2,
+    "wait": 2,
     "by_hand": 2,
 }
 
@@ -125,7 +128,7 @@ def _cases() -> Iterator[Case]:
             strikes=1,
             engine=engine,
         )
-    yield Case(fault="database_restarts", family="database", mechanism="hand_over", strikes=1)
+    yield Case(fault="database_restarts", family="database", mechanism="wait", strikes=1)
     yield Case(fault="database_stays_away", family="database", mechanism="reschedule", strikes=1)
 
 

@@ -110,7 +110,7 @@ async def database_rows(site: Site, postgres: Postgres, count: int) -> list[Row]
     rows = []
     async with open_runs(site) as runs:
         for name, patience, away in (
-            ("database_restarts-hand_over", site.patience, AWAY),
+            ("database_restarts-wait", site.patience, AWAY),
             ("database_stays_away-reschedule", IMPATIENT, LONG_AWAY),
         ):
             case = CASES[name]
