@@ -27,9 +27,7 @@ from proctor.core import (
 from proctor.testing import Reply, ScriptedModel, tool_call
 from teams.broken import DEEDS, TEAMS, Rogue, add_broken_teams, script
 
-LIMITS = TeamSettings(
-    agent_timeout=timedelta(seconds=0.3), on_failure="state", approval="never", max_turns=50
-)
+LIMITS = TeamSettings(agent_timeout=timedelta(seconds=1), on_failure="state", approval="never", max_turns=50)
 FAILING = LIMITS.model_copy(update={"on_failure": "fail", "retries": 0})
 
 
@@ -126,6 +124,7 @@ async def test_a_run_killed_behind_a_failure_goes_on_just_the_same(
         url = f"sqlite:///{tmp_path_factory.mktemp('run')}/p.db"
         return settings.model_copy(update={"database": settings.database.model_copy(update={"url": url})})
 
+    patient = fit(LIMITS, "raises")
     made: Counter[str] = Counter()
     reached = asyncio.Event()
     stops: list[int] = []
@@ -140,7 +139,7 @@ async def test_a_run_killed_behind_a_failure_goes_on_just_the_same(
     rogue = Rogue("b", "raises", asked := [])
     app = proctor.App()
     add_broken_teams(app, rogue)
-    async with opened(app, fresh(), model) as running:
+    async with opened(app, fresh(), model, limits=patient) as running:
         run = await running.run(team, "hello")
         whole, result, calls = said(await log(running, run)), run.result, made.total()
     points = 0
@@ -151,7 +150,7 @@ async def test_a_run_killed_behind_a_failure_goes_on_just_the_same(
         reached.clear()
         rogue.deed = "raises"
         at = fresh()
-        async with opened(app, at, model, grace=timedelta(0)) as running:
+        async with opened(app, at, model, limits=patient, grace=timedelta(0)) as running:
             run = await running.start(team, "hello")
             await reached.wait()
             for _ in range(20):  # siblings of the silent call come to their ends
@@ -163,7 +162,7 @@ async def test_a_run_killed_behind_a_failure_goes_on_just_the_same(
         points += 1
         rogue.deed = "answers"
         stops.clear()
-        async with opened(app, at, model) as running:
+        async with opened(app, at, model, limits=patient) as running:
             run = await running.wait(run.id)
             assert (run.state, run.result) == ("completed", result), run.error
             assert sorted(said(await log(running, run))) == sorted(whole)

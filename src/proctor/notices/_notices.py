@@ -13,10 +13,10 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from proctor.core import LINK, Clock, NotFound, NoticeSettings, new_id, person
+from proctor.core import LINK, Clock, NotFound, NoticeSettings, in_own_thread, new_id, person
 from proctor.notices import _sql
 from proctor.notices._links import LinkKey
-from proctor.notices._send import Target, in_thread, send, targets
+from proctor.notices._send import Target, send, targets
 from proctor.notices._sql import NoticeDraft
 from proctor.notices._texts import Message, trial, write
 from proctor.notices._values import Audience, Due, Matter, Notice, State
@@ -35,6 +35,9 @@ SENDERS = 4
 """Messages that a worker sends at a time."""
 SLACK = timedelta(seconds=30)
 """What a claim lasts beyond the time-outs of the messages claimed with it."""
+
+THREAD = "proctor-notices"
+"""A message is sent in its own thread of this name."""
 
 Find = Callable[[Connection, str], Matter]
 """The question of an approval's id. Raises NotFound."""
@@ -110,7 +113,7 @@ class Notices:
     async def _read_targets(self) -> None:
         for role, audience in self._audiences.items():
             if role not in self._targets:
-                self._targets[role] = await in_thread(partial(targets, audience.urls))
+                self._targets[role] = await in_own_thread(partial(targets, audience.urls), name=THREAD)
 
     def _announce(self, connection: Connection, at: datetime) -> None:
         drafts = [draft for due in self._due(connection, at) for draft in self._drafts(due)]
@@ -202,7 +205,7 @@ class Notices:
         timeout = self._settings.timeout
         try:
             async with asyncio.timeout(timeout.total_seconds()):
-                return await in_thread(partial(send, target, message, timeout))
+                return await in_own_thread(partial(send, target, message, timeout), name=THREAD)
         except TimeoutError:
             return f"no answer within {timeout.total_seconds():g} s"
 

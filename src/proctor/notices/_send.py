@@ -4,18 +4,15 @@ Nothing of an address leaves this module: `apprise` logs hosts, paths and tokens
 what failed is told in words of our own.
 """
 
-import asyncio
 import logging
 import re
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from proctor.core import MissingSetting, ProctorError
+from proctor.core import MissingSetting
 from proctor.notices._texts import Message
 
 if TYPE_CHECKING:
@@ -29,8 +26,6 @@ _STATUS = re.compile(r"\berror=(\d{3})\b")
 SLACK = 5.0
 """Seconds that a service has to answer after nobody waits for it any more."""
 
-T = TypeVar("T")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
@@ -41,24 +36,6 @@ class Target:
     url: str
     mailbox: str = ""
     """The one mailbox that a mail goes to."""
-
-
-def in_thread(work: Callable[[], T]) -> "asyncio.Future[T]":
-    """What blocking work comes to. A process that ends doesn't wait for it, as it would for an executor's."""
-    done: Future[T] = Future()
-    done.set_running_or_notify_cancel()  # whoever gives up waiting doesn't keep the thread from its end
-
-    def run() -> None:
-        try:
-            done.set_result(work())
-        except ProctorError as error:
-            done.set_exception(error)
-        finally:
-            if not done.done():
-                done.set_exception(RuntimeError("what sends notices broke"))
-
-    threading.Thread(target=run, name="proctor-notices", daemon=True).start()
-    return asyncio.wrap_future(done)
 
 
 def targets(urls: Sequence[str]) -> tuple[Target, ...]:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from functools import partial
 from typing import TypeVar
@@ -75,11 +75,10 @@ class Execution:
     def taking(self, run_id: str) -> Iterator[None]:
         """Keeps a run that is being stored as running here for this process, unless that fails."""
         self._taken[run_id] = asyncio.Event()
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._taken.pop, run_id, None)
             yield
-        except BaseException:
-            self._taken.pop(run_id, None)
-            raise
+            undo.pop_all()
 
     def letting_go(self, run_id: str) -> Callable[[object], None]:
         """To be called when the execution of a run that was just started has ended, if it ever began."""
