@@ -18,7 +18,7 @@ from proctor.core import (
 from proctor.degradation import Degradation
 from proctor.ledger import DailyBudget, Prices, settle
 from proctor.models import Models, fallback, retry
-from proctor.runs import Chains, Journaling, begin_before_acting, refuse_repetition
+from proctor.runs import Chains, begin_before_acting, journal_model, journal_tool, refuse_repetition
 from proctor.telemetry import Metrics, trace_model, trace_tool
 from proctor.tools import Toolbox, allow_list, check_arguments, check_output
 
@@ -68,7 +68,6 @@ TOOL_CHAIN: tuple[Link, ...] = (
 class Parts:
     """What the chains of one team are made of."""
 
-    journaling: Journaling
     degradation: Degradation
     metrics: Metrics
     budget: DailyBudget
@@ -86,7 +85,7 @@ class Parts:
 def build_chains(parts: Parts) -> Chains:
     """Both chains of a team, ready to take calls."""
     model: dict[str, ModelMiddleware] = {
-        "journal": parts.journaling.model,
+        "journal": journal_model,
         "trace": trace_model(parts.metrics),
         "fallback": fallback(parts.deployments, on_fallback=parts.metrics.model_fell_back),
         "degrade": parts.degradation.model,
@@ -98,7 +97,7 @@ def build_chains(parts: Parts) -> Chains:
     }
     ask = _compose([model[link.name] for link in MODEL_CHAIN[:-1]], parts.models.complete)
     tool: dict[str, ToolMiddleware] = {
-        "journal": parts.journaling.tool,
+        "journal": journal_tool,
         "trace": trace_tool(parts.metrics),
         "allow": allow_list(parts.declared),
         "arguments": check_arguments(),

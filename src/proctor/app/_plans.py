@@ -1,6 +1,5 @@
 """What is needed to execute each team: its factory, its tools, its models and its chains."""
 
-from collections.abc import Sequence
 from functools import partial
 from random import Random
 
@@ -10,11 +9,10 @@ from proctor.app._chains import Parts, build_chains
 from proctor.app._settings import Settings
 from proctor.app._teams import App
 from proctor.approvals import check_patterns
-from proctor.core import Clock, ModelCall, ModelResult, NotFound, ToolCall, ToolResult, new_id
+from proctor.core import Clock, NotFound
 from proctor.degradation import Degradation
 from proctor.models import Models
-from proctor.runs import Journaling, Run, TeamPlan
-from proctor.store import Job
+from proctor.runs import Run, TeamPlan
 from proctor.telemetry import Metrics
 from proctor.tools import Toolbox
 
@@ -44,7 +42,6 @@ class Plans:
         self._models = models
         self._toolbox = toolbox
         self._clock = clock
-        self._journaling = Journaling(self._entry)
         self._plans: dict[tuple[str, bool], TeamPlan] = {}
 
     async def of(self, run: Run) -> TeamPlan:
@@ -73,7 +70,6 @@ class Plans:
         declared = frozenset((spec.server, spec.name) for specs in tools.values() for spec in specs)
         check_patterns(name, limits, declared)
         parts = Parts(
-            journaling=self._journaling,
             degradation=self._degradation,
             metrics=self._metrics,
             budget=self._budget,
@@ -100,14 +96,3 @@ class Plans:
             redact=policies.redact,
             on_agent_failure=partial(self._metrics.agent_failed, name),
         )
-
-    def _entry(self, call: ModelCall | ToolCall, result: ModelResult | ToolResult) -> Sequence[Job[None]]:
-        """The ledger's row for a call that was paid for."""
-        id, at = new_id("led"), self._clock.now()
-        if isinstance(call, ModelCall) and isinstance(result, ModelResult):
-            row = ledger.model_entry(call, result, id=id, at=at)
-        elif isinstance(call, ToolCall) and isinstance(result, ToolResult) and result.cost:
-            row = ledger.tool_entry(call, result, id=id, at=at)
-        else:
-            return ()
-        return (lambda connection: ledger.record(connection, row),)

@@ -22,6 +22,7 @@ from proctor.core import (
     Clock,
     Decision,
     Event,
+    Pace,
     RunError,
     Token,
     Verdict,
@@ -69,6 +70,8 @@ class StartOptions(TypedDict, total=False):
     """When the run may begin at the earliest."""
     thread: str
     """The conversation that the task belongs to, as `open_thread` names it."""
+    pace: Pace
+    """`patient` where nobody waits for the run: it may take the cheap way."""
 
 
 class Proctor:
@@ -208,6 +211,7 @@ class Proctor:
             priority=options.get("priority", 0),
             due_at=at,
             thread_id=options.get("thread"),
+            pace=options.get("pace", "prompt"),
             executes=self.engine.direct and not waits_for_its_turn,
         )
 

@@ -1,6 +1,14 @@
 """Values that every room shares. Imports pydantic and the standard library only."""
 
 from proctor.core._approval_settings import ApprovalRule, Condition, RoleSettings, SecondRule
+from proctor.core._budget_settings import (
+    BudgetOutcome,
+    BudgetPeriod,
+    BudgetRule,
+    BudgetScope,
+    BudgetSettings,
+    StorageSettings,
+)
 from proctor.core._calls import (
     CallKind,
     CallScope,
@@ -10,6 +18,7 @@ from proctor.core._calls import (
     ModelHandler,
     ModelMiddleware,
     ModelResult,
+    Pace,
     ToolCall,
     ToolHandler,
     ToolMiddleware,
@@ -59,6 +68,16 @@ from proctor.core._errors import (
 from proctor.core._events import Event, EventType, Token
 from proctor.core._ids import new_id
 from proctor.core._json import JsonObject, JsonValue, canonical_json, digest, digest_of, read_object
+from proctor.core._model_settings import (
+    CacheSettings,
+    DeploymentSettings,
+    LongContextSettings,
+    PriceSettings,
+    RateSettings,
+    RouterSettings,
+    TargetSettings,
+    Tier,
+)
 from proctor.core._money import Micros, format_usd, to_micros
 from proctor.core._notice_settings import NoticeSettings
 from proctor.core._questions import (
@@ -77,15 +96,12 @@ from proctor.core._questions import (
 from proctor.core._section import Name, Section
 from proctor.core._settings import (
     AgentSettings,
-    BudgetSettings,
     BusyThread,
-    DeploymentSettings,
     EngineSettings,
     InputPolicySettings,
     KnowledgeSettings,
     LocalModelSettings,
     PolicySettings,
-    PriceSettings,
     RepetitionSettings,
     ServerSettings,
     StoreSettings,
@@ -105,8 +121,13 @@ __all__ = [
     "AgentTimedOut",
     "ApprovalRule",
     "BudgetExceeded",
+    "BudgetOutcome",
+    "BudgetPeriod",
+    "BudgetRule",
+    "BudgetScope",
     "BudgetSettings",
     "BusyThread",
+    "CacheSettings",
     "CallKind",
     "CallScope",
     "Clock",
@@ -136,6 +157,7 @@ __all__ = [
     "KnowledgeSettings",
     "LinkSpent",
     "LocalModelSettings",
+    "LongContextSettings",
     "LoopDetected",
     "Micros",
     "MissingSetting",
@@ -154,14 +176,17 @@ __all__ = [
     "NoticeSettings",
     "OnExpiry",
     "Outcome",
+    "Pace",
     "PolicySettings",
     "PriceSettings",
     "PriceUnknown",
     "ProctorError",
     "Question",
     "QuestionKind",
+    "RateSettings",
     "RepetitionSettings",
     "RoleSettings",
+    "RouterSettings",
     "RunError",
     "Second",
     "SecondRule",
@@ -170,13 +195,16 @@ __all__ = [
     "Span",
     "StaleAttempt",
     "StandingScope",
+    "StorageSettings",
     "StoreSettings",
     "SystemClock",
+    "TargetSettings",
     "TeamError",
     "TeamSettings",
     "TenantSettings",
     "Terms",
     "ThreadBusy",
+    "Tier",
     "Token",
     "ToolCall",
     "ToolError",

@@ -6,7 +6,8 @@ providers and tool servers answer them. Nothing here knows AutoGen, a provider o
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias
+from datetime import datetime
+from typing import Any, Literal, Never, Protocol, TypeAlias
 
 from proctor.core._events import EventType
 from proctor.core._json import JsonObject, JsonValue
@@ -17,6 +18,9 @@ CallKind = Literal["model", "tool", "human", "agent"]
 """`agent`: a turn that failed, and without which its run goes on."""
 Effect = Literal["read_only", "idempotent", "consequential"]
 """What a tool does to the world. `idempotent` may be repeated under its key. Unknown: `consequential`."""
+
+Pace = Literal["prompt", "patient"]
+"""`patient`: nobody waits for the run, and its calls may take the cheap way, for hours."""
 
 FinishReason = Literal["stop", "tool_calls", "length", "content_filter"]
 
@@ -38,6 +42,37 @@ class CallScope(Protocol):
     def key(self) -> str:
         """The call's own key, the same at every attempt: it serves as idempotency key."""
 
+    @property
+    def requester(self) -> str:
+        """Who asked for the run, where that is known."""
+
+    @property
+    def thread(self) -> str:
+        """The conversation that the run belongs to; empty where there is none."""
+
+    @property
+    def pace(self) -> "Pace":
+        """Whether somebody waits for the run."""
+
+    @property
+    def spent(self) -> Micros:
+        """What the run has cost so far, in all of its attempts."""
+
+    def seconds_left(self) -> float:
+        """Seconds until this attempt at the run must have ended."""
+
+    def book(self, cost: Micros, write: Callable[[Any], None]) -> None:
+        """Adds to what the run costs, with the statement that enters it: both in one transaction.
+
+        Where the call comes to an outcome before anything is committed, that is in the same one.
+        """
+
+    async def suspend(self, *, until: datetime) -> Never:
+        """Tears the run down until then, or until somebody wakes it (`Runs.wake`): this never returns.
+
+        The attempt that follows asks for the call again.
+        """
+
     def event(self, type: EventType, data: JsonObject) -> None:
         """Adds to the run's log, in the transaction that records the call."""
 
@@ -57,12 +92,18 @@ class CallScope(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens of one model call. `input` holds `cached_input`; `output` holds `reasoning`."""
+    """Tokens of one model call.
+
+    `input` holds `cached_input` and `cache_write`; `output` holds `reasoning`.
+    """
 
     input: int = 0
     output: int = 0
     cached_input: int = 0
+    """Read from the provider's prompt cache."""
     reasoning: int = 0
+    cache_write: int = 0
+    """Written into the provider's prompt cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +149,13 @@ class ModelResult:
     model: str
     """The model's name as the provider gives it."""
     cost: Micros = 0
+    """Of the request that was answered. What others sent for it have cost is logged as `call.wasted`."""
     attempts: int = 1
     """Requests that were sent, retries included."""
     cached: bool = False
+    """Whether the answer is that of an earlier request, and cost nothing."""
+    saved: Micros = 0
+    """What a cached answer would have cost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

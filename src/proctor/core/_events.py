@@ -23,6 +23,10 @@ EventType = Literal[
     "model.called",
     "model.retried",
     "model.fell_back",
+    "model.routed",
+    "model.hedged",
+    "model.batched",
+    "call.wasted",
     "tool.called",
     "tool.refused",
     "tool.limit_reached",
@@ -35,6 +39,10 @@ EventType = Literal[
     "human.answered",
     "policy.verdict",
     "budget.refused",
+    "budget.warned",
+    "budget.degraded",
+    "budget.wrapped_up",
+    "budget.raised",
     "thread.state_lost",
 ]
 

@@ -3,68 +3,18 @@
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, PositiveInt, SecretStr, model_validator
+from pydantic import Field, PositiveInt, SecretStr, model_validator
 
 from proctor.core._approval_settings import ApprovalRule
 from proctor.core._calls import Effect
+from proctor.core._model_settings import Usd
 from proctor.core._section import Duration, Name, Pause, Section
 
 BusyThread = Literal["queue", "reject", "interrupt"]
 """What becomes of a message to a conversation in which a run goes on: it waits for its turn, it isn't taken,
 or the runs before it are cancelled."""
-
-Usd: TypeAlias = Annotated[Decimal, Field(ge=0)]
-
-_OPENAI_URL = "https://api.openai.com/v1"
-
-
-class PriceSettings(Section):
-    """A deployment's own price, in dollars for a million tokens."""
-
-    input: Usd
-    output: Usd
-    cached_input: Usd | None = None
-    """Absent: as `input`."""
-
-
-class DeploymentSettings(Section):
-    """One model behind one endpoint: `[models.NAME]`."""
-
-    provider: Literal["openai", "local"] = "openai"
-    """`openai` is any endpoint that speaks chat completions; `local` runs the weights on this machine."""
-    model: str
-    base_url: str | None = None
-    """Absent: the provider's own."""
-    api_key: SecretStr | None = None
-    api_key_env: str | None = None
-    """The environment variable that holds the key."""
-    timeout: Duration = timedelta(seconds=120)
-    """For one request, from sending it to its last byte."""
-    retries: Annotated[int, Field(ge=0, le=10)] = 3
-    """Further requests after a failed one that may be sent again."""
-    fallback: tuple[Name, ...] = ()
-    """The deployments that stand in, in this order, where this one fails for good. Each may have its own."""
-    tools: Literal["native", "schema"] = "native"
-    """`schema`: tools are offered as one JSON schema, for models whose own tool calling doesn't work."""
-    options: dict[str, JsonValue] = Field(default={})
-    """What goes into each request beside what the agent asks for: `{ temperature = 0, max_tokens = 400 }`."""
-    vision: bool = False
-    price: Literal["free"] | PriceSettings | None = None
-    """Absent: the published price; where none is known the call is refused."""
-    context_window: PositiveInt = 32_768
-    """Tokens of prompt and answer together."""
-
-    @property
-    def address(self) -> str:
-        """The endpoint that requests go to, unless the weights run on this machine."""
-        return self.base_url or _OPENAI_URL
-
-    @property
-    def is_free(self) -> bool:
-        """Whether calls cost nothing, whatever they use. Weights on this machine do, unless priced."""
-        return self.price == "free" or (self.provider == "local" and self.price is None)
 
 
 class ToolServerSettings(Section):
@@ -88,6 +38,10 @@ class ToolServerSettings(Section):
     """Characters of a result that reach the model; the rest is cut, and said so."""
     cost_per_call: Usd = Decimal(0)
     """Dollars."""
+    cost_per_second: Usd = Decimal(0)
+    """Dollars for each second that a call takes."""
+    cost_per_gb: Usd = Decimal(0)
+    """Dollars for a gigabyte (10⁹ bytes) of results."""
 
     @model_validator(mode="after")
     def _one_transport(self) -> "ToolServerSettings":
@@ -112,6 +66,10 @@ class AgentSettings(Section):
 
     timeout: Duration | None = None
     on_failure: Literal["fail", "state"] | None = None
+    model: Name | None = None
+    """The deployment that answers this agent, whatever its code asks for; `auto` lets the router choose."""
+    cache: bool = True
+    """Whether the agent may be answered from a deployment's cache."""
 
 
 class TeamSettings(Section):
@@ -174,13 +132,6 @@ class EngineSettings(Section):
     namespace: str = "default"
     queue: str = "proctor"
     """Temporal's task queue: workers of the same applications share it."""
-
-
-class BudgetSettings(Section):
-    """`[budget]`."""
-
-    daily_usd: Usd = Decimal(100)
-    """What all runs together may spend in one UTC day; calls beyond it are refused."""
 
 
 class InputPolicySettings(Section):

@@ -21,9 +21,11 @@ from proctor.core import (
     ToolResult,
     Usage,
     format_usd,
+    new_id,
 )
-from proctor.ledger._entries import utc_day
+from proctor.ledger._entries import model_entry, tool_entry, utc_day
 from proctor.ledger._prices import Prices
+from proctor.ledger._sql import record
 
 BYTES_PER_TOKEN = 3
 """Fewer than any usual tokenizer puts in a token, in English and (at three bytes a character) in Chinese."""
@@ -41,8 +43,12 @@ def settle(prices: Prices, *, clock: Clock) -> ModelMiddleware:
 
     async def middleware(call: ModelCall, handle: ModelHandler) -> ModelResult:
         result = await handle(call)
-        cost = prices.price_of(result.usage, result.deployment, model=result.model, at=clock.now())
-        return replace(result, cost=cost) if cost != result.cost else result
+        at = clock.now()
+        cost = prices.price_of(result.usage, result.deployment, model=result.model, at=at)
+        result = replace(result, cost=cost) if cost != result.cost else result
+        row = model_entry(call, result, id=new_id("led"), at=at)
+        call.scope.book(cost, lambda connection: record(connection, row))
+        return result
 
     return middleware
 
@@ -99,6 +105,8 @@ class DailyBudget:
         if result.cost:
             await self._turn_to(utc_day(self._clock.now()))
             self._settled += result.cost
+            row = tool_entry(call, result, id=new_id("led"), at=self._clock.now())
+            call.scope.book(result.cost, lambda connection: record(connection, row))
         return result
 
     async def _turn_to(self, day: str) -> None:

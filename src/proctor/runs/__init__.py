@@ -1,6 +1,6 @@
 """Runs: their states, their log, and the journal that makes every AutoGen team resumable."""
 
-from proctor.runs._chain import Journaling, begin_before_acting, consult
+from proctor.runs._chain import begin_before_acting, consult, journal_model, journal_tool
 from proctor.runs._desk import Desk, Rejected
 from proctor.runs._execution import Execution
 from proctor.runs._loops import refuse_repetition
@@ -20,7 +20,6 @@ __all__ = [
     "Desk",
     "Execution",
     "Hooks",
-    "Journaling",
     "Limit",
     "Limits",
     "Prepared",
@@ -39,6 +38,8 @@ __all__ = [
     "consult",
     "events",
     "in_share",
+    "journal_model",
+    "journal_tool",
     "refuse_repetition",
     "runs",
     "thread_states",

@@ -1,8 +1,9 @@
 """The outermost link of both chains: calls that the journal holds are answered from it, and go no further."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import TypeAlias, cast
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import cast
 
 from proctor.core import (
     JsonObject,
@@ -26,76 +27,70 @@ from proctor.runs._values import (
     read_tool_outcome,
     tool_outcome,
 )
-from proctor.store import Job
-
-Entry: TypeAlias = Callable[[ModelCall | ToolCall, ModelResult | ToolResult], Sequence[Job[None]]]
-"""What the ledger commits together with an outcome."""
 
 
-class Journaling:
-    """Answers recorded calls and records the others, with what is committed together with an outcome."""
-
-    def __init__(self, entry: Entry) -> None:
-        self._entry = entry
-
-    async def model(self, call: ModelCall, proceed: ModelHandler) -> ModelResult:
-        """A model's answer: the recorded one, or a new one and its record."""
-        scope = cast("Scope", call.scope)
-        recorded = await scope.recorded()
-        if recorded is not None:
-            return read_model_outcome(recorded)
-        await settle_past(scope)
-        async with scope.session.live():
-            began = monotonic_ms()
+async def journal_model(call: ModelCall, proceed: ModelHandler) -> ModelResult:
+    """A model's answer: the recorded one, or a new one and its record."""
+    scope = cast("Scope", call.scope)
+    recorded = await scope.recorded()
+    if recorded is not None:
+        return read_model_outcome(recorded)
+    await settle_past(scope)
+    async with scope.session.live():
+        began = monotonic_ms()
+        with closing_books(scope):
             result = await proceed(call)
-            duration = monotonic_ms() - began
-            scope.event("model.called", _model_data(result, duration))
-            scope.finish(
-                model_outcome(result),
-                cost=result.cost,
-                duration_ms=duration,
-                with_it=self._entry(call, result),
-            )
-        return result
+        duration = monotonic_ms() - began
+        scope.event("model.called", _model_data(result, duration))
+        scope.finish(model_outcome(result), cost=result.cost, duration_ms=duration)
+    return result
 
-    async def tool(self, call: ToolCall, proceed: ToolHandler) -> ToolResult:
-        """A tool's answer: the recorded one, or a new one and its record."""
-        scope = cast("Scope", call.scope)
-        recorded = await scope.recorded()
-        if recorded is not None:
-            return read_tool_outcome(recorded)
-        await settle_past(scope)
-        if call.tool.effect != "read_only":
-            await settle_doubts(scope)
-        async with scope.session.live():
-            began = monotonic_ms()
-            result = await self._unless_in_doubt(scope, call, proceed)
-            duration = monotonic_ms() - began
-            scope.event("tool.called", _tool_data(call, result, duration))
-            acted = scope.begun or scope.call_key in scope.session.journal.in_doubt
-            scope.finish(
-                {**tool_outcome(result), "acted": acted},
-                cost=result.cost,
-                duration_ms=duration,
-                with_it=self._entry(call, result),
-            )
-        return result
 
-    async def _unless_in_doubt(self, scope: Scope, call: ToolCall, proceed: ToolHandler) -> ToolResult:
-        """A call that was started before is never repeated silently, unless its key makes that harmless."""
-        started = scope.session.journal.in_doubt.get(scope.call_key)
-        if started is None or call.tool.effect != "consequential":
-            return await proceed(call)
-        question = scope.doubted(
-            f"{call.tool.name} was started (first at {started.started_at:%Y-%m-%d %H:%M:%S} UTC) and "
-            "its end isn't known; its server may still be at it. Look whether it took effect: respond with "
-            "its result if so, approve to do it now if not."
-        )
-        decision = await scope.decision(question)
-        if decision.kind == "approve":
-            return await proceed(call)
-        text = decision.comment or "The action was started; whether it took effect is unknown."
-        return ToolResult(text=text, is_error=decision.kind == "reject")
+async def journal_tool(call: ToolCall, proceed: ToolHandler) -> ToolResult:
+    """A tool's answer: the recorded one, or a new one and its record."""
+    scope = cast("Scope", call.scope)
+    recorded = await scope.recorded()
+    if recorded is not None:
+        return read_tool_outcome(recorded)
+    await settle_past(scope)
+    if call.tool.effect != "read_only":
+        await settle_doubts(scope)
+    async with scope.session.live():
+        began = monotonic_ms()
+        with closing_books(scope):
+            result = await _unless_in_doubt(scope, call, proceed)
+        duration = monotonic_ms() - began
+        scope.event("tool.called", _tool_data(call, result, duration))
+        acted = scope.begun or scope.call_key in scope.session.journal.in_doubt
+        outcome = {**tool_outcome(result), "acted": acted}
+        scope.finish(outcome, cost=result.cost, duration_ms=duration)
+    return result
+
+
+async def _unless_in_doubt(scope: Scope, call: ToolCall, proceed: ToolHandler) -> ToolResult:
+    """A call that was started before is never repeated silently, unless its key makes that harmless."""
+    started = scope.session.journal.in_doubt.get(scope.call_key)
+    if started is None or call.tool.effect != "consequential":
+        return await proceed(call)
+    question = scope.doubted(
+        f"{call.tool.name} was started (first at {started.started_at:%Y-%m-%d %H:%M:%S} UTC) and "
+        "its end isn't known; its server may still be at it. Look whether it took effect: respond with "
+        "its result if so, approve to do it now if not."
+    )
+    decision = await scope.decision(question)
+    if decision.kind == "approve":
+        return await proceed(call)
+    text = decision.comment or "The action was started; whether it took effect is unknown."
+    return ToolResult(text=text, is_error=decision.kind == "reject")
+
+
+@contextmanager
+def closing_books(scope: Scope) -> Iterator[None]:
+    """Lets what was booked for a call be committed also where the call breaks, or is cancelled."""
+    with ExitStack() as broken:
+        broken.callback(scope.enter)
+        yield
+        broken.pop_all()  # its outcome takes it along
 
 
 async def consult(
@@ -178,6 +173,7 @@ def _model_data(result: ModelResult, duration: float) -> dict[str, str | int | f
         "cached_input": result.usage.cached_input,
         "cost": result.cost,
         "attempts": result.attempts,
+        "cached": result.cached,
         "ms": round(duration, 1),
     }
 

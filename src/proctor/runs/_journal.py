@@ -155,9 +155,8 @@ class Journal:
         cost: int,
         at: datetime,
         duration_ms: float,
-        with_it: Sequence[Job[None]] = (),
     ) -> None:
-        """Records a call's outcome, with what must be committed together with it."""
+        """Records a call's outcome."""
         record = CallRow(
             key=key,
             position=self._position,
@@ -174,10 +173,14 @@ class Journal:
             self._batch.finishes.append(record)
         else:
             self._batch.inserts.append(record)
-        self._batch.further.extend(with_it)
         self._batch.progress = self.progressed = True
+        self._arm()
+
+    def spend(self, cost: int, entries: Sequence[Job[None]]) -> None:
+        """Adds to what the run costs with the next commit, which also holds the entries."""
         self._batch.spent += cost
         self.spent += cost
+        self._batch.further.extend(entries)
         self._arm()
 
     def consume(self, approval_id: str) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from proctor.core import BusyThread, Clock, InvalidInput, new_id
+from proctor.core import BusyThread, Clock, InvalidInput, Pace, new_id
 from proctor.runs import _sql, _threads_sql
 from proctor.runs._plan import Hooks
 from proctor.runs._sql import EventDraft
@@ -59,6 +59,7 @@ class Intake:
         due_at: datetime | None = None,
         thread_id: str | None = None,
         schedule_id: str | None = None,
+        pace: Pace = "prompt",
         executes: bool = False,
     ) -> Prepared:
         """A run with its first events, after the input policy was asked; nothing is stored yet.
@@ -107,6 +108,7 @@ class Intake:
             simple=simple,
             thread_id=thread_id,
             schedule_id=schedule_id,
+            pace=pace,
             worker=self._worker if here else None,
         )
         drafts = [EventDraft(type="run.started", agent="", data={"team": team}, at=at)]

@@ -1,6 +1,6 @@
 """Runs: started, executed in segments, waited for, resumed, cancelled, read back."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import nullcontext
 from datetime import timedelta
 
@@ -107,6 +107,10 @@ class Runs:
             return _sql.get_run(connection, run_id)
 
         return await self._database.commit(requeue)
+
+    async def wake(self, ids: Collection[str]) -> int:
+        """How many of the runs were resting, and are due now."""
+        return await self._database.commit(lambda connection: _sql.wake(connection, ids)) if ids else 0
 
     async def cancel(self, run_id: str) -> Run:
         """The run after it was asked to stop: at once where nobody executes it, else as soon as it is seen.

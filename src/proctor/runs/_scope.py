@@ -1,7 +1,8 @@
 """What one call may ask of its run."""
 
-from collections.abc import Awaitable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable
+from datetime import datetime
+from typing import TYPE_CHECKING, Never
 
 from proctor.approvals import key_of
 from proctor.core import (
@@ -9,6 +10,8 @@ from proctor.core import (
     Decision,
     EventType,
     JsonObject,
+    Micros,
+    Pace,
     Question,
     QuestionKind,
     Terms,
@@ -36,6 +39,9 @@ class Scope:
         self.run_id = session.run_id
         self.team = session.team
         self.tenant = session.tenant
+        self.requester = session.requester
+        self.thread = session.thread
+        self.pace: Pace = session.pace
         self.agent = key.agent
         self.key = digest([session.run_id, key.agent, key.kind, key.fingerprint, key.occurrence])
         self._approvals: list[str] = []
@@ -46,6 +52,8 @@ class Scope:
         self.outcome: JsonObject | None = None
         """What the call came to, once that is known."""
         self._at = session.clock.now()
+        self._booked = 0
+        self._entries: list[Job[None]] = []
 
     @property
     def request(self) -> JsonObject:
@@ -57,9 +65,36 @@ class Scope:
         """Whether the call has begun to act and its end isn't known."""
         return self.call_key in self.session.journal.in_doubt
 
+    @property
+    def spent(self) -> Micros:
+        """What the run has cost so far, in all of its attempts."""
+        return self.session.spent + self._booked
+
+    def seconds_left(self) -> float:
+        """Seconds until this attempt at the run must have ended."""
+        return self.session.seconds_left()
+
     def event(self, type: EventType, data: JsonObject) -> None:
         """Adds to the run's log."""
         self.session.journal.event(type, self.agent, data)
+
+    def book(self, cost: Micros, write: Job[None]) -> None:
+        """Adds to what the run costs, with the statement that enters it, together with the call's outcome."""
+        self._booked += cost
+        self._entries.append(write)
+        if self.outcome is not None:
+            self.enter()
+
+    def enter(self) -> None:
+        """Lets what was booked be committed, also where the call has come to no outcome."""
+        booked, entries = self._booked, self._entries
+        self._booked, self._entries = 0, []
+        if booked or entries:
+            self.session.journal.spend(booked, entries)
+
+    async def suspend(self, *, until: datetime) -> Never:
+        """Tears the run down until then, or until somebody wakes it."""
+        await self.session.rest(until)
 
     async def recorded(self) -> JsonObject | None:
         """The recorded outcome, when its turn has come."""
@@ -123,11 +158,11 @@ class Scope:
         *,
         cost: int,
         duration_ms: float = 0.0,
-        with_it: Sequence[Job[None]] = (),
     ) -> None:
-        """Records the outcome."""
+        """Records the outcome, together with what was booked."""
         self.use_approvals()
         self.outcome = outcome
+        self.enter()
         self.session.journal.finished(
             self.call_key,
             request=self._request,
@@ -135,7 +170,6 @@ class Scope:
             cost=cost,
             at=self._at,
             duration_ms=duration_ms,
-            with_it=with_it,
         )
 
     def _question_key(self, question: Question) -> str:

@@ -109,7 +109,7 @@ class Segment:
             return left("completed", "run.completed", data, at=at, finished_at=at, result=text)
         if self._session.asked:
             return left("waiting", "run.waiting", {}, at=at)
-        return left("queued", None, {}, at=at, handed_at=None, due_at=None)
+        return left("queued", None, {}, at=at, handed_at=None, due_at=self._session.rests_until)
 
     async def _drive(self) -> str | None:
         """The team's last message; nothing where the attempt was halted before."""

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Never, TypeVar
 from weakref import WeakSet
 
@@ -16,6 +17,7 @@ from proctor.core import (
     JsonObject,
     JsonValue,
     LoopDetected,
+    Micros,
     ModelCall,
     ModelResult,
     ProctorError,
@@ -29,7 +31,6 @@ from proctor.core import (
     digest_of,
     end_tasks,
     new_id,
-    to_micros,
 )
 from proctor.runs._asking import Asking, redacted
 from proctor.runs._journal import Journal
@@ -69,6 +70,9 @@ class RunSession:
         self.run_id = run.id
         self.team = run.team
         self.tenant = run.tenant
+        self.requester = run.requester
+        self.thread = run.thread_id or ""
+        self.pace = run.pace
         self.journal = journal
         self.clock = clock
         self._chains = plan.chains
@@ -78,11 +82,14 @@ class RunSession:
         self._redact = plan.redact
         self._calls_left = plan.settings.max_calls - len(past.recorded)
         self._cost_so_far = run.cost
+        self._ends_at = asyncio.get_running_loop().time() + plan.settings.deadline.total_seconds()
         self._on_token = on_token
         self.halting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Set when no new call may start: a person is asked, or the attempt is over."""
         self.asked: list[str] = []
         """Approvals that this attempt waits for."""
+        self.rests_until: datetime | None = None
+        """Until when the run is torn down, where a call waits for something that needs no person."""
         self.used: set[str] = set()
         """Approvals whose decisions this attempt has used."""
         self.failure: ProctorError | None = None
@@ -328,12 +335,23 @@ class RunSession:
                 "the run has made as many calls as it may",
                 hint=f"Raise teams.{self.team}.max_calls, then resume the run.",
             )
-        limit = self._settings.max_cost_usd
-        if limit is not None and self._cost_so_far + self.journal.spent >= to_micros(limit):
-            raise RunError(
-                f"the run has cost as much as it may: {limit} $",
-                hint=f"Raise teams.{self.team}.max_cost_usd, then resume the run.",
-            )
+
+    @property
+    def spent(self) -> Micros:
+        """What the run has cost so far, in all of its attempts."""
+        return self._cost_so_far + self.journal.spent
+
+    def seconds_left(self) -> float:
+        """Seconds until this attempt must have ended."""
+        return self._ends_at - asyncio.get_running_loop().time()
+
+    async def rest(self, until: datetime) -> Never:
+        """Suspends the run until then, or until it is woken."""
+        self.rests_until = until if self.rests_until is None else min(self.rests_until, until)
+        for _ in range(SETTLED):  # what began in parallel may be on its way to do so too
+            await asyncio.sleep(0)
+        self.halt()
+        await self.park()
 
     async def park(self) -> Never:
         """Waits until the attempt is ended."""

@@ -80,6 +80,7 @@ def insert_run(connection: Connection, run: Run, drafts: Sequence[EventDraft]) -
             "simple": run.simple,
             "thread_id": run.thread_id,
             "schedule_id": run.schedule_id,
+            "pace": run.pace,
         },
     )
     connection.execute(_insert_events, _event_rows(run.id, 0, drafts))
@@ -134,6 +135,12 @@ def move(
 def cancel_requested(connection: Connection, run_id: str) -> bool:
     """Whether somebody asked for the run to stop."""
     return bool(connection.scalar(select(runs.c.cancel_requested).where(runs.c.id == run_id)))
+
+
+def wake(connection: Connection, ids: Collection[str]) -> int:
+    """How many of the runs were resting, and are due now."""
+    resting = runs.c.id.in_(ids), runs.c.state == "queued", runs.c.due_at.is_not(None)
+    return connection.execute(update(runs).where(*resting).values(due_at=None)).rowcount
 
 
 def request_cancel(connection: Connection, run_id: str) -> None:
@@ -335,5 +342,6 @@ def _run(row: Row[Any]) -> Run:
         simple=row.simple,
         thread_id=row.thread_id,
         schedule_id=row.schedule_id,
+        pace=row.pace,
         worker=row.worker,
     )

@@ -34,6 +34,7 @@ runs = Table(
     Column("schedule_id", String(40)),
     Column("turn", Integer),
     Column("follows", String(40)),
+    Column("pace", String(8), nullable=False, server_default="prompt"),
     Index("runs_state", "state", "id"),
     Index("runs_queue", "state", desc("priority"), "id"),
     Index("runs_due", "state", "due_at"),

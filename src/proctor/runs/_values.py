@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from proctor.core import CallKind, InvalidInput, JsonObject, Micros, ModelResult, ToolResult, Usage
+from proctor.core import CallKind, InvalidInput, JsonObject, Micros, ModelResult, Pace, ToolResult, Usage
 
 RunState = Literal["queued", "running", "waiting", "completed", "failed", "cancelled", "refused"]
 
@@ -59,6 +59,8 @@ class Run:
     thread_id: str | None = None
     """The conversation that the run belongs to."""
     schedule_id: str | None = None
+    pace: Pace = "prompt"
+    """Whether somebody waits for the run."""
     worker: str | None = None
     """Who executes the run, or did so last."""
 
@@ -125,27 +127,36 @@ def model_outcome(result: ModelResult) -> dict[str, Any]:
     return {
         "message": result.message,
         "finish_reason": result.finish_reason,
-        "usage": [usage.input, usage.output, usage.cached_input, usage.reasoning],
+        "usage": [usage.input, usage.output, usage.cached_input, usage.reasoning, usage.cache_write],
         "deployment": result.deployment,
         "model": result.model,
         "cost": result.cost,
         "attempts": result.attempts,
         "cached": result.cached,
+        "saved": result.saved,
     }
 
 
 def read_model_outcome(outcome: Any) -> ModelResult:
     """The answer that `model_outcome` kept."""
-    input_, output, cached_input, reasoning = outcome["usage"]
+    input_, output, cached_input, reasoning, *later = outcome["usage"]
+    cache_write = later[0] if later else 0  # records of the first versions end before it
     return ModelResult(
         message=outcome["message"],
         finish_reason=outcome["finish_reason"],
-        usage=Usage(input=input_, output=output, cached_input=cached_input, reasoning=reasoning),
+        usage=Usage(
+            input=input_,
+            output=output,
+            cached_input=cached_input,
+            reasoning=reasoning,
+            cache_write=cache_write,
+        ),
         deployment=outcome["deployment"],
         model=outcome["model"],
         cost=outcome["cost"],
         attempts=outcome["attempts"],
         cached=outcome["cached"],
+        saved=outcome.get("saved", 0),
     )
 
 

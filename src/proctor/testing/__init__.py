@@ -2,6 +2,6 @@
 
 from proctor.testing._clock import FakeClock
 from proctor.testing._model import Reply, Script, ScriptedModel, tool_call
-from proctor.testing._scope import FakeScope
+from proctor.testing._scope import FakeScope, Suspended
 
-__all__ = ["FakeClock", "FakeScope", "Reply", "Script", "ScriptedModel", "tool_call"]
+__all__ = ["FakeClock", "FakeScope", "Reply", "Script", "ScriptedModel", "Suspended", "tool_call"]

@@ -1,8 +1,15 @@
 """A run for a single call: what a middleware asks of its scope, kept for reading."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Never
 
-from proctor.core import Decision, EventType, JsonObject, Question, QuestionKind
+from proctor.core import Decision, EventType, JsonObject, Micros, Pace, Question, QuestionKind
+
+
+class Suspended(Exception):
+    """A real run would be torn down here."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -14,6 +21,17 @@ class FakeScope:
     tenant: str = "default"
     agent: str = "clerk"
     key: str = "call_key_1"
+    requester: str = ""
+    thread: str = ""
+    pace: Pace = "prompt"
+    spent: Micros = 0
+    """What the run has cost so far; `book` adds to it."""
+    left: float = 600.0
+    """Seconds until the attempt must have ended."""
+    booked: list[tuple[Micros, Callable[[Any], None]]] = field(default_factory=list)
+    """What calls cost, each with the statement that enters it, in order."""
+    suspended: list[datetime] = field(default_factory=list)
+    """Until when calls wanted the run torn down."""
     events: list[tuple[EventType, JsonObject]] = field(default_factory=list)
     """What the middlewares reported, in order."""
     asked: list[Question] = field(default_factory=list)
@@ -26,6 +44,20 @@ class FakeScope:
     def event(self, type: EventType, data: JsonObject) -> None:
         """Keeps the event."""
         self.events.append((type, data))
+
+    def seconds_left(self) -> float:
+        """As prepared."""
+        return self.left
+
+    def book(self, cost: Micros, write: Callable[[Any], None]) -> None:
+        """Keeps what was booked."""
+        self.booked.append((cost, write))
+        self.spent += cost
+
+    async def suspend(self, *, until: datetime) -> Never:
+        """Keeps the time and raises `Suspended`, where a real run would be torn down."""
+        self.suspended.append(until)
+        raise Suspended
 
     async def begin(self) -> None:
         """Counts."""
