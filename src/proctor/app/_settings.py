@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from proctor.approvals import check_roles
 from proctor.core import (
+    BudgetRule,
     BudgetSettings,
     ConfigurationError,
     DegradationSettings,
@@ -23,8 +24,10 @@ from proctor.core import (
     NoticeSettings,
     PolicySettings,
     RoleSettings,
+    RouterSettings,
     Section,
     ServerSettings,
+    StorageSettings,
     StoreSettings,
     TeamSettings,
     TenantSettings,
@@ -56,6 +59,9 @@ class Settings(Section):
     roles: dict[Name, RoleSettings] = Field(default={})
     engine: EngineSettings = EngineSettings()
     budget: BudgetSettings = BudgetSettings()
+    budgets: dict[Name, BudgetRule] = Field(default={})
+    router: RouterSettings = RouterSettings()
+    storage: StorageSettings = StorageSettings()
     degradation: DegradationSettings = DegradationSettings()
     policies: PolicySettings = PolicySettings()
     notices: NoticeSettings = NoticeSettings()

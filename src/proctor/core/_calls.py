@@ -123,6 +123,10 @@ class ModelCall:
     """Further arguments of the request, such as `temperature`."""
     on_text: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
     """Receives the text piece by piece where the caller wants a stream."""
+    on_usage: Callable[[Usage], None] | None = field(default=None, compare=False, repr=False)
+    """Receives what has been used so far while an answer comes in: what is paid if it is broken off."""
+    attempt_tag: str = field(default="", compare=False)
+    """Tells requests apart that are sent for one call on purpose: a part of their idempotency key."""
 
     def request(self) -> dict[str, JsonValue]:
         """What identifies and replays the call: all of it but who listens."""
@@ -156,6 +160,8 @@ class ModelResult:
     """Whether the answer is that of an earlier request, and cost nothing."""
     saved: Micros = 0
     """What a cached answer would have cost."""
+    way: Literal["prompt", "batch"] = "prompt"
+    """Whether it came at once, or at a lower price by the provider's batch interface."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

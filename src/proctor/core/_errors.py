@@ -234,10 +234,14 @@ class ModelError(ProctorError):
     code = "model"
     status = 502
 
-    def __init__(self, message: str, *, hint: str = "", retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, hint: str = "", retry_after: float | None = None, produced: bool = False
+    ) -> None:
         super().__init__(message, hint=hint)
         self.retry_after = retry_after
         """Seconds that the provider asks to wait."""
+        self.produced = produced
+        """Whether the provider may have produced something that it bills: an answer that broke off, or late."""
 
 
 class ModelUnreachable(ModelError):

@@ -134,6 +134,7 @@ def model_outcome(result: ModelResult) -> dict[str, Any]:
         "attempts": result.attempts,
         "cached": result.cached,
         "saved": result.saved,
+        "way": result.way,
     }
 
 
@@ -157,6 +158,7 @@ def read_model_outcome(outcome: Any) -> ModelResult:
         attempts=outcome["attempts"],
         cached=outcome["cached"],
         saved=outcome.get("saved", 0),
+        way=outcome.get("way", "prompt"),
     )
 
 
