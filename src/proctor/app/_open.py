@@ -9,9 +9,8 @@ from datetime import timedelta
 from proctor import ledger
 from proctor.app._notices import make_notices
 from proctor.app._proctor import GRACE, Proctor
-from proctor.app._settings import Settings, load_settings
+from proctor.app._settings import Settings, check_names, load_settings
 from proctor.app._teams import App
-from proctor.approvals import check_roles
 from proctor.core import Clock, SystemClock, to_micros
 from proctor.models import Models, Provider
 from proctor.runs import Run, Share
@@ -52,7 +51,7 @@ async def open_proctor(
         DatabaseInUse: another process executes runs on this database.
     """
     settings = settings or load_settings(environ=environ).settings
-    check_roles(settings.teams, settings.roles, settings.models, told=settings.notices.roles)
+    check_names(settings)
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
         opening = Database.open(

@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, Field, ValidationError
 
-from proctor.approvals import check_roles
+from proctor.approvals import check_role, check_roles
 from proctor.core import (
     BudgetRule,
     BudgetSettings,
@@ -36,6 +36,9 @@ from proctor.core import (
 )
 from proctor.models import stand_ins
 from proctor.runs import Limit, Limits
+
+AUTO = "auto"
+"""The name by which the router is asked for, in the place of a deployment's."""
 
 FILE = "proctor.toml"
 PREFIX = "PROCTOR_"
@@ -138,9 +141,40 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.envi
         settings = Settings.model_validate(values)
     except ValidationError as error:
         raise _explain_value(error, values, sources, file) from None
-    stand_ins(settings.models)
-    check_roles(settings.teams, settings.roles, settings.models, told=settings.notices.roles)
+    check_names(settings)
     return Loaded(settings=settings, sources=sources, path=file if file.exists() else None)
+
+
+def check_names(settings: Settings) -> None:
+    """Returns where all that the configuration names elsewhere is there: models, and roles with people.
+
+    Raises:
+        ConfigurationError: something isn't.
+    """
+    if AUTO in settings.models:
+        raise ConfigurationError(
+            f"no model can be called {AUTO}: that is the router", hint=f"Rename [models.{AUTO}]."
+        )
+    stand_ins(settings.models)
+    for team, limits in settings.teams.items():
+        for agent, own in limits.agents.items():
+            if own.model is not None and own.model != AUTO:
+                _check_model(f"teams.{team}.agents.{agent}.model", own.model, settings)
+    for name, budget in settings.budgets.items():
+        if budget.scope == "model" and budget.of:
+            _check_model(f"budgets.{name}.of", budget.of, settings)
+        for role in budget.roles:
+            check_role(f"budgets.{name}", role, settings.roles)
+    check_roles(settings.teams, settings.roles, settings.models, told=settings.notices.roles)
+
+
+def _check_model(where: str, name: str, settings: Settings) -> None:
+    if name not in settings.models:
+        near = get_close_matches(name, settings.models, n=1)
+        raise ConfigurationError(
+            f"{where} names {name!r}, which no model is called",
+            hint=f"Did you mean {near[0]}?" if near else f"Add a section [models.{name}].",
+        )
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
@@ -230,11 +264,11 @@ def _unknown_keys(values: Any, kind: Any, above: str = "") -> Iterator[tuple[str
 def _explain_key(place: str, known: tuple[str, ...], source: str) -> UnknownKey:
     above, _, key = place.rpartition(".")
     near = get_close_matches(key, known, n=1)
-    if near:
+    if source.startswith(PREFIX) and "__" not in source:
+        hint = f"Two underscores stand between section and key: {PREFIX}BUDGET__DAILY_USD."
+    elif near:
         meant = f"{above}.{near[0]}" if above else near[0]
         hint = f"Did you mean {meant}?"
-    elif not above and source.startswith(PREFIX):
-        hint = f"Two underscores stand between section and key: {PREFIX}BUDGET__DAILY_USD."
     else:
         hint = f"Known {'in ' + above if above else 'sections'}: {', '.join(known)}."
     return UnknownKey(f"{source}: no setting is called {place}", hint=hint)

@@ -3,7 +3,14 @@
 from proctor.approvals._decide import decide, delegate, expire
 from proctor.approvals._edits import check_edit, editable_schema
 from proctor.approvals._gate import ApprovalGate, Judge, Opinion
-from proctor.approvals._rules import check_humans, check_patterns, check_roles, human_terms, roles_from
+from proctor.approvals._rules import (
+    check_humans,
+    check_patterns,
+    check_role,
+    check_roles,
+    human_terms,
+    roles_from,
+)
 from proctor.approvals._sql import (
     Filter,
     any_decided,
@@ -37,6 +44,7 @@ __all__ = [
     "check_edit",
     "check_humans",
     "check_patterns",
+    "check_role",
     "check_roles",
     "consume",
     "decide",

@@ -105,13 +105,13 @@ def check_roles(
     for name, settings_of_role in roles.items():
         _check_members(name, settings_of_role.members)
     for role in told:
-        _check_role("notices.roles", role, roles)
+        check_role("notices.roles", role, roles)
     for team, settings in teams.items():
         for place, rule in enumerate(settings.approvals, start=1):
             where = f"teams.{team}.approvals: rule {place}"
             second = rule.second or SecondRule()
             for role in (*rule.roles, *rule.escalate_to, *second.roles):
-                _check_role(where, role, roles)
+                check_role(where, role, roles)
             _check_people(where, rule, roles)
             if second.judge and second.judge not in deployments:
                 raise ConfigurationError(
@@ -125,7 +125,12 @@ def roles_from(settings: Mapping[str, RoleSettings]) -> Roles:
     return {name: role.members for name, role in settings.items()}
 
 
-def _check_role(where: str, role: str, roles: Mapping[str, RoleSettings]) -> None:
+def check_role(where: str, role: str, roles: Mapping[str, RoleSettings]) -> None:
+    """Returns where there is a role of that name that somebody has, or is told of.
+
+    Raises:
+        ConfigurationError: there isn't.
+    """
     if role not in roles:
         near = get_close_matches(role, roles, n=1)
         hint = f"Did you mean {near[0]}?" if near else f"Add [roles.{role}] with its members."
