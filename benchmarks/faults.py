@@ -23,7 +23,6 @@ import platform
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,8 +39,9 @@ from benchmarks._faults._contender import Contender, contenders_python
 from benchmarks._faults._desk import Site
 from benchmarks._faults._figures import Raw, Row
 from benchmarks._faults._ladder import Ladder, climb
-from benchmarks._faults._processes import endpoint, running_postgres, running_temporal
+from benchmarks._faults._processes import endpoint
 from benchmarks._faults._workers import database_rows, embedded_rows, temporal_rows
+from benchmarks._servers import Postgres, Temporal, running_postgres, running_temporal
 
 app = App(name="benchmarks.faults", help="What becomes of a team when one of its parts is at fault.")
 
@@ -60,7 +60,8 @@ def faults(
         raise SystemExit("--runs is at least 1")
     logging.getLogger("proctor").addHandler(logging.NullHandler())  # a database that is away is no news here
     began = time.perf_counter()
-    rows, ladder = asyncio.run(_measure(runs, compare=compare))
+    with running_postgres() as postgres, running_temporal() as temporal:
+        rows, ladder = asyncio.run(_measure(runs, postgres, temporal, compare=compare))
     figures = _figures(rows, ladder, runs, time.perf_counter() - began)
     if as_json:
         print(json.dumps(figures, indent=2))
@@ -69,13 +70,15 @@ def faults(
     return 0 if figures["ok"] else 1
 
 
-async def _measure(count: int, *, compare: bool) -> tuple[list[Row], Ladder]:
+async def _measure(
+    count: int, postgres: Postgres, temporal: Temporal, *, compare: bool
+) -> tuple[list[Row], Ladder]:
     """All rows, and the ladder. What mostly waits goes on side by side."""
     with TemporaryDirectory(prefix="proctor-faults-", ignore_cleanup_errors=True) as place:
         folder = _make_places(Path(place))
         async with asyncio.TaskGroup() as group:
             branches = group.create_task(_embedded(folder / "embedded", count))
-            shared = group.create_task(_shared(folder / "shared", count))
+            shared = group.create_task(_shared(folder / "shared", postgres, temporal, count))
             ladder = group.create_task(_ladder(folder / LADDER))
             raw = group.create_task(_contender(folder / "autogen", count)) if compare else None
         found = {} if raw is None else raw.result()
@@ -102,13 +105,11 @@ async def _embedded(folder: Path, count: int) -> list[Row]:
         return rows
 
 
-async def _shared(folder: Path, count: int) -> list[Row]:
+async def _shared(folder: Path, postgres: Postgres, temporal: Temporal, count: int) -> list[Row]:
     """What needs PostgreSQL and Temporal."""
-    async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(endpoint(folder))
-        postgres = stack.enter_context(running_postgres())
-        address = await stack.enter_async_context(running_temporal(folder))
-        site = Site(folder=folder, url=url, database=postgres.url, temporal=address)
+    async with endpoint(folder) as url:
+        database = await asyncio.to_thread(postgres.create_database)
+        site = Site(folder=folder, url=url, database=database, temporal=temporal.address)
         rows = await temporal_rows(site, count)
         _tell("workers on Temporal: done")
         rows += await database_rows(replace(site, temporal=""), postgres, count)

@@ -25,8 +25,8 @@ from benchmarks._overhead._children import start
 from benchmarks._replay._report import finish
 from benchmarks._scale import _one_process as one_process
 from benchmarks._scale._one_process import Contender, Place
-from benchmarks._scale._servers import PostgresServer, TemporalServer, running_postgres, running_temporal
 from benchmarks._scale._workers import Site, measure_workers
+from benchmarks._servers import Postgres, Temporal, running_postgres, running_temporal
 
 Part: TypeAlias = Literal["workers", "process", "memory", "waiting"]
 OWN: tuple[Contender, ...] = ("sqlite", "postgresql")
@@ -95,7 +95,7 @@ def main(
 
 
 async def _measure(
-    sizes: Sizes, postgres: PostgresServer, temporal: TemporalServer | None
+    sizes: Sizes, postgres: Postgres, temporal: Temporal | None
 ) -> dict[Part, list[dict[str, Any]]]:
     compares = {"process", "memory"} & set(sizes.parts)
     pythons = one_process.pythons(sizes.contenders if compares else OWN)

@@ -26,9 +26,9 @@ from cyclopts import App, Parameter
 from benchmarks._overhead._children import start
 from benchmarks._overhead._environments import CACHE
 from benchmarks._replay._report import finish
-from benchmarks._scale._servers import running_postgres, running_temporal
 from benchmarks._scale._slope import slope
 from benchmarks._scale._soaked import Order
+from benchmarks._servers import running_postgres, running_temporal
 from proctor.core import JsonObject
 
 Engine: TypeAlias = Literal["embedded", "temporal"]

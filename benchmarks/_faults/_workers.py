@@ -13,9 +13,10 @@ from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
 from benchmarks._faults._cases import CASES, Case
 from benchmarks._faults._desk import Site
 from benchmarks._faults._figures import Row, row_of
-from benchmarks._faults._processes import Postgres, Process, start_worker, worker
+from benchmarks._faults._processes import Process, start_worker, worker
 from benchmarks._faults._runs import LOOK, Runs, open_runs
 from benchmarks._faults._traces import ANSWERS, of_case, released
+from benchmarks._servers import Postgres
 
 DRAIN = 0.3
 """Seconds after SIGTERM until calls in progress come to their end."""

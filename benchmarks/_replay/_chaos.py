@@ -16,11 +16,12 @@ from benchmarks._replay._faults import Sizes, plan
 from benchmarks._replay._fleet import Fleet
 from benchmarks._replay._losses import TakeOvers, losses, take_overs, waits
 from benchmarks._replay._person import Person
-from benchmarks._replay._place import Place, Postgres
+from benchmarks._replay._place import Place
 from benchmarks._replay._shops import auditors, look, make_bases, open_shop
 from benchmarks._replay._sight import Sight
 from benchmarks._replay._strikes import PAUSE, Story, Strikes
 from benchmarks._replay._worker import Work
+from benchmarks._servers import Postgres
 from proctor import Run
 
 THINKING = (0.005, 0.03)

@@ -13,8 +13,8 @@ from benchmarks._replay._faults import Aim, Strike
 from benchmarks._replay._fleet import LOOK, Fleet
 from benchmarks._replay._life import Life
 from benchmarks._replay._losses import Struck
-from benchmarks._replay._place import Postgres, Stop
 from benchmarks._replay._sight import Sight
+from benchmarks._servers import Postgres, Stop
 
 PAUSE = 0.3
 """Seconds for which a store holds a write, where a strike is aimed at it."""

@@ -13,8 +13,8 @@ from benchmarks._overhead._children import Child, start
 from benchmarks._overhead._environments import CACHE, python_of
 from benchmarks._scale._configuration import write_configuration
 from benchmarks._scale._consumed import Cpu, rss_mb, until
-from benchmarks._scale._servers import PostgresServer
 from benchmarks._scale._slope import slope
+from benchmarks._servers import Postgres
 
 Contender: TypeAlias = Literal["sqlite", "postgresql", "autogen"]
 
@@ -39,7 +39,7 @@ class Place:
 
     endpoint: Child
     url: str
-    postgres: PostgresServer
+    postgres: Postgres
     python: Mapping[Contender, Path]
 
 

@@ -18,8 +18,8 @@ from benchmarks._overhead._environments import CACHE, ROOT
 from benchmarks._overhead._workload import ANSWER, task
 from benchmarks._scale._configuration import write_configuration
 from benchmarks._scale._consumed import Cpu, until
-from benchmarks._scale._servers import PostgresServer, TemporalServer
 from benchmarks._scale._teams import PLACE, app
+from benchmarks._servers import Postgres, Temporal
 
 BOUND = 600
 """Seconds within which a cell's runs have ended."""
@@ -53,8 +53,8 @@ class Site:
 
     endpoint: str
     endpoint_pid: int
-    postgres: PostgresServer
-    temporal: TemporalServer
+    postgres: Postgres
+    temporal: Temporal
 
 
 async def measure_workers(

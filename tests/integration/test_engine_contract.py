@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, closing
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -34,6 +35,7 @@ KEY = int.from_bytes(b"PROC")
 TAKE = text(f"SELECT pg_advisory_lock({KEY})")
 _LOCK = f"FROM pg_locks WHERE locktype = 'advisory' AND objid = {KEY}"
 WAITS = text(f"SELECT EXISTS (SELECT {_LOCK} AND NOT granted)")
+HAD = text(f"SELECT EXISTS (SELECT {_LOCK} AND granted)")
 END = text(f"SELECT pg_terminate_backend(pid) {_LOCK} AND granted")
 
 Start = Callable[..., Awaitable[Engine[str, str]]]
@@ -470,3 +472,59 @@ async def test_an_embedded_engine_stops_when_another_process_has_its_right(held:
                 held.open()
             await until(lambda: held.states() == {id: "done"})
             await engine.stop(GRACE)
+
+
+@asynccontextmanager
+async def sharing(desk: Desk, settings: EngineSettings, url: str) -> AsyncIterator[Database]:
+    """A worker that shares the right to execute on a database."""
+    async with asyncio.timeout(120), await Database.open(url) as database:
+        engine = TemporalEngine(desk.duties(), settings, lock=database.lock(shared=True))
+        await engine.start()
+        try:
+            yield database
+        finally:
+            await engine.stop(GRACE)
+
+
+async def test_a_worker_goes_on_after_its_database_was_restarted(
+    held: Desk, temporal_settings: EngineSettings, id: str
+) -> None:
+    held.add(id)
+    with running_postgres() as server:
+        async with sharing(held, temporal_settings, server.create_database()) as database:
+            await until(lambda: bool(held.begun()))
+            await asyncio.to_thread(server.stop)
+            await asyncio.to_thread(server.start)
+            anew = create_engine(database.engine.url, poolclass=NullPool)
+            with anew.connect() as connection:
+                await until(lambda: bool(connection.scalar(HAD)))
+            held.open()
+            await until(lambda: held.states() == {id: "done"})
+            assert len(held.begun()) == 1, "nobody wanted the right alone, and the work was cut off"
+
+
+async def test_a_worker_takes_no_part_while_another_process_has_the_right_alone(
+    file: Path, held: Desk, start: Start, temporal_settings: EngineSettings, id: str
+) -> None:
+    held.add(f"{id}-before")
+    with running_postgres() as server, closing(Desk(file, "second")) as second:
+        async with sharing(held, temporal_settings, server.create_database()) as database:
+            await until(lambda: bool(held.begun()))
+            alone = create_engine(database.engine.url, poolclass=NullPool)
+            with alone.connect() as other:
+                waiting = asyncio.create_task(asyncio.to_thread(other.execute, TAKE))
+                with database.engine.connect() as connection:
+                    await until(lambda: bool(connection.scalar(WAITS)))
+                    connection.execute(END)
+                await waiting
+                await until(lambda: held.states() == {f"{id}-before": "queued"})
+                held.open()
+                # It serves the same queue under another right: what the first refuses comes to it.
+                allowed = await start(second, temporal_settings)
+                second.add(*(f"{id}-{number}" for number in range(8)))
+                await until(lambda: list(held.states().values()).count("done") == 9)
+                assert {worker for _, worker in held.begun()[1:]} == {"second"}
+                await allowed.stop(GRACE)
+            held.add(f"{id}-after")
+            await until(lambda: held.states()[f"{id}-after"] == "done")
+            assert held.begun()[-1] == (f"{id}-after", "here")

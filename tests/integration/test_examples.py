@@ -1,6 +1,8 @@
 """Each sample of the documentation runs."""
 
+import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,18 @@ from proctor.core import ModelCall
 from proctor.deployments.support.shop import create_tenant, make_sample
 from proctor.testing import Reply, ScriptedModel, tool_call
 
-EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "docs" / "examples"
+BLOCK = re.compile(r"^```toml\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def configurations() -> Iterator[object]:
+    """Each configuration that a page shows, named by the page and the line on which it begins."""
+    for page in (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))):
+        text = page.read_text(encoding="utf-8")
+        for found in BLOCK.finditer(text):
+            line = text.count("\n", 0, found.start()) + 1
+            yield pytest.param(found[1], id=f"{page.relative_to(ROOT)}:{line}")
 
 
 def settings_for(tmp_path: Path, **more: object) -> proctor.Settings:
@@ -22,6 +35,13 @@ def settings_for(tmp_path: Path, **more: object) -> proctor.Settings:
 def test_the_examples_configuration_is_valid() -> None:
     loaded = load_settings(EXAMPLES / "proctor.toml", environ={})
     assert set(loaded.settings.models) == {"small", "large"}
+
+
+@pytest.mark.parametrize("shown", tuple(configurations()))
+def test_a_configuration_that_a_page_shows_can_be_used(tmp_path: Path, shown: str) -> None:
+    file = tmp_path / "proctor.toml"
+    file.write_text(shown, encoding="utf-8")
+    assert load_settings(file, environ={}).sources
 
 
 async def test_a_single_agent_answers(tmp_path: Path) -> None:

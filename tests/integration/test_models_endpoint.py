@@ -12,6 +12,7 @@ from proctor.core import (
     InvalidInput,
     MissingSetting,
     ModelCall,
+    ModelError,
     ModelNonsense,
     ModelOverloaded,
     ModelRefused,
@@ -20,7 +21,8 @@ from proctor.core import (
     PriceUnknown,
     Usage,
 )
-from proctor.models import Models, retry
+from proctor.models import Deployment, Models, retry
+from proctor.models._openai import chat_body
 from proctor.testing import FakeClock, FakeScope
 from servers.openai_endpoint import (
     USAGE,
@@ -270,15 +272,6 @@ async def test_the_timeout_bounds_a_stream_that_trickles():
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-async def test_an_endpoint_that_is_not_there_is_unreachable(streamed):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
-        with pytest.raises(ModelUnreachable):
-            await ask(_At(url), call(on_text=_ignore if streamed else None))
-
-
-@pytest.mark.parametrize("streamed", [False, True])
 async def test_cancelling_a_call_closes_its_request(streamed):
     with serving() as endpoint:
         endpoint.replies = [endpoint.hangs(*list(chunks(completion()))[:2] if streamed else ())]
@@ -301,6 +294,96 @@ async def test_a_listener_that_fails_ends_the_request():
             with pytest.raises(RuntimeError, match="the listener is gone"):
                 await models.complete(call(on_text=listen))
             assert await asyncio.to_thread(endpoint.hung_up.wait, 5)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_the_runs_deadline_shortens_the_timeout(streamed):
+    wanted = call(scope=FakeScope(left=0.3), on_text=_ignore if streamed else None)
+    with serving() as endpoint:
+        endpoint.replies = [endpoint.hangs(*list(chunks(completion()))[:2] if streamed else ())]
+        with pytest.raises(ModelUnreachable, match=r"0\.3 s") as caught:
+            await ask(endpoint, wanted)
+        assert caught.value.produced
+        assert await asyncio.to_thread(endpoint.hung_up.wait, 5)
+
+
+async def test_without_time_nothing_is_sent():
+    with serving() as endpoint, pytest.raises(ModelUnreachable) as caught:
+        await ask(endpoint, call(scope=FakeScope(left=-1.0)))
+    assert endpoint.bodies == []
+    assert not caught.value.produced
+
+
+async def test_a_repeated_request_carries_the_key_of_the_first():
+    with serving() as endpoint:
+        async with connected(endpoint) as models:
+            for tag in ("", "", "h"):
+                await models.complete(call(scope=FakeScope(key="k1"), attempt_tag=tag))
+            await models.complete(call(scope=FakeScope(key="k1"), on_text=_ignore))
+    keys = [headers["idempotency-key"] for headers in endpoint.headers]
+    assert keys[0] == keys[1] == keys[3] != keys[2]
+
+
+async def test_what_costs_money_is_always_bounded():
+    priced = {"price": {"input": "1", "output": "1"}, "max_output": 700}
+    with serving() as endpoint:
+        await ask(endpoint, call(), **priced)
+        await ask(endpoint, call(options={"max_completion_tokens": 20}), **priced)
+        await ask(endpoint, call(), **priced, options={"max_tokens": 30})
+        await ask(endpoint, call())
+    bounds = ("max_tokens", "max_completion_tokens")
+    assert [[body.get(name) for name in bounds] for body in endpoint.bodies] == [
+        [700, None],
+        [None, 20],
+        [30, None],
+        [None, None],
+    ]
+
+
+def test_openais_own_models_are_bounded_as_they_demand():
+    deployment = Deployment(name="small", settings=DeploymentSettings(model="gpt-5.4", max_output=700))
+    for options, bound in (({}, 700), ({"max_tokens": 20}, 20), ({"max_completion_tokens": 30}, 30)):
+        body = chat_body(call(options=options), deployment)
+        assert ("max_tokens" in body, body["max_completion_tokens"]) == (False, bound)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_an_answer_tells_what_was_used(streamed):
+    used: list[Usage] = []
+    details = {"cached_tokens": 8, "cache_write_tokens": 7}
+    answer = completion(usage=USAGE | {"prompt_tokens_details": details})
+    with serving(says(answer)) as endpoint:
+        await ask(endpoint, call(on_text=_ignore if streamed else None, on_usage=used.append))
+    assert used == [Usage(input=20, output=5, cached_input=8, reasoning=2, cache_write=7)]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_an_endpoint_that_is_not_there_has_billed_nothing(streamed):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+        with pytest.raises(ModelUnreachable) as caught:
+            await ask(_At(url), call(on_text=_ignore if streamed else None))
+    assert not caught.value.produced
+
+
+@pytest.mark.parametrize("fault", ["breaks_off", "half", "error"])
+async def test_an_answer_that_began_may_be_billed(fault):
+    half = list(chunks(completion()))[:3]
+    replies = {
+        "breaks_off": breaks_off(*half),
+        "half": streams(half),
+        "error": streams([*half, {"error": {"message": "no"}}]),
+    }
+    with serving(replies[fault]) as endpoint, pytest.raises(ModelError) as caught:
+        await ask(endpoint, call(on_text=_ignore))
+    assert caught.value.produced
+
+
+async def test_a_refusal_is_not_billed():
+    with serving(fails(503)) as endpoint, pytest.raises(ModelOverloaded) as caught:
+        await ask(endpoint, call())
+    assert not caught.value.produced
 
 
 async def test_a_cancelled_call_harms_no_other():

@@ -17,7 +17,6 @@ from uuid import uuid4
 import pytest
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.base import ChatAgent
-from sqlalchemy import create_engine, text
 from starlette.responses import JSONResponse, Response
 
 import proctor
@@ -289,20 +288,6 @@ def temporal() -> Iterator[Temporal]:
         yield server
 
 
-@pytest.fixture
-def shared_url(postgres: str) -> Iterator[str]:
-    name = f"proctor_{uuid4().hex}"
-    admin = create_engine(
-        postgres.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
-    )
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield postgres.replace("/postgres?", f"/{name}?")
-    with admin.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
-
-
 @contextmanager
 def workers(folder: Path, count: int) -> Iterator[None]:
     """Processes that execute the folder's application, from when they say so."""
@@ -332,13 +317,13 @@ def workers(folder: Path, count: int) -> Iterator[None]:
 
 
 async def test_limits_hold_over_two_processes_that_share_the_runs(
-    tmp_path: Path, shared_url: str, temporal: Temporal
+    tmp_path: Path, postgres_url: str, temporal: Temporal
 ) -> None:
     desk = Desk()
     with serving(desk) as endpoint:
         price = {"input": 1, "output": 2}
         values = {
-            "database": {"url": shared_url},
+            "database": {"url": postgres_url},
             "models": {"small": {"model": "m", "base_url": endpoint.url, "api_key": "x", "price": price}},
             "engine": {"kind": "temporal", "address": temporal.address, "queue": uuid4().hex},
             "teams": {"lab": {"concurrency": 1}},

@@ -227,11 +227,6 @@ async def test_an_answer_that_is_no_result_becomes_an_error_for_the_model():
     assert "can't be read" in result.text
 
 
-async def test_each_call_has_its_price():
-    async with shop(cost_per_call="0.002") as server:
-        assert (await server.call(call("echo", text=""))).cost == 2000
-
-
 # Cancelling
 
 

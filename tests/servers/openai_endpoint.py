@@ -163,12 +163,12 @@ class _Hanging(_Unfinished):
 
 
 @contextmanager
-def serving(*replies: Reply, port: int = 0) -> Iterator[Endpoint]:
+def serving(*replies: Reply, port: int = 0, path: str = "/v1/chat/completions") -> Iterator[Endpoint]:
     """Runs an endpoint on a free loopback port, in a thread of its own."""
     endpoint = Endpoint()
     if replies:
         endpoint.replies = list(replies)
-    app = Starlette(routes=[Route("/v1/chat/completions", endpoint.answer, methods=["POST"])])
+    app = Starlette(routes=[Route(path, endpoint.answer, methods=["POST"])])
     config = uvicorn.Config(
         app,
         host="127.0.0.1",

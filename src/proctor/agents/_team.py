@@ -4,13 +4,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import isawaitable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar, overload
 
 from autogen_agentchat.base import ChatAgent, TaskResult, Team
 from autogen_agentchat.messages import BaseChatMessage, HandoffMessage, ToolCallExecutionEvent
 from autogen_core.models import ModelInfo
+from pydantic import BaseModel
 
 from proctor.agents._adopt import Roles, adopt
+from proctor.agents._batch import Merged
 from proctor.agents._human import DurableHuman
 from proctor.agents._memory import Knowledge, Losses, Memory
 from proctor.agents._model import GovernedModelClient
@@ -18,6 +20,8 @@ from proctor.agents._runtime import PATIENCE, KillableRuntime
 from proctor.agents._session import Session
 from proctor.agents._workbench import GovernedWorkbench
 from proctor.core import JsonObject, NotFound, TeamError, TeamSettings, ToolSpec, end_tasks
+
+A = TypeVar("A", bound=str | BaseModel)
 
 LONGEST_ROLE = 64
 
@@ -27,6 +31,8 @@ class ModelFeatures:
     """What a deployment can do, as far as AutoGen wants to know."""
 
     vision: bool
+    function_calling: bool
+    structured_output: bool
     context_window: int
 
 
@@ -67,23 +73,85 @@ class TeamContext:
         Raises:
             NotFound: the configuration has no such deployment.
         """
+        features = self._features(name)
+        info = ModelInfo(
+            vision=features.vision,
+            function_calling=features.function_calling,
+            json_output=True,
+            family="unknown",
+            structured_output=features.structured_output,
+            multiple_system_messages=True,
+        )
+        return GovernedModelClient(
+            self._session, model=name, info=info, context_window=features.context_window, options=options
+        )
+
+    @overload
+    async def batch(
+        self,
+        instruction: str,
+        items: Sequence[str],
+        *,
+        model: str,
+        size: int = ...,
+        agent: str = ...,
+        options: JsonObject | None = ...,
+    ) -> list[str]: ...
+
+    @overload
+    async def batch(
+        self,
+        instruction: str,
+        items: Sequence[str],
+        *,
+        model: str,
+        answer: type[A],
+        size: int = ...,
+        agent: str = ...,
+        options: JsonObject | None = ...,
+    ) -> list[A]: ...
+
+    async def batch(
+        self,
+        instruction: str,
+        items: Sequence[str],
+        *,
+        model: str,
+        answer: Any = str,
+        size: int = 20,
+        agent: str = "",
+        options: JsonObject | None = None,
+    ) -> list[Any]:
+        """An answer to the same small task for each item, in order, with as few model calls as that takes.
+
+        At most `size` items go into one call. What of its answers is missing, comes twice or doesn't parse is
+        asked for alone. `answer` is `str` or a pydantic model; `options` go into each request. Called by an
+        agent of your own in its turn, it is done in that agent's name; `agent` gives another.
+
+        Raises:
+            NotFound: the configuration has no such deployment.
+            AnswersMissing: some items have no usable answer, although each of them was asked for alone.
+        """
+        merged = Merged(
+            self._session,
+            instruction,
+            model=model,
+            answer=answer,
+            size=size,
+            characters=self._features(model).context_window // 2,  # at a token a character, as in Chinese
+            agent=agent,
+            options=options or {},
+        )
+        return await merged.answers(items)
+
+    def _features(self, name: str) -> ModelFeatures:
         features = self._models.get(name)
         if features is None:
             raise NotFound(
                 f"there is no model deployment {name!r}",
                 hint=f"Configured under [models]: {', '.join(sorted(self._models)) or 'none'}.",
             )
-        info = ModelInfo(
-            vision=features.vision,
-            function_calling=True,
-            json_output=True,
-            family="unknown",
-            structured_output=True,
-            multiple_system_messages=True,
-        )
-        return GovernedModelClient(
-            self._session, model=name, info=info, context_window=features.context_window, options=options
-        )
+        return features
 
     def tools(self, *names: str) -> GovernedWorkbench:
         """A workbench of tools that the team declared: a server, one tool of it (`server.tool`), a function.

@@ -7,6 +7,7 @@ from random import Random
 from typing import TypeVar
 
 from proctor.app._judge import judge_by
+from proctor.app._links import Links
 from proctor.approvals import ApprovalGate
 from proctor.core import (
     Clock,
@@ -16,8 +17,7 @@ from proctor.core import (
     ToolMiddleware,
 )
 from proctor.degradation import Degradation
-from proctor.ledger import DailyBudget, Prices, settle
-from proctor.models import Models, fallback, retry
+from proctor.models import Models, fallback, hedge, retry
 from proctor.runs import Chains, begin_before_acting, journal_model, journal_tool, refuse_repetition
 from proctor.telemetry import Metrics, trace_model, trace_tool
 from proctor.tools import Toolbox, allow_list, check_arguments, check_output
@@ -41,11 +41,17 @@ class Link:
 MODEL_CHAIN: tuple[Link, ...] = (
     Link(name="journal", does="answers recorded calls, records new ones with their cost and events"),
     Link(name="trace", does="measures the call"),
+    Link(name="route", does="chooses a deployment for `auto`, and takes the one that is set for the agent"),
+    Link(name="thrift", does="asks in a cheaper way where a budget nears its end"),
+    Link(name="cache", does="gives an answer again that the same request was given"),
+    Link(name="batch", does="lets calls of patient runs rest until the provider's batch answers them"),
     Link(name="fallback", does="asks the deployment's stand-ins where it fails for good"),
     Link(name="degrade", does="lets deployments with a fallback rest while the system is degraded"),
-    Link(name="reserve", does="takes the likely cost from the day's budget, or refuses"),
     Link(name="retry", does="sends again what may be sent again"),
-    Link(name="settle", does="prices the answer"),
+    Link(name="breaker", does="asks no deployment that has failed again and again, but for a probe"),
+    Link(name="hedge", does="asks a second time where the first answer is late"),
+    Link(name="rate", does="waits for the deployment's rate of requests and tokens"),
+    Link(name="spend", does="sets aside what the request may cost, or refuses; prices and enters it"),
     Link(name="provider", does="asks the deployment's model"),
 )
 
@@ -57,7 +63,7 @@ TOOL_CHAIN: tuple[Link, ...] = (
     Link(name="degrade", does="refuses tools with side effects while the system may only read"),
     Link(name="repetition", does="refuses a call that its agent makes again and again, for the same answer"),
     Link(name="approval", does="waits for people where a rule names the tool, or it has side effects"),
-    Link(name="spend", does="counts what the tool costs in the day's budget"),
+    Link(name="spend", does="sets aside what the tool may cost, or refuses; enters what it did"),
     Link(name="output", does="cleans and limits what the tool returns"),
     Link(name="begin", does="notes durably that a tool with side effects is about to act"),
     Link(name="tool", does="calls the tool"),
@@ -70,8 +76,7 @@ class Parts:
 
     degradation: Degradation
     metrics: Metrics
-    budget: DailyBudget
-    prices: Prices
+    links: Links
     models: Models
     toolbox: Toolbox
     deployments: Mapping[str, DeploymentSettings]
@@ -84,16 +89,23 @@ class Parts:
 
 def build_chains(parts: Parts) -> Chains:
     """Both chains of a team, ready to take calls."""
+    links = parts.links
     model: dict[str, ModelMiddleware] = {
         "journal": journal_model,
         "trace": trace_model(parts.metrics),
         "fallback": fallback(parts.deployments, on_fallback=parts.metrics.model_fell_back),
         "degrade": parts.degradation.model,
-        "reserve": parts.budget.reserve,
+        "route": links.router.route,
+        "thrift": links.budgets.thrift,
+        "cache": links.cache.model,
+        "batch": links.batches.model,
         "retry": retry(
             parts.deployments, clock=parts.clock, rng=parts.rng, on_retry=parts.metrics.model_retried
         ),
-        "settle": settle(parts.prices, clock=parts.clock),
+        "breaker": links.breakers.model,
+        "hedge": hedge(parts.deployments, clock=parts.clock, on_hedge=parts.metrics.model_hedged),
+        "rate": links.rates.model,
+        "spend": links.budgets.model,
     }
     ask = _compose([model[link.name] for link in MODEL_CHAIN[:-1]], parts.models.complete)
     tool: dict[str, ToolMiddleware] = {
@@ -104,7 +116,7 @@ def build_chains(parts: Parts) -> Chains:
         "repetition": refuse_repetition(parts.team),
         "degrade": parts.degradation.tool,
         "approval": ApprovalGate(parts.team, judge=judge_by(ask)),
-        "spend": parts.budget.count,
+        "spend": links.budgets.tool,
         "begin": begin_before_acting,
         "output": check_output(MAX_OUTPUT),
     }

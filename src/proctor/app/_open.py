@@ -11,7 +11,7 @@ from proctor.app._notices import make_notices
 from proctor.app._proctor import GRACE, Proctor
 from proctor.app._settings import Settings, check_names, load_settings
 from proctor.app._teams import App
-from proctor.core import Clock, SystemClock, to_micros
+from proctor.core import Clock, SystemClock
 from proctor.models import Models, Provider
 from proctor.runs import Run, Share
 from proctor.store import Database
@@ -64,13 +64,7 @@ async def open_proctor(
         stack.push_async_callback(models.close)
         servers = {name: ToolServer(name, server, clock) for name, server in settings.tools.items()}
         stack.push_async_callback(_close_all, servers.values())
-        prices = ledger.Prices(settings.models)
-        budget = ledger.DailyBudget(
-            to_micros(settings.budget.daily_usd),
-            prices=prices,
-            clock=clock,
-            spent=lambda day: database.read(lambda connection: ledger.spent(connection, day)),
-        )
+        prices = ledger.Prices(settings.models, added=models.added)
         notices = make_notices(settings, database, clock=clock, environ=environ, signs=executes)
         running = Proctor(
             app,
@@ -82,9 +76,9 @@ async def open_proctor(
             clock=clock,
             models=models,
             toolbox=Toolbox(servers, app.functions),
-            budget=budget,
             prices=prices,
             notices=notices,
+            environ=environ,
         )
         if app.lifespan is not None:
             await stack.enter_async_context(app.lifespan(running))

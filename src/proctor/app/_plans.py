@@ -3,15 +3,17 @@
 from functools import partial
 from random import Random
 
-from proctor import ledger, policies
+from proctor import policies
 from proctor.agents import ModelFeatures
 from proctor.app._chains import Parts, build_chains
+from proctor.app._links import Links
 from proctor.app._settings import Settings
 from proctor.app._teams import App
 from proctor.approvals import check_patterns
 from proctor.core import Clock, NotFound
 from proctor.degradation import Degradation
 from proctor.models import Models
+from proctor.models.router import AUTO, common_capabilities
 from proctor.runs import Run, TeamPlan
 from proctor.telemetry import Metrics
 from proctor.tools import Toolbox
@@ -27,8 +29,7 @@ class Plans:
         *,
         degradation: Degradation,
         metrics: Metrics,
-        budget: ledger.DailyBudget,
-        prices: ledger.Prices,
+        links: Links,
         models: Models,
         toolbox: Toolbox,
         clock: Clock,
@@ -37,8 +38,7 @@ class Plans:
         self._settings = settings
         self._degradation = degradation
         self._metrics = metrics
-        self._budget = budget
-        self._prices = prices
+        self._links = links
         self._models = models
         self._toolbox = toolbox
         self._clock = clock
@@ -72,8 +72,7 @@ class Plans:
         parts = Parts(
             degradation=self._degradation,
             metrics=self._metrics,
-            budget=self._budget,
-            prices=self._prices,
+            links=self._links,
             models=self._models,
             toolbox=self._toolbox,
             deployments=self._settings.models,
@@ -82,17 +81,29 @@ class Plans:
             clock=self._clock,
             rng=Random(),  # noqa: S311 - spreads retries; it needs no secrecy
         )
-        features = {
-            deployment: ModelFeatures(vision=settings.vision, context_window=settings.context_window)
-            for deployment, settings in self._settings.models.items()
-        }
         return TeamPlan(
             name=name,
             factory=factory,
             tools=tools,
-            models=features,
+            models=self._features(),
             chains=build_chains(parts),
             settings=limits,
             redact=policies.redact,
             on_agent_failure=partial(self._metrics.agent_failed, name),
         )
+
+    def _features(self) -> dict[str, ModelFeatures]:
+        """What teams may ask of each deployment, and of the router where it has any to choose from."""
+        deployments = self._settings.models
+        known = {name: self._models.info(name) for name in deployments}
+        if any(one.tier is not None for one in deployments.values()):
+            known[AUTO] = common_capabilities(deployments)
+        return {
+            name: ModelFeatures(
+                vision=one.vision,
+                function_calling=one.function_calling,
+                structured_output=one.structured_output,
+                context_window=one.context_window,
+            )
+            for name, one in known.items()
+        }

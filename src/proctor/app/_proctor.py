@@ -4,7 +4,8 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TypedDict
 
@@ -13,6 +14,7 @@ from typing_extensions import Unpack
 
 from proctor import ledger, policies
 from proctor.app._engine import make_engine
+from proctor.app._links import Ground, Links
 from proctor.app._notices import NOTICE_LOOK
 from proctor.app._plans import Plans
 from proctor.app._settings import Settings, limits_of
@@ -20,6 +22,7 @@ from proctor.app._teams import App
 from proctor.approvals import Approval, Filter, roles_from
 from proctor.core import (
     Clock,
+    DatabaseUnavailable,
     Decision,
     Event,
     Pace,
@@ -44,6 +47,9 @@ GRACE = timedelta(seconds=2)
 
 LONGEST_HOST = 64
 """Characters of this machine's name by which operators find it."""
+
+CLOSING = 2.0
+"""Seconds that money which is set aside has to be given back."""
 
 LEVEL_LOOK = timedelta(seconds=1)
 """Between looks for what would change the level of degradation."""
@@ -89,9 +95,9 @@ class Proctor:
         clock: Clock,
         models: Models,
         toolbox: Toolbox,
-        budget: ledger.DailyBudget,
         prices: ledger.Prices,
         notices: Notices,
+        environ: Mapping[str, str],
     ) -> None:
         self.app = app
         self.settings = settings
@@ -109,16 +115,37 @@ class Proctor:
             database=database,
             worker=worker,
             clock=clock,
-            budget_share=lambda: budget.share,
+            budget_share=lambda: self.links.budgets.share,
             on_level=lambda change: self.metrics.level_changed(change.level, change.rule),
+        )
+        self.workers = Workers(
+            database,
+            clock=clock,
+            id=worker,
+            engine=settings.engine.kind,
+            teams=app.teams,
+            running=lambda: len(self.runs.execution),
+        )
+        self.links = Links(
+            Ground(
+                settings=settings,
+                database=database,
+                models=models,
+                prices=prices,
+                workers=self.workers,
+                metrics=self.metrics,
+                clock=clock,
+                environ=environ,
+                level=lambda: self.degradation.level,
+                wake=self._wake,
+            )
         )
         plans = Plans(
             app,
             settings,
             degradation=self.degradation,
             metrics=self.metrics,
-            budget=budget,
-            prices=prices,
+            links=self.links,
             models=models,
             toolbox=toolbox,
             clock=clock,
@@ -145,14 +172,6 @@ class Proctor:
             database, self.runs, clock=clock, target=target, find=app.find, admit=self._admit
         )
         self.threads = Threads(database, clock=clock)
-        self.workers = Workers(
-            database,
-            clock=clock,
-            id=worker,
-            engine=settings.engine.kind,
-            teams=app.teams,
-            running=lambda: len(self.runs.execution),
-        )
         self.engine = make_engine(settings.engine, database, self.runs.execution, self._chores())
 
     async def run(self, team: str, task: str, **options: Unpack[StartOptions]) -> Run:
@@ -311,7 +330,13 @@ class Proctor:
         """Takes part in executing no more; what didn't finish is taken up later, or elsewhere."""
         await self.workers.stop()
         await self.engine.stop(grace)
+        with suppress(TimeoutError, DatabaseUnavailable):
+            async with asyncio.timeout(CLOSING):
+                await self.links.close()
         await self.workers.leave()
+
+    def _wake(self) -> None:
+        self.engine.wake()
 
     def _simplifies(self, team: str) -> bool:
         registered = self.app.teams.get(team)
@@ -333,6 +358,7 @@ class Proctor:
             Chore(name="schedules", every=SCHEDULE_LOOK, work=self._fire_schedules),
             Chore(name="degradation", every=LEVEL_LOOK, work=self.degradation.tick),
             Chore(name="a sign of life", every=BEAT, work=self.workers.beat),
+            *self.links.chores(),
         )
         notices = Chore(name="notices", every=NOTICE_LOOK, work=self.notices.work)
         return (*chores, notices) if self.notices.tells else chores

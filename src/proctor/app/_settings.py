@@ -35,10 +35,8 @@ from proctor.core import (
     UnknownKey,
 )
 from proctor.models import stand_ins
+from proctor.models.router import overrides
 from proctor.runs import Limit, Limits
-
-AUTO = "auto"
-"""The name by which the router is asked for, in the place of a deployment's."""
 
 FILE = "proctor.toml"
 PREFIX = "PROCTOR_"
@@ -77,6 +75,12 @@ class Settings(Section):
     def team(self, name: str) -> TeamSettings:
         """The settings of a team; the defaults where the configuration doesn't name it."""
         return self.teams.get(name, TeamSettings())
+
+    def may_be_cached(self, team: str, agent: str) -> bool:
+        """Whether an agent, by its place in the team, may be answered from a deployment's cache."""
+        agents = self.team(team).agents
+        found = agents.get(agent) or agents.get(agent.rpartition("/")[2])
+        return found is None or found.cache
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -151,15 +155,8 @@ def check_names(settings: Settings) -> None:
     Raises:
         ConfigurationError: something isn't.
     """
-    if AUTO in settings.models:
-        raise ConfigurationError(
-            f"no model can be called {AUTO}: that is the router", hint=f"Rename [models.{AUTO}]."
-        )
     stand_ins(settings.models)
-    for team, limits in settings.teams.items():
-        for agent, own in limits.agents.items():
-            if own.model is not None and own.model != AUTO:
-                _check_model(f"teams.{team}.agents.{agent}.model", own.model, settings)
+    overrides(settings.teams, settings.models)
     for name, budget in settings.budgets.items():
         if budget.scope == "model" and budget.of:
             _check_model(f"budgets.{name}.of", budget.of, settings)

@@ -23,7 +23,7 @@ from sqlalchemy.exc import DatabaseError
 
 from proctor import store
 from proctor.cli._checks import Finding
-from proctor.core import format_usd
+from proctor.ledger import reconcile_ledger
 from proctor.store import metadata
 
 SHOWN = 20
@@ -66,6 +66,7 @@ def _inspect(engine: Engine) -> list[Finding]:
         for what, query in _QUERIES.items():
             statement, describe = query()
             findings += _shown(what, (describe(row) for row in connection.execute(statement)))
+        findings += _shown("costs", map(str, reconcile_ledger(connection)))
     return findings
 
 
@@ -156,29 +157,6 @@ def _blobs() -> tuple[Select[Any], Callable[[Row[Any]], str]]:
     )
 
 
-def _costs() -> tuple[Select[Any], Callable[[Row[Any]], str]]:
-    runs, calls, entries = _table("runs"), _table("calls"), _table("ledger_entries")
-    of_calls = _per_run(calls, func.sum(calls.c.cost).label("cost"))
-    of_ledger = _per_run(entries, func.sum(entries.c.cost_micros).label("cost"))
-    called, entered = func.coalesce(of_calls.c.cost, 0), func.coalesce(of_ledger.c.cost, 0)
-    statement = (
-        select(runs.c.id, runs.c.cost, called.label("called"), entered.label("entered"))
-        .select_from(
-            runs.outerjoin(of_calls, of_calls.c.run_id == runs.c.id).outerjoin(
-                of_ledger, of_ledger.c.run_id == runs.c.id
-            )
-        )
-        .where(or_(runs.c.cost != called, runs.c.cost != entered))
-    )
-    return (
-        statement,
-        lambda row: (
-            f"{row.id} cost {format_usd(row.cost)}, its calls {format_usd(int(row.called))}, "
-            f"the ledger says {format_usd(int(row.entered))}"
-        ),
-    )
-
-
 def _runs_of(name: str) -> Query:
     def query() -> tuple[Select[Any], Callable[[Row[Any]], str]]:
         table, runs = _table(name), _table("runs")
@@ -196,9 +174,7 @@ _QUERIES: dict[str, Query] = {
     "events": _events,
     "positions of calls": _positions,
     "large values": _blobs,
-    "costs": _costs,
     "runs of events": _runs_of("events"),
     "runs of calls": _runs_of("calls"),
     "runs of approvals": _runs_of("approvals"),
-    "runs of ledger": _runs_of("ledger_entries"),
 }

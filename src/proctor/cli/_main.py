@@ -48,6 +48,11 @@ app.command(
     name="degradation",
     help="Show and hold the level to which the system has stepped down.",
 )
+app.command("proctor.cli._costs:costs", name="costs", help="See what was spent, and check the books.")
+app.command(
+    "proctor.cli._budget:budget", name="budget", help="Set budgets, and see how they stand and will stand."
+)
+app.command("proctor.cli._roi:roi", name="roi", help="Compare what a query costs with what people cost.")
 app.command("proctor.cli._serve:serve", name="serve", help="Execute this database's runs until stopped.")
 app.command("proctor.cli._worker:worker", name="worker", help="Execute runs that Temporal distributes.")
 app.command("proctor.cli._db:db", name="db", help="Upgrade, check and move the database.")

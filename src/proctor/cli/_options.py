@@ -2,9 +2,9 @@
 
 import getpass
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -18,11 +18,15 @@ Json: TypeAlias = Annotated[bool, Parameter(negative="", help="Print one JSON va
 
 Limit: TypeAlias = Annotated[int, Parameter(validator=Number(gte=1, lte=10_000))]
 
+Format = Literal["table", "csv", "json"]
+
 PORTS = Number(gte=0, lte=65_535)
 
 UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 DURATION = re.compile(rf"(\d{{1,9}}({'|'.join(UNITS)}))+")
+DAY = re.compile(r"\d{4}-\d\d-\d\d")
 LONGEST_DURATION = timedelta(days=36_500)
+USUAL_PERIOD = timedelta(days=30)
 
 
 class WrongCall(InvalidInput):
@@ -53,3 +57,35 @@ def read_duration(text: str) -> timedelta:
     if not parts or span > LONGEST_DURATION:
         raise InvalidInput(f"{text!r} is no length of time.", hint="Write 90s, 30min, 2h or 1d12h.")
     return span
+
+
+def read_period(
+    since: str | None, until: str | None, last: str | None, now: datetime
+) -> tuple[datetime, datetime]:
+    """The beginning and the end that `--since`, `--until` and `--last` name; else the last 30 days.
+
+    Days are those of UTC, as in the ledger, and the last one belongs to it.
+
+    Raises:
+        InvalidInput: one can't be read, or they leave no time between them.
+        WrongCall: they don't go together.
+    """
+    if last is not None and (since is not None or until is not None):
+        raise WrongCall("--last goes without --since and --until.")
+    span = USUAL_PERIOD if last is None else read_duration(last)
+    end = now if until is None else _read_day(until, timedelta(days=1))
+    begin = end - span if since is None else _read_day(since, timedelta())
+    if begin >= end:
+        raise InvalidInput("The end doesn't come after the beginning.", hint="See --since and --until.")
+    return begin, end
+
+
+def _read_day(text: str, more: timedelta) -> datetime:
+    """An instant; a day that is named alone stands for its first one, and so much more."""
+    try:
+        at = datetime.fromisoformat(text)
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+        return at + more if DAY.fullmatch(text) else at
+    except (ValueError, OverflowError):
+        hint = "Write 2026-12-01, or 2026-12-01T08:00+01:00."
+        raise InvalidInput(f"{text!r} is no day and no time.", hint=hint) from None

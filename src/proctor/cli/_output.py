@@ -1,10 +1,12 @@
 """What commands print: lines and tables for people on the console, JSON for programs."""
 
+import csv
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Literal
 
 from rich import box
@@ -19,6 +21,8 @@ PLAIN_WIDTH = 100
 GAP = 3
 """Columns between two cells of a table."""
 LEAST_WIDTH = 10
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""What makes a spreadsheet take a cell for a formula."""
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 """Seconds."""
 
@@ -43,6 +47,17 @@ def put(renderable: RenderableType, to: Console) -> None:
 def print_json(value: Any) -> None:
     """Prints one JSON value on one line."""
     print(json.dumps(value, ensure_ascii=False, default=_to_json), flush=True)  # noqa: T201 - this is the output
+
+
+def print_csv(columns: Sequence[str], rows: Iterable[Sequence[str | int | Decimal | None]]) -> None:
+    """Prints rows for spreadsheets. A text that they would execute is led by an apostrophe."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow(
+            [f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell for cell in row]
+        )
+    sys.stdout.flush()
 
 
 def print_error(code: str, message: str, hint: str, *, as_json: bool) -> None:

@@ -39,6 +39,7 @@ def run(
     /,
     *,
     detach: Annotated[bool, Parameter(negative="")] = False,
+    patient: Annotated[bool, Parameter(negative="")] = False,
     at: str | None = None,
     in_: Annotated[str | None, Parameter(name="--in")] = None,
     priority: int = 0,
@@ -63,6 +64,8 @@ def run(
         What the team is to do; `-` or nothing reads it from standard input.
     detach
         Only queue the run, for `proctor serve` or a later `proctor runs resume`.
+    patient
+        Only queue it, and let its model calls take the provider's cheaper way, which may take hours.
     at
         Queue it, and begin not before this time: 2026-12-01T08:00+01:00, or without the zone in your own.
     in_
@@ -87,6 +90,9 @@ def run(
         options["at"] = begins
     if thread is not None:
         options["thread"] = thread
+    if patient:
+        options["pace"] = "patient"
+    detach = detach or patient
     return asyncio.run(_run(app, settings, whole, team, task, options=options, detach=detach, json=json))
 
 

@@ -113,6 +113,8 @@ def asked(action: JsonObject) -> str:
     """What a person is asked to decide on, on one line."""
     if "tool" in action:
         return one_line(f"{_tool(action)} {_arguments(action)}")
+    if "budget" in action:
+        return one_line(f"add {_arguments(action)} to the budget {_account(action)}")
     conversation = action.get("conversation")
     if isinstance(conversation, Sequence) and conversation and isinstance(last := conversation[-1], Mapping):
         return one_line(f"{last.get('from')}: {last.get('text')}")
@@ -135,7 +137,11 @@ def _model_line(event: Event) -> Line:
     text = str(data["deployment"])
     if data["model"] not in ("", data["deployment"]):
         text += f" ({data['model']})"
-    if data["attempts"] != 1:
+    if data.get("cached"):
+        text += ", cached"
+    if data.get("way") == "batch":
+        text += ", by batch"
+    if int(str(data["attempts"])) > 1:
         text += f", {data['attempts']} attempts"
     return Line(
         at=event.at,
@@ -207,7 +213,29 @@ def _verdict(data: JsonObject) -> str:
 
 
 def _over_budget(data: JsonObject) -> str:
-    return f"{_usd(data['spent_micros'])} of {_usd(data['limit_micros'])} is spent: the call is refused"
+    spent, limit = _usd(data["spent_micros"]), _usd(data["limit_micros"])
+    return f"{_account(data)}: {spent} of {limit} is spent: the call is refused"
+
+
+def _account(data: JsonObject) -> str:
+    """A budget by its name, and for whom and when it is where that says something."""
+    subject, period = data.get("subject"), data.get("period")
+    whose = f" of {subject}" if subject else ""
+    return f"{data['budget']}{whose}{f' for {period}' if period and period != subject else ''}"
+
+
+def _routed(data: JsonObject) -> str:
+    if "shadow" in data:
+        return f"auto would have asked {data['shadow']} in the place of {data['asked']}"
+    return f"to {data['to']} ({data['tier']}): {data['why']}"
+
+
+def _share(data: JsonObject) -> str:
+    return f"{_account(data)}: {float(str(data['share'])):.0%} is spent"
+
+
+def _wasted(data: JsonObject) -> str:
+    return f"{data.get('deployment') or data.get('tool')}: {data['outcome']}, for {_usd(data['cost'])}"
 
 
 def _forgotten(data: JsonObject) -> str:
@@ -234,6 +262,12 @@ _SAYINGS: Mapping[EventType, tuple[Mood, str, Callable[[JsonObject], str]]] = {
         "falls back",
         lambda data: f"{data['from']}: {data['error']}; {data['to']} is asked",
     ),
+    "model.recalled": (
+        "plain",
+        "recalls",
+        lambda data: f"{data['deployment']}: answered as {data['question']!r} was ({data['similarity']})",
+    ),
+    "model.routed": ("plain", "routes", _routed),
     "agent.failed": ("bad", "broke", lambda data: f"{data['code']}: {data['message']}"),
     "agent.replaced": ("asks", "stands in", lambda data: str(data["by"])),
     "loop.detected": ("bad", "loop", lambda data: f"the same {data['kind']} again and again"),
@@ -248,6 +282,15 @@ _SAYINGS: Mapping[EventType, tuple[Mood, str, Callable[[JsonObject], str]]] = {
     "approval.decided": ("good", "decided", _decided),
     "policy.verdict": ("asks", "policy", _verdict),
     "budget.refused": ("bad", "budget", _over_budget),
+    "budget.warned": ("asks", "budget", _share),
+    "budget.degraded": ("asks", "budget", lambda data: f"{_share(data)}; {data['to']} is asked"),
+    "budget.wrapped_up": ("asks", "budget", lambda data: f"{_share(data)}; the agent is told to finish"),
+    "budget.raised": (
+        "good",
+        "budget",
+        lambda data: f"{_account(data)}: {data['by'] or 'a person'} adds {_usd(data['micros'])}",
+    ),
+    "call.wasted": ("asks", "wasted", _wasted),
     "thread.state_lost": ("asks", "forgets", _forgotten),
 }
 

@@ -31,6 +31,7 @@ from proctor.core._degradation_settings import DegradationSettings
 from proctor.core._errors import (
     AgentFailed,
     AgentTimedOut,
+    AnswersMissing,
     BudgetExceeded,
     ConfigurationError,
     Conflict,
@@ -119,6 +120,7 @@ __all__ = [
     "AgentFailed",
     "AgentSettings",
     "AgentTimedOut",
+    "AnswersMissing",
     "ApprovalRule",
     "BudgetExceeded",
     "BudgetOutcome",

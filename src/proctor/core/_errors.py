@@ -19,6 +19,7 @@
     │   └── Degraded                  the system has stepped down and takes no new runs
     ├── TeamError                     the team can't be built or failed
     │   ├── UngovernedTeam            the team holds a part that bypasses the chain
+    │   ├── AnswersMissing            a model gave no usable answer to some of many items
     │   └── AgentFailed               an agent raised something that nobody stands in for
     │       └── AgentTimedOut
     ├── RunError                      a run that can't go on: `failed`, resumable
@@ -28,7 +29,7 @@
     ├── ModelError                    a model call failed, after its retries
     │   ├── ModelUnreachable
     │   ├── ModelOverloaded
-    │   │   └── ModelResting          not asked for now: the system has stepped down
+    │   │   └── ModelResting          not asked for now: it fails, its rate is taken, or the system steps down
     │   ├── ModelRefused              the provider refused the request itself (4xx)
     │   ├── ModelNonsense             an answer that can't be read, or ended in the middle
     │   └── PriceUnknown
@@ -186,6 +187,17 @@ class UngovernedTeam(TeamError):
     status = 422
 
 
+class AnswersMissing(TeamError):
+    """A model gave no usable answer to some of many items, also where it was asked for each alone."""
+
+    code = "answers_missing"
+
+    def __init__(self, message: str, *, items: tuple[int, ...], hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.items = items
+        """Their places among all items, from 0."""
+
+
 class AgentFailed(TeamError):
     """An agent raised something that nobody stands in for."""
 
@@ -233,6 +245,8 @@ class ModelError(ProctorError):
 
     code = "model"
     status = 502
+    sent: bool = True
+    """Whether a request has left: what is refused before costs nothing, and is no request."""
 
     def __init__(
         self, message: str, *, hint: str = "", retry_after: float | None = None, produced: bool = False
@@ -241,7 +255,7 @@ class ModelError(ProctorError):
         self.retry_after = retry_after
         """Seconds that the provider asks to wait."""
         self.produced = produced
-        """Whether the provider may have produced something that it bills: an answer that broke off, or late."""
+        """Whether something that is billed may have been produced: an answer that broke off, or is late."""
 
 
 class ModelUnreachable(ModelError):
@@ -259,9 +273,10 @@ class ModelOverloaded(ModelError):
 
 
 class ModelResting(ModelOverloaded):
-    """A deployment isn't asked for now, because the system has stepped down."""
+    """A deployment isn't asked for now: it fails, its rate is taken, or the system has stepped down."""
 
     code = "model_resting"
+    sent = False
 
 
 class ModelRefused(ModelError):
@@ -275,6 +290,11 @@ class ModelNonsense(ModelError):
 
     code = "model_nonsense"
     retryable = True
+
+    def __init__(
+        self, message: str, *, hint: str = "", retry_after: float | None = None, produced: bool = True
+    ) -> None:
+        super().__init__(message, hint=hint, retry_after=retry_after, produced=produced)
 
 
 class PriceUnknown(ModelError):

@@ -26,6 +26,7 @@ EventType = Literal[
     "model.routed",
     "model.hedged",
     "model.batched",
+    "model.recalled",
     "call.wasted",
     "tool.called",
     "tool.refused",

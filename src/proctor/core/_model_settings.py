@@ -96,6 +96,8 @@ class DeploymentSettings(Section):
     """Whether the provider's own cache of prompt beginnings is asked for, where it has to be."""
     batch: bool = False
     """Whether calls of runs that aren't urgent go through the provider's batch interface."""
+    batch_within: Duration = timedelta(hours=24)
+    """How long such a call waits for its answer. Then it is made at once, at the full price."""
     tools: Literal["native", "schema"] = "native"
     """`schema`: tools are offered as one JSON schema, for models whose own tool calling doesn't work."""
     options: dict[str, JsonValue] = Field(default={})

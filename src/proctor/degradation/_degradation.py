@@ -148,8 +148,10 @@ class Degradation:
             result = await proceed(call)
             ending = "answered"
         except ProctorError as error:
-            # A database that is away says nothing of the provider.
-            if error.retryable and not isinstance(error, Unavailable):
+            # A database that is away says nothing of the provider; one that rests, and is stood in for, fails
+            # nobody.
+            rests = isinstance(error, ModelResting) and call.model in self._resting
+            if error.retryable and not rests and not isinstance(error, Unavailable):
                 ending = "failed"
             raise
         finally:

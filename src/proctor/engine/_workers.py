@@ -39,7 +39,7 @@ class Workers:
     ) -> None:
         self._database = database
         self._clock = clock
-        self._id = id
+        self.id = id
         self._engine = engine
         self._teams = teams
         self._running = running
@@ -49,7 +49,7 @@ class Workers:
         """Says that this process is there."""
         at = self._clock.now()
         myself = Worker(
-            id=self._id,
+            id=self.id,
             host=socket.gethostname(),
             pid=os.getpid(),
             engine=self._engine,
@@ -80,7 +80,7 @@ class Workers:
         self._stopping = False
         with suppress(TimeoutError, DatabaseUnavailable):
             async with asyncio.timeout(PATIENCE):
-                await self._database.commit(lambda connection: _sql.remove(connection, self._id))
+                await self._database.commit(lambda connection: _sql.remove(connection, self.id))
 
     async def page(self) -> tuple[Worker, ...]:
         """All workers that were seen within a day, those seen last first."""

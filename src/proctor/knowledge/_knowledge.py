@@ -78,10 +78,12 @@ class Knowledge:
         self._database = database
         self._clock = clock or SystemClock()
         self._encoder: _embeddings.Encoder | None = None
+        self._embedder: _embeddings.Embedder | None = None
         self._matrices: dict[str, _Matrix] = {}
         if settings.embeddings == "builtin":
             if _embeddings.is_installed():
                 self._encoder = _embeddings.Encoder()
+                self._embedder = _embeddings.Embedder(self._encoder)
             else:
                 _log.warning(
                     "Knowledge is searched by full text alone: the extra `embeddings` isn't installed. "
@@ -130,8 +132,8 @@ class Knowledge:
         """The passages that answer a query best, the best first."""
         words = list(islice(terms(query), _MAX_QUERY_TERMS))
         vector = None
-        if self._encoder and query.strip():
-            vector = (await asyncio.to_thread(self._encoder.encode, [query]))[0]
+        if self._embedder and query.strip():
+            [vector] = await self._embedder.embed([query])
 
         def find(connection: Connection) -> tuple[Passage, ...]:
             by_text = _sql.match(connection, collection, words, _POOL)

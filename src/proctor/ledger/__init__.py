@@ -1,22 +1,61 @@
-"""What calls cost: prices, the daily budget, and entries of what was spent. Knows no provider."""
+"""What calls cost: prices, budgets that can't be overspent, and entries of what was spent. Knows no model."""
 
-from proctor.ledger._budget import DailyBudget, settle
-from proctor.ledger._entries import LedgerRow, ledger_entries, model_entry, tool_entry, utc_day
+from proctor.ledger._audit import Audit, Audited, Difference, last_audit, reconcile_ledger
+from proctor.ledger._budgets import Budgets, Happening
+from proctor.ledger._entries import ledger_entries, utc_day
+from proctor.ledger._outlook import Balance, Forecast, Holding, balances, forecasts, holdings
 from proctor.ledger._prices import Prices
-from proctor.ledger._sql import Dimension, Spending, record, spend_by, spent
+from proctor.ledger._reconciler import Fate, Reconciler
+from proctor.ledger._reports import (
+    Dimension,
+    Return,
+    RunCost,
+    Slice,
+    Spending,
+    cost_of_runs,
+    spending,
+    total,
+)
+from proctor.ledger._rules import Budget, Period, configured, make_budget
+from proctor.ledger._settling import release_lost
+from proctor.ledger._storage import Kept, Storage
+from proctor.ledger._stored import remove_budget, set_budget, stored_budgets
 
 __all__ = [
-    "DailyBudget",
+    "Audit",
+    "Audited",
+    "Balance",
+    "Budget",
+    "Budgets",
+    "Difference",
     "Dimension",
-    "LedgerRow",
+    "Fate",
+    "Forecast",
+    "Happening",
+    "Holding",
+    "Kept",
+    "Period",
     "Prices",
+    "Reconciler",
+    "Return",
+    "RunCost",
+    "Slice",
     "Spending",
+    "Storage",
+    "balances",
+    "configured",
+    "cost_of_runs",
+    "forecasts",
+    "holdings",
+    "last_audit",
     "ledger_entries",
-    "model_entry",
-    "record",
-    "settle",
-    "spend_by",
-    "spent",
-    "tool_entry",
+    "make_budget",
+    "reconcile_ledger",
+    "release_lost",
+    "remove_budget",
+    "set_budget",
+    "spending",
+    "stored_budgets",
+    "total",
     "utc_day",
 ]

@@ -1,11 +1,13 @@
-"""One entry for each call that was paid for, written in the transaction that records the call's outcome."""
+"""One entry for each request that was sent, written in the transaction that records its call's outcome."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, TypedDict
 
 from sqlalchemy import BigInteger, Column, Index, String, Table
 
-from proctor.core import Micros, ModelCall, ModelResult, ToolCall, ToolResult
+from proctor.core import Micros, ModelResult, ToolCall, Usage, new_id
+from proctor.ledger._payers import Payer
 from proctor.store import UtcDateTime, metadata
 
 ledger_entries = Table(
@@ -45,6 +47,7 @@ class LedgerRow(TypedDict):
 
     id: str
     at: datetime
+    """When the money was set aside: it counts in the periods of that instant."""
     day: str
     """The UTC date, `2026-01-31`."""
     run_id: str
@@ -60,6 +63,24 @@ class LedgerRow(TypedDict):
     cached_input_tokens: int
     reasoning_tokens: int
     cost_micros: Micros
+    tenant: str
+    requester: str
+    thread_id: str
+    outcome: str
+    """`ok`, `cached`, or the code of the error that it ended with."""
+    worker: str
+    cache_write_tokens: int
+    saved_micros: Micros
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What every entry says beside what was paid for."""
+
+    payer: Payer
+    at: datetime
+    worker: str
 
 
 def utc_day(at: datetime) -> str:
@@ -67,43 +88,74 @@ def utc_day(at: datetime) -> str:
     return at.astimezone(UTC).date().isoformat()
 
 
-def model_entry(call: ModelCall, result: ModelResult, *, id: str, at: datetime) -> LedgerRow:
-    """The entry of a model call that was answered."""
-    return LedgerRow(
-        id=id,
-        at=at,
-        day=utc_day(at),
-        run_id=call.scope.run_id,
-        team=call.scope.team,
-        agent=call.scope.agent,
-        kind="model",
+def model_entry(origin: Origin, result: ModelResult, *, outcome: str = "ok") -> LedgerRow:
+    """The entry of a request that was answered, or of an answer that was given again."""
+    usage = Usage() if result.cached else result.usage
+    return request_entry(
+        origin,
         deployment=result.deployment,
         model=result.model,
-        tool="",
-        input_tokens=result.usage.input,
-        output_tokens=result.usage.output,
-        cached_input_tokens=result.usage.cached_input,
-        reasoning_tokens=result.usage.reasoning,
-        cost_micros=result.cost,
+        usage=usage,
+        cost=result.cost,
+        outcome=outcome,
+        saved=result.saved,
     )
 
 
-def tool_entry(call: ToolCall, result: ToolResult, *, id: str, at: datetime) -> LedgerRow:
-    """The entry of a tool call that cost something."""
+def request_entry(
+    origin: Origin,
+    *,
+    deployment: str,
+    model: str,
+    usage: Usage,
+    cost: Micros,
+    outcome: str,
+    saved: Micros = 0,
+) -> LedgerRow:
+    """The entry of a request to a model."""
+    return {
+        **_row(origin, "model", outcome, cost),
+        "deployment": deployment,
+        "model": model,
+        "input_tokens": usage.input,
+        "output_tokens": usage.output,
+        "cached_input_tokens": usage.cached_input,
+        "reasoning_tokens": usage.reasoning,
+        "cache_write_tokens": usage.cache_write,
+        "saved_micros": saved,
+    }
+
+
+def tool_entry(origin: Origin, call: ToolCall, *, cost: Micros, outcome: str, size: int) -> LedgerRow:
+    """The entry of a tool call that cost something; `size` are the bytes of its result."""
+    row = _row(origin, "tool", outcome, cost)
+    return {**row, "tool": f"{call.tool.server}.{call.tool.name}", "bytes": size}
+
+
+def _row(origin: Origin, kind: Literal["model", "tool"], outcome: str, cost: Micros) -> LedgerRow:
+    payer = origin.payer
     return LedgerRow(
-        id=id,
-        at=at,
-        day=utc_day(at),
-        run_id=call.scope.run_id,
-        team=call.scope.team,
-        agent=call.scope.agent,
-        kind="tool",
+        id=new_id("led"),
+        at=origin.at,
+        day=utc_day(origin.at),
+        run_id=payer.run_id,
+        team=payer.team,
+        agent=payer.agent,
+        kind=kind,
         deployment="",
         model="",
-        tool=f"{call.tool.server}.{call.tool.name}",
+        tool="",
         input_tokens=0,
         output_tokens=0,
         cached_input_tokens=0,
         reasoning_tokens=0,
-        cost_micros=result.cost,
+        cost_micros=cost,
+        tenant=payer.tenant,
+        requester=payer.requester,
+        thread_id=payer.thread,
+        outcome=outcome,
+        worker=origin.worker,
+        cache_write_tokens=0,
+        saved_micros=0,
+        bytes=0,
     )

@@ -3,45 +3,48 @@
 Nothing is ever downloaded: a published price is as new as the installed package.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import ROUND_HALF_UP, Decimal
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
 
-from proctor.core import DeploymentSettings, JsonValue, Micros, PriceSettings, PriceUnknown, Usage, to_micros
+from proctor.core import DeploymentSettings, Micros, ModelCall, PriceSettings, PriceUnknown, Usage
+from proctor.ledger._bounds import most_input, most_output
+from proctor.ledger._rates import Tariff, Way, own_tariff
 
-_SCALE = 10**9
-"""Own prices are kept as billionths of a micro-dollar for a token, so that sums are exact."""
+_EVER = date.min
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Rates:
-    input: int
-    cached_input: int
-    output: int
-
-    def cost(self, usage: Usage) -> Micros:
-        cached = min(usage.cached_input, usage.input)
-        total = (usage.input - cached) * self.input + cached * self.cached_input + usage.output * self.output
-        return (2 * total + _SCALE) // (2 * _SCALE)
+def _nothing_added(_call: ModelCall) -> int:
+    return 0
 
 
 class Prices:
     """The prices of the configured deployments."""
 
-    def __init__(self, deployments: Mapping[str, DeploymentSettings]) -> None:
+    def __init__(
+        self,
+        deployments: Mapping[str, DeploymentSettings],
+        *,
+        added: Callable[[ModelCall], int] = _nothing_added,
+    ) -> None:
+        """`added` are the tokens that a provider's adapter may put into the prompt beside the call's own."""
         self._deployments = deployments
+        self._added = added
         self._own = {
-            name: _rates(settings.price)
+            name: _dated(settings.price)
             for name, settings in deployments.items()
-            if isinstance(settings.price, PriceSettings)
+            if isinstance(settings.price, PriceSettings | tuple)
         }
 
-    def options_of(self, name: str) -> dict[str, JsonValue]:
-        """The options that every request to a deployment has."""
-        settings = self._deployments.get(name)
-        return dict(settings.options) if settings is not None else {}
+    @property
+    def repeats_are_free(self) -> bool:
+        """Whether no provider that is paid bills a repeated request twice."""
+        paid = (settings for settings in self._deployments.values() if not settings.is_free)
+        return all(settings.repeats == "free" for settings in paid)
+
+    def model_of(self, deployment: str) -> str:
+        """The model's name as a deployment asks for it; empty where there is no such deployment."""
+        settings = self._deployments.get(deployment)
+        return "" if settings is None else settings.model
 
     def is_free(self, deployment: str) -> bool:
         """Whether calls of the deployment cost nothing."""
@@ -50,32 +53,58 @@ class Prices:
 
     def has_price(self, deployment: str) -> bool:
         """Whether calls of the deployment can be priced. The first use loads the published prices: 0.5 s."""
-        if self.is_free(deployment) or deployment in self._own:
+        if self.is_free(deployment):
             return True
-        settings = self._deployments.get(deployment)
-        return settings is not None and _is_published(settings.address, settings.model)
+        try:
+            self._tariff(deployment, at=datetime.now(UTC), model="", way="prompt")
+        except PriceUnknown:
+            return False
+        return True
 
-    def price_of(self, usage: Usage, deployment: str, *, at: datetime, model: str = "") -> Micros:
+    def price_of(
+        self, usage: Usage, deployment: str, *, at: datetime, model: str = "", way: Way = "prompt"
+    ) -> Micros:
         """What the tokens cost, rounded half up to the micro-dollar.
 
-        Cached input is priced apart. A published price is that of `model`, which answered, at that time and
-        for that length of input; where it isn't listed, that of the model which the deployment asks for.
+        Each kind of token has its own price, a long prompt its own prices for all of them. A published price
+        is that of `model`, which answered, at that time; where it isn't listed, that of the model which the
+        deployment asks for.
 
         Raises:
-            PriceUnknown: the deployment has no price of its own and none is published.
+            PriceUnknown: the deployment has no price of its own that holds then, and none is published.
         """
         if self.is_free(deployment):
             return 0
-        if own := self._own.get(deployment):
-            return own.cost(usage)
+        return self._tariff(deployment, at=at, model=model, way=way).cost(usage, way=way)
+
+    def bound_of(self, call: ModelCall, *, at: datetime, way: Way = "prompt") -> Micros:
+        """What a call costs at most, whatever is answered, at the deployment that it names.
+
+        A token of a prompt is at least one byte of it, and every byte counts as the dearest kind. That is
+        about four times what calls usually cost, and it is only set aside until the answer is there.
+
+        Raises:
+            PriceUnknown: as for `price_of`.
+        """
+        if self.is_free(call.model):
+            return 0
+        tariff = self._tariff(call.model, at=at, model="", way=way)
+        output = most_output(call, self._deployments[call.model])
+        return tariff.most(most_input(call) + self._added(call), output, way=way)
+
+    def _tariff(self, deployment: str, *, at: datetime, model: str, way: Way) -> Tariff:
         settings = self._deployments.get(deployment)
         if settings is None:
             raise PriceUnknown(
                 f"no model is named {deployment!r}", hint=f"Add a section [models.{deployment}]."
             )
+        if (own := self._own.get(deployment)) is not None:
+            return _in_force(own, deployment, at)
+        from proctor.ledger._published import published_tariff
+
         for name in (model, settings.model):
-            if name and _is_published(settings.address, name):
-                return to_micros(_published(usage, settings.address, name, at))
+            if name and (found := published_tariff(settings.address, name, at=at, way=way)) is not None:
+                return found
         raise PriceUnknown(
             f"what {settings.model} costs at {settings.address} isn't known",
             hint=f"In [models.{deployment}], set `price = {{ input = …, output = … }}`, in dollars for a "
@@ -83,34 +112,21 @@ class Prices:
         )
 
 
-def _rates(price: PriceSettings) -> _Rates:
-    cached = price.input if price.cached_input is None else price.cached_input
-    # Dollars for a million tokens are micro-dollars for one.
-    input, cached_input, output = (
-        int((dollars * _SCALE).to_integral_value(ROUND_HALF_UP))
-        for dollars in (price.input, cached, price.output)
+def _dated(price: PriceSettings | tuple[PriceSettings, ...]) -> tuple[tuple[date, Tariff], ...]:
+    """The tariffs with the days from which they hold, newest first."""
+    prices = price if isinstance(price, tuple) else (price,)
+    dated = ((each.since or _EVER, own_tariff(each)) for each in prices)
+    return tuple(sorted(dated, key=lambda pair: pair[0], reverse=True))
+
+
+def _in_force(own: tuple[tuple[date, Tariff], ...], deployment: str, at: datetime) -> Tariff:
+    if len(own) == 1 and own[0][0] is _EVER:
+        return own[0][1]
+    today = at.astimezone(UTC).date()
+    for since, tariff in own:
+        if since <= today:
+            return tariff
+    raise PriceUnknown(
+        f"no price of [models.{deployment}] holds on {today.isoformat()}",
+        hint="Give one without `since`, or with an earlier day.",
     )
-    return _Rates(input=input, cached_input=cached_input, output=output)
-
-
-def _published(usage: Usage, address: str, model: str, at: datetime) -> Decimal:
-    import genai_prices  # 0.5 s with its data, and many a deployment has a price of its own
-
-    tokens = genai_prices.Usage(
-        input_tokens=usage.input,
-        cache_read_tokens=min(usage.cached_input, usage.input),
-        output_tokens=usage.output,
-    )
-    return genai_prices.calc_price(
-        tokens, model, provider_api_url=address, genai_request_timestamp=at
-    ).total_price
-
-
-@lru_cache(maxsize=1024)
-def _is_published(address: str, model: str) -> bool:
-    """Whether the list holds the model. Remembered, because a miss searches the whole list."""
-    some = Usage(input=1_000_000, output=1_000_000)
-    try:
-        return _published(some, address, model, datetime.now(UTC)) > 0
-    except LookupError:
-        return False

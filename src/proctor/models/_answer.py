@@ -33,9 +33,15 @@ class _Call:
 class Answer:
     """One answer being put together. A whole completion is read as a stream of one chunk."""
 
-    def __init__(self, deployment: Deployment, on_text: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        deployment: Deployment,
+        on_text: Callable[[str], None] | None = None,
+        on_usage: Callable[[Usage], None] | None = None,
+    ) -> None:
         self._deployment = deployment
         self._on_text = on_text
+        self._on_usage = on_usage
         self._model = ""
         self._texts: dict[str, list[str]] = {"content": [], "reasoning_content": [], "refusal": []}
         self._calls: list[_Call] = []
@@ -57,6 +63,8 @@ class Answer:
             self._model = model.replace("\0", "")[:LONGEST_NAME]
         if (usage := _usage(body.get("usage"))) is not None:
             self._usage = usage
+            if self._on_usage is not None:
+                self._on_usage(usage)
         for choice in _array(body, "choices"):
             if not _is_object(choice):
                 raise ModelNonsense("the answer's choices are not JSON objects")
@@ -138,6 +146,7 @@ class Answer:
         raise PriceUnknown(
             f"the endpoint of [models.{name}] counts no tokens, so what a call costs can't be known",
             hint=f'If it costs nothing, set `price = "free"` in [models.{name}].',
+            produced=True,
         )
 
 
@@ -152,14 +161,16 @@ def _usage(wire: JsonValue) -> Usage | None:
     return Usage(
         input=input,
         output=output,
-        cached_input=min(input, _count(wire.get("prompt_tokens_details"), "cached_tokens")),
-        reasoning=min(output, _count(wire.get("completion_tokens_details"), "reasoning_tokens")),
+        cached_input=(cached := _count(wire.get("prompt_tokens_details"), "cached_tokens", most=input)),
+        reasoning=_count(wire.get("completion_tokens_details"), "reasoning_tokens", most=output),
+        # Written is what hadn't been there to be read.
+        cache_write=_count(wire.get("prompt_tokens_details"), "cache_write_tokens", most=input - cached),
     )
 
 
-def _count(details: JsonValue, name: str) -> int:
+def _count(details: JsonValue, name: str, *, most: int) -> int:
     value = details.get(name) if _is_object(details) else None
-    return value if isinstance(value, int) else 0
+    return max(0, min(value, most)) if isinstance(value, int) else 0
 
 
 def _array(body: JsonObject, name: str) -> Sequence[JsonValue]:

@@ -27,8 +27,8 @@ class Capabilities:
     vision: bool
     context_window: int
     """Tokens of prompt and answer together."""
-    function_calling: bool = True
-    structured_output: bool = True
+    function_calling: bool
+    structured_output: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class Endpoint:
 
 
 class Provider(Protocol):
-    """Sends one request and reads the answer: the OpenAI one here, the scripted one in `proctor.testing`."""
+    """Sends one request and reads the answer: OpenAI's and Claude's here, a script in `proctor.testing`."""
 
     async def complete(self, call: ModelCall, deployment: Deployment) -> ModelResult:
         """The model's answer to one request; nothing is sent twice."""

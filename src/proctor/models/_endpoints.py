@@ -11,13 +11,14 @@ from proctor.models._deployments import Deployment, Endpoint
 if TYPE_CHECKING:
     from proctor.models.local import LocalServer
 
-OPENAI_KEY = "OPENAI_API_KEY"
+_OWN_KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
 
 
 def configured_endpoint(deployment: Deployment, environ: Mapping[str, str]) -> Endpoint:
     """The endpoint that a deployment's settings name.
 
-    `OPENAI_API_KEY` is used for OpenAI's own address alone, so that it never reaches somebody else's.
+    A provider's usual variable, such as `OPENAI_API_KEY`, is used for the provider's own address alone, so
+    that it never reaches somebody else's.
 
     Raises:
         MissingSetting: the environment doesn't hold the API key.
@@ -26,7 +27,9 @@ def configured_endpoint(deployment: Deployment, environ: Mapping[str, str]) -> E
     address = settings.address
     if settings.api_key is not None:
         return Endpoint(base_url=address, api_key=settings.api_key.get_secret_value())
-    variable = settings.api_key_env or (OPENAI_KEY if settings.base_url is None else None)
+    variable = settings.api_key_env or (
+        _OWN_KEYS.get(settings.provider) if settings.base_url is None else None
+    )
     if variable is None:
         return Endpoint(base_url=address, api_key=None)
     key = environ.get(variable, "").strip()

@@ -61,9 +61,9 @@ def fallback(
 ) -> ModelMiddleware:
     """A middleware that asks a deployment's stand-ins, one after the other, where it fails for good.
 
-    It stands outside of reservation, retries and pricing: each deployment has its own. Only what the
+    It stands outside of breaker, rate, retries and money: each deployment has its own. Only what the
     provider is to blame for makes it ask the next one, and only while no piece of an answer has reached the
-    caller. Each step is an event of the run.
+    caller and the run's attempt has time left. Each step is an event of the run.
 
     Raises:
         ConfigurationError: a stand-in isn't configured, or they name each other in a circle.
@@ -79,11 +79,12 @@ def fallback(
 
         async def ask(name: str, left: tuple[str, ...]) -> ModelResult:
             try:
-                return await handle(replace(heard, model=name))
+                return await handle(heard if name == heard.model else replace(heard, model=name))
             except ProctorError as error:
                 # What isn't the provider's fault would meet the next one too, or must be seen: a spent
                 # budget, a request that is refused, a database that is away.
-                if not left or listened.spoken or not error.retryable or isinstance(error, Unavailable):
+                blameless = not error.retryable or isinstance(error, Unavailable)
+                if blameless or not left or listened.spoken or call.scope.seconds_left() <= 0:
                     raise
                 data: JsonObject = {"from": name, "to": left[0], "error": error.code}
                 call.scope.event("model.fell_back", data)

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 
 from proctor.core import DeploymentSettings, LocalModelSettings, MissingSetting, ModelCall, ModelResult
+from proctor.models._anthropic import AnthropicProvider, check_sdk
 from proctor.models._deployments import Capabilities, Deployment, Provider
 from proctor.models._endpoints import ConfiguredEndpoints, LocalEndpoints, configured_endpoint
 from proctor.models._openai import OpenAIProvider
+from proctor.models._requests import refuse_impossible
 
 
 class Models:
@@ -29,8 +31,10 @@ class Models:
             name: Deployment(name=name, settings=settings) for name, settings in deployments.items()
         }
         self._environ = environ
+        self._claude = AnthropicProvider(ConfiguredEndpoints(environ))
         self._providers: dict[str, Provider] = {
             "openai": OpenAIProvider(ConfiguredEndpoints(environ)),
+            "anthropic": self._claude,
             "local": OpenAIProvider(LocalEndpoints(local or LocalModelSettings())),
             **(providers or {}),
         }
@@ -39,11 +43,12 @@ class Models:
         """The answer of the deployment that the call names, to one request.
 
         Raises:
-            MissingSetting: there is no such deployment, or its API key isn't set.
-            ModelError: the request failed, or its answer can't be used.
+            ConfigurationError: there is no such deployment, or what it needs isn't there: key or SDK.
+            ModelError: the deployment can't do it, the request failed, or its answer can't be used.
             LocalModelError: the weights aren't on this machine, or their server doesn't run.
         """
         deployment = self._deployment(call.model)
+        refuse_impossible(call, deployment)
         return await self._providers[deployment.settings.provider].complete(call, deployment)
 
     def info(self, name: str) -> Capabilities:
@@ -54,17 +59,33 @@ class Models:
         """
         settings = self._deployment(name).settings
         return Capabilities(
-            model=settings.model, vision=settings.vision, context_window=settings.context_window
+            model=settings.model,
+            vision=settings.vision,
+            context_window=settings.context_window,
+            function_calling=settings.function_calling,
+            structured_output=settings.structured_output,
         )
+
+    def added(self, call: ModelCall) -> int:
+        """Tokens that come to the prompt beside what the call holds, at most. A budget has to bear them.
+
+        Raises:
+            MissingSetting: there is no such deployment.
+        """
+        deployment = self._deployment(call.model)
+        return self._claude.added(call, deployment) if deployment.settings.provider == "anthropic" else 0
 
     def check(self) -> None:
         """Returns where every deployment has what it needs to be called.
 
         Raises:
-            MissingSetting: an API key isn't set.
+            ConfigurationError: an API key isn't set, or a provider's SDK isn't installed.
         """
         for deployment in self._deployments.values():
-            if deployment.settings.provider == "openai":
+            provider = deployment.settings.provider
+            if provider == "anthropic":
+                check_sdk()
+            if provider != "local":
                 configured_endpoint(deployment, self._environ)
 
     async def close(self) -> None:

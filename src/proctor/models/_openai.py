@@ -1,23 +1,24 @@
 """Chat completions over HTTP, to any endpoint that speaks them."""
 
-import asyncio
 from typing import TYPE_CHECKING
 
-from proctor.core import JsonValue, ModelCall, ModelNonsense, ModelResult
+from proctor.core import JsonObject, JsonValue, ModelCall, ModelNonsense, ModelResult
 from proctor.models._answer import Answer
+from proctor.models._clients import Clients
 from proctor.models._deployments import Deployment, Endpoint, Endpoints
+from proctor.models._requests import request_of
 
 if TYPE_CHECKING:
     from proctor.models._chat_client import ChatClient
+
+_OPENAI = "https://api.openai.com/"
 
 
 class OpenAIProvider:
     """Sends each call once, over one connection pool a deployment, opened at its first call."""
 
     def __init__(self, endpoints: Endpoints) -> None:
-        self._endpoints = endpoints
-        self._clients: dict[str, ChatClient] = {}
-        self._opening = asyncio.Lock()
+        self._clients: Clients[ChatClient] = Clients(endpoints, _connect)
 
     async def complete(self, call: ModelCall, deployment: Deployment) -> ModelResult:
         """The model's answer to one request, streamed where the call wants its text in pieces.
@@ -27,46 +28,39 @@ class OpenAIProvider:
             ModelError: the request failed, or its answer can't be used.
             LocalModelError: the weights aren't on this machine, or their server doesn't run.
         """
-        client = self._clients.get(deployment.name) or await self._open(deployment)
-        body = _body(call, deployment)
-        answer = Answer(deployment, call.on_text)
+        client = await self._clients.of(deployment)
+        body = chat_body(call, deployment)
+        answer = Answer(deployment, call.on_text, call.on_usage)
         if deployment.tools_by_schema:
-            answer.read(await _answer_by_schema(client, body))
+            answer.read(await _answer_by_schema(client, call, deployment, body))
         elif call.on_text is not None:
-            await client.stream(body, answer.read)
+            await client.stream(request_of(call, deployment, body), answer.read)
         else:
-            answer.read(await client.answer(body))
+            answer.read(await client.answer(request_of(call, deployment, body)))
         return answer.result()
 
     async def close(self) -> None:
         """Closes the connections, and the servers that were started for them."""
-        clients = list(self._clients.values())
-        self._clients.clear()
-        for client in clients:
-            await client.close()
-        await self._endpoints.close()
-
-    async def _open(self, deployment: Deployment) -> "ChatClient":
-        async with self._opening:
-            client = self._clients.get(deployment.name)
-            if client is None:
-                endpoint = await self._endpoints.locate(deployment)
-                seconds = deployment.settings.timeout.total_seconds()
-                # In a thread: importing the SDK and reading the certificates takes most of a second.
-                client = await asyncio.to_thread(_connect, endpoint, seconds)
-                self._clients[deployment.name] = client
-            return client
+        await self._clients.close()
 
 
 def _connect(endpoint: Endpoint, seconds: float) -> "ChatClient":
     from proctor.models._chat_client import ChatClient
 
-    return ChatClient(endpoint, seconds=seconds)
+    return ChatClient(endpoint, seconds)
 
 
-def _body(call: ModelCall, deployment: Deployment) -> dict[str, JsonValue]:
+def chat_body(call: ModelCall, deployment: Deployment) -> dict[str, JsonValue]:
+    """The JSON that asks for a completion. What costs money always carries a bound of its answer."""
     settings = deployment.settings
     body = {**settings.options, **call.options, "model": settings.model, "messages": call.messages}
+    bound = body.get("max_completion_tokens") or body.get("max_tokens")
+    if not bound and not settings.is_free:
+        bound = body["max_tokens"] = settings.max_output
+    if bound and f"{settings.address}/".startswith(_OPENAI):
+        # OpenAI's own models that think refuse the older name; other endpoints may not know the newer one.
+        body.pop("max_tokens", None)
+        body["max_completion_tokens"] = bound
     if call.tools:
         body["tools"] = call.tools
         if call.tool_choice is not None:
@@ -76,10 +70,12 @@ def _body(call: ModelCall, deployment: Deployment) -> dict[str, JsonValue]:
     return body
 
 
-async def _answer_by_schema(client: "ChatClient", body: dict[str, JsonValue]) -> object:
+async def _answer_by_schema(
+    client: "ChatClient", call: ModelCall, deployment: Deployment, body: JsonObject
+) -> object:
     from proctor.models.local import constrain, interpret
 
-    response = await client.answer(constrain(body))
+    response = await client.answer(request_of(call, deployment, constrain(body)))
     if not isinstance(response, dict):
         raise ModelNonsense("the answer is not a JSON object")
     return interpret(response, body)

@@ -175,7 +175,7 @@ def _question(matter: Matter, link: Link, words: Words) -> str:
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{_text(value)}</dd>" for name, value in facts(matter, words))
     why = "".join(f"<li>{_text(reason)}</li>" for reason in matter.why)
     return _QUESTION.substitute(
-        what=_text(what(matter)),
+        what=_text(what(matter, words)),
         rows=rows,
         asked=escape(words.asked),
         text=escape(visible(matter.text[:LONGEST_TEXT])),

@@ -50,7 +50,7 @@ def write(kind: Kind, matter: Matter, *, link: str | None, language: Language) -
     else:
         parts += [f"{words.open_link}\n{link}", f"{words.or_command}\n{command}"]
     return Message(
-        subject=f"[Proctor] {head}: {what(matter)}"[:LONGEST_SUBJECT], body="\n\n".join(parts) + "\n"
+        subject=f"[Proctor] {head}: {what(matter, words)}"[:LONGEST_SUBJECT], body="\n\n".join(parts) + "\n"
     )
 
 
@@ -74,8 +74,11 @@ def facts(matter: Matter, words: Words) -> list[tuple[str, str]]:
     return placed
 
 
-def what(matter: Matter) -> str:
-    """A matter in a few words: the tool and the team."""
+def what(matter: Matter, words: Words) -> str:
+    """A matter in a few words: the tool or the budget, and the team."""
+    budget = matter.action.get("budget")
+    if budget:
+        return one_line(f"{words.budget} {budget} ({matter.team})")
     tool = matter.action.get("tool")
     server = matter.action.get("server")
     name = f"{server}.{tool}" if server and tool else str(tool or matter.agent)

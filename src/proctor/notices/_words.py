@@ -20,6 +20,7 @@ class Words:
     asked: str
     why: str
     action: str
+    budget: str
     until: str
     open_link: str
     or_command: str
@@ -63,6 +64,7 @@ WORDS: dict[Language, Words] = {
         asked="Question",
         why="Why you are asked",
         action="Exact action",
+        budget="Budget",
         until="Decide before",
         open_link="Decide here. The link works once and is meant for you alone:",
         or_command="Or at the command line:",
@@ -104,6 +106,7 @@ WORDS: dict[Language, Words] = {
         asked="问题",
         why="为何需要您决定",
         action="确切操作",
+        budget="预算",
         until="截止时间",
         open_link="请在此决定。此链接仅可使用一次，仅供您本人使用：",
         or_command="或使用命令行：",

@@ -9,6 +9,7 @@ from proctor.runs._prepare import Prepared
 from proctor.runs._queue import Limit, Limits
 from proctor.runs._runs import Runs
 from proctor.runs._share import in_share
+from proctor.runs._sql import states_of, unfinished, wake, waste
 from proctor.runs._tables import blobs, calls, events, runs, thread_states
 from proctor.runs._threads import Threads
 from proctor.runs._values import ENDED, CallKey, RecordedCall, Run, RunState, Share, Thread
@@ -42,5 +43,9 @@ __all__ = [
     "journal_tool",
     "refuse_repetition",
     "runs",
+    "states_of",
     "thread_states",
+    "unfinished",
+    "wake",
+    "waste",
 ]

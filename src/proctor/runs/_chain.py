@@ -174,6 +174,7 @@ def _model_data(result: ModelResult, duration: float) -> dict[str, str | int | f
         "cost": result.cost,
         "attempts": result.attempts,
         "cached": result.cached,
+        "way": result.way,
         "ms": round(duration, 1),
     }
 

@@ -142,6 +142,7 @@ def lose(connection: Connection, run_id: str, retries: Callable[[str], int], *, 
     run = _sql.get_run(connection, run_id)
     if run.state != "running":
         return False
+    _sql.note_loss(connection, run)
     end = after_loss(run, retries(run.team), at=at)
     _sql.append(connection, run_id, run.attempt, end.drafts, **end.values)
     return True

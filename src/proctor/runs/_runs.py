@@ -110,7 +110,7 @@ class Runs:
 
     async def wake(self, ids: Collection[str]) -> int:
         """How many of the runs were resting, and are due now."""
-        return await self._database.commit(lambda connection: _sql.wake(connection, ids)) if ids else 0
+        return len(await self._database.commit(lambda connection: _sql.wake(connection, ids)))
 
     async def cancel(self, run_id: str) -> Run:
         """The run after it was asked to stop: at once where nobody executes it, else as soon as it is seen.

@@ -54,6 +54,7 @@ class Scope:
         self._at = session.clock.now()
         self._booked = 0
         self._entries: list[Job[None]] = []
+        self._wasted: list[JsonObject] = []
 
     @property
     def request(self) -> JsonObject:
@@ -75,8 +76,11 @@ class Scope:
         return self.session.seconds_left()
 
     def event(self, type: EventType, data: JsonObject) -> None:
-        """Adds to the run's log."""
-        self.session.journal.event(type, self.agent, data)
+        """Adds to the run's log; what tells of money, in the transaction that enters it."""
+        if type == "call.wasted":
+            self._wasted.append(data)
+        else:
+            self.session.journal.event(type, self.agent, data)
 
     def book(self, cost: Micros, write: Job[None]) -> None:
         """Adds to what the run costs, with the statement that enters it, together with the call's outcome."""
@@ -89,6 +93,9 @@ class Scope:
         """Lets what was booked be committed, also where the call has come to no outcome."""
         booked, entries = self._booked, self._entries
         self._booked, self._entries = 0, []
+        for data in self._wasted:
+            self.session.journal.event("call.wasted", self.agent, data)
+        self._wasted.clear()
         if booked or entries:
             self.session.journal.spend(booked, entries)
 
@@ -173,7 +180,7 @@ class Scope:
         )
 
     def _question_key(self, question: Question) -> str:
-        if question.kind == "diverged":
+        if question.kind in ("diverged", "budget"):  # one for all of the run's calls that meet it
             return digest([self.run_id, question.kind, digest(question.action)])
         return self._key_of(question.kind)
 

@@ -88,6 +88,7 @@ class RunSession:
         """Set when no new call may start: a person is asked, or the attempt is over."""
         self.asked: list[str] = []
         """Approvals that this attempt waits for."""
+        self._asking: set[str] = set()
         self.rests_until: datetime | None = None
         """Until when the run is torn down, where a call waits for something that needs no person."""
         self.used: set[str] = set()
@@ -376,7 +377,8 @@ class RunSession:
         known = self.decided(call_key)
         if known is not None:
             self.asked.append(known.id)
-        else:
+        elif call_key not in self._asking:  # several calls may meet one question
+            self._asking.add(call_key)
             self.asked.append(approval_id)
             asking = Asking(
                 id=approval_id,

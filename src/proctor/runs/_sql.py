@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, bindparam, or_, select, update
 from sqlalchemy import insert as insert_into
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -14,14 +14,15 @@ from proctor.core import (
     Event,
     EventType,
     JsonObject,
+    Micros,
     NotFound,
     StaleAttempt,
     canonical_json,
     digest_of,
     read_object,
 )
-from proctor.runs._tables import blobs, calls, events, runs
-from proctor.runs._values import CallKey, RecordedCall, Run, RunState
+from proctor.runs._tables import blobs, calls, events, lost_attempts, runs
+from proctor.runs._values import FINAL, CallKey, RecordedCall, Run, RunState
 
 LARGE = 64 * 1024
 """Characters above which a value is kept once, by its digest, beside the journal (DESIGN 2)."""
@@ -137,10 +138,37 @@ def cancel_requested(connection: Connection, run_id: str) -> bool:
     return bool(connection.scalar(select(runs.c.cancel_requested).where(runs.c.id == run_id)))
 
 
-def wake(connection: Connection, ids: Collection[str]) -> int:
-    """How many of the runs were resting, and are due now."""
+def wake(connection: Connection, ids: Collection[str]) -> Collection[str]:
+    """Those of the runs that were resting, and are due now."""
     resting = runs.c.id.in_(ids), runs.c.state == "queued", runs.c.due_at.is_not(None)
-    return connection.execute(update(runs).where(*resting).values(due_at=None)).rowcount
+    return connection.scalars(update(runs).where(*resting).values(due_at=None).returning(runs.c.id)).all()
+
+
+def unfinished(connection: Connection, ids: Collection[str]) -> Collection[str]:
+    """Those of the runs that may still go on; one that has failed may be resumed."""
+    return connection.scalars(select(runs.c.id).where(runs.c.id.in_(ids), runs.c.state.not_in(FINAL))).all()
+
+
+def states_of(connection: Connection, worker: str) -> frozenset[RunState]:
+    """The states of all runs that a worker executes, or did last, or lost."""
+    lost = select(lost_attempts.c.run_id).where(lost_attempts.c.worker == worker)
+    query = select(runs.c.state).where(or_(runs.c.worker == worker, runs.c.id.in_(lost))).distinct()
+    return frozenset(cast("RunState", state) for state in connection.scalars(query))
+
+
+def note_loss(connection: Connection, run: Run) -> None:
+    """Notes whose attempt at a run was lost."""
+    values = {"run_id": run.id, "attempt": run.attempt, "worker": run.worker or ""}
+    connection.execute(_insert_loss, values)
+
+
+def waste(
+    connection: Connection, run_id: str, *, agent: str, data: JsonObject, cost: Micros, at: datetime
+) -> None:
+    """Adds what was paid for a run and answers none of its calls; also where the run has ended."""
+    draft = EventDraft(type="call.wasted", agent=agent, data=data, at=at)
+    if connection.scalar(select(runs.c.id).where(runs.c.id == run_id)) is not None:
+        append(connection, run_id, None, [draft], spent=cost)
 
 
 def request_cancel(connection: Connection, run_id: str) -> None:
@@ -149,6 +177,7 @@ def request_cancel(connection: Connection, run_id: str) -> None:
 
 
 _insert_run = insert_into(runs)
+_insert_loss = insert_into(lost_attempts)
 _insert_call = insert_into(calls)
 _insert_events = insert_into(events)
 _finish_call = (

@@ -71,6 +71,15 @@ events = Table(
     Column("data", AnyText, nullable=False),
 )
 
+lost_attempts = Table(
+    "lost_attempts",
+    metadata,
+    Column("run_id", String(40), primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("worker", String(100), nullable=False),
+    Index("lost_attempts_worker", "worker"),
+)
+
 blobs = Table(
     "blobs",
     metadata,

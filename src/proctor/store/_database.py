@@ -64,10 +64,7 @@ class Database:
                     connection.exec_driver_sql("BEGIN")
                 return query(connection)
 
-        reading = asyncio.get_running_loop().run_in_executor(self._readers, self._outage.persist, once)
-        self._reading.add(reading)
-        reading.add_done_callback(self._reading.discard)
-        return await reading
+        return await self._in_thread(once)
 
     def commit(self, job: Job[T]) -> "asyncio.Future[T]":
         """A future of a job's value, set when its statements are durable; jobs are committed in groups.
@@ -75,6 +72,30 @@ class Database:
         It fails with `DatabaseUnavailable` where the database is away for longer than the patience.
         """
         return self._writer.submit(job)
+
+    async def apart(self, job: Job[T]) -> T:
+        """A job's value from a transaction of its own: for rows that other processes are waiting for.
+
+        Where the answer to its COMMIT is lost, a job may take effect twice. SQLite lets one write at a time:
+        there it is committed with others.
+
+        Raises:
+            DatabaseUnavailable: the database is away for longer than the patience.
+        """
+        if self.engine.dialect.name == "sqlite":
+            return await self.commit(job)
+
+        def once() -> T:
+            with self.engine.begin() as connection:
+                return job(connection)
+
+        return await self._in_thread(once)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        going = asyncio.get_running_loop().run_in_executor(self._readers, self._outage.persist, work)
+        self._reading.add(going)
+        going.add_done_callback(self._reading.discard)
+        return await going
 
     @property
     def commits(self) -> int:

@@ -4,7 +4,7 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from proctor.core import ModelCall, ProctorError
+from proctor.core import ModelCall, ModelResult, ProctorError
 from proctor.telemetry._series import ModelSeries, ToolSeries
 
 CALL_BUCKETS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
@@ -47,6 +47,20 @@ class Metrics:
         self._approvals = count("proctor_approvals_total", "People's decisions", ["decision"])
         self._level = Gauge("proctor_degradation_level", "0 is normal, 4 refuses new runs", registry=of)
         self._levels = count("proctor_degradation_changes_total", "Changes of the level", ["to", "rule"])
+        self._hedges = count("proctor_model_hedges_total", "Requests that were sent a second time", model)
+        self._breakers = Gauge(
+            "proctor_model_breaker",
+            "1 for the state that a deployment's breaker is in",
+            ["deployment", "state"],
+            registry=of,
+        )
+        self._rate_waits = calls("proctor_model_rate_wait_seconds", "Waiting for a deployment's rate", model)
+        self._cached = count("proctor_model_cache_hits_total", "Calls that a cache answered", model)
+        self._saved = count("proctor_model_saved_micros_total", "Micro-dollars that a cache saved", model)
+        self._budgets = count("proctor_budget_events_total", "What budgets did", ["what", "budget"])
+        self._differences = count(
+            "proctor_ledger_differences_total", "Runs whose ledger and journal don't agree", []
+        )
         self._models: dict[tuple[str, str, str], ModelSeries] = {}
         self._tools: dict[tuple[str, str, str], ToolSeries] = {}
         self._finished: dict[str, int] = {}
@@ -93,6 +107,33 @@ class Metrics:
     def model_fell_back(self, call: ModelCall, to: str, _error: ProctorError) -> None:
         """Counts a call that another deployment is asked to answer."""
         self._fallbacks.labels(call.scope.team, call.scope.agent, call.model, to).inc()
+
+    def model_hedged(self, call: ModelCall) -> None:
+        """Counts a call that was asked for a second time, because its answer was late."""
+        self._hedges.labels(call.scope.team, call.scope.agent, call.model).inc()
+
+    def model_recalled(self, call: ModelCall, result: ModelResult) -> None:
+        """Counts a call that a cache answered."""
+        key = (call.scope.team, call.scope.agent, result.deployment)
+        self._cached.labels(*key).inc()
+        self._saved.labels(*key).inc(result.saved)
+
+    def rate_waited(self, call: ModelCall, seconds: float) -> None:
+        """Takes note of how long a call waited for its deployment's rate."""
+        self._rate_waits.labels(call.scope.team, call.scope.agent, call.model).observe(seconds)
+
+    def breaker_changed(self, deployment: str, state: str) -> None:
+        """Shows the state of a deployment's breaker."""
+        for one in ("closed", "open", "half_open"):
+            self._breakers.labels(deployment, one).set(one == state)
+
+    def budget_told(self, what: str, budget: str) -> None:
+        """Counts what a budget did: `refused`, `warned`, `degraded`, `wrapped_up`, `raised`."""
+        self._budgets.labels(what, budget).inc()
+
+    def ledger_differs(self, runs: int) -> None:
+        """Counts runs whose ledger and journal don't agree."""
+        self._differences.inc(runs)
 
     def level_changed(self, level: int, rule: str) -> None:
         """Shows the level of degradation, and counts the rule that led there."""

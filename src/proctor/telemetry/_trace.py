@@ -46,7 +46,10 @@ def trace_model(metrics: Metrics) -> ModelMiddleware:
             series.count(outcome)
         if result.deployment != call.model:
             series = metrics.model(call.scope.team, call.scope.agent, result.deployment)
-        series.spend(result.usage, result.cost)
+        if result.cached:
+            metrics.model_recalled(call, result)
+        else:
+            series.spend(result.usage, result.cost)
         return result
 
     return middleware

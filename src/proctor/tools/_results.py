@@ -18,11 +18,11 @@ from mcp_types import (
     TextResourceContents,
 )
 
-from proctor.core import Micros, ToolResult, canonical_json
+from proctor.core import ToolResult, canonical_json
 from proctor.tools._text import cut
 
 
-def read_result(answer: CallToolResult, *, max_output: int, cost: Micros) -> ToolResult:
+def read_result(answer: CallToolResult, *, max_output: int) -> ToolResult:
     """The answer with its texts joined; where it has none, its structured content as JSON."""
     structured = answer.structured_content
     text = "\n".join(_text(block) for block in answer.content)
@@ -32,7 +32,6 @@ def read_result(answer: CallToolResult, *, max_output: int, cost: Micros) -> Too
         text=cut(text, max_output),
         is_error=bool(answer.is_error),
         structured=structured if isinstance(structured, Mapping) else None,
-        cost=cost,
     )
 
 

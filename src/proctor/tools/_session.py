@@ -33,7 +33,6 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import TypeAdapter, ValidationError
 
 from proctor.core import (
-    Micros,
     ProctorError,
     ToolCall,
     ToolError,
@@ -41,7 +40,6 @@ from proctor.core import (
     ToolServerSettings,
     ToolServerUnavailable,
     ToolSpec,
-    to_micros,
 )
 from proctor.tools._http import HttpLink
 from proctor.tools._listing import Listing
@@ -193,19 +191,15 @@ class Session:
             return self._error_result(f"The tool's answer can't be read: {_first_line(error)}")
         if isinstance(answer, InputRequiredResult):
             return self._error_result("The tool asks for further input while it runs, which nobody can give.")
-        return read_result(answer, max_output=self._settings.max_output, cost=self._cost)
+        return read_result(answer, max_output=self._settings.max_output)
 
     @property
     def _connected(self) -> Client:
         assert self._client is not None
         return self._client
 
-    @property
-    def _cost(self) -> Micros:
-        return to_micros(self._settings.cost_per_call)
-
     def _error_result(self, text: str) -> ToolResult:
-        return ToolResult(text=cut(text, self._settings.max_output), is_error=True, cost=self._cost)
+        return ToolResult(text=cut(text, self._settings.max_output), is_error=True)
 
     async def _live(self) -> None:
         start = self._settings.start_timeout.total_seconds()

@@ -131,3 +131,32 @@ def test_a_kind_of_event_that_is_new_is_shown_as_it_is():
     [line] = lines(log(("tool.praised", "clerk", {"tool": "refund"})), [])
 
     assert (line.what, line.text) == ("tool.praised", '{"tool":"refund"}')
+
+
+def test_a_timeline_says_what_budgets_did():
+    daily = {"budget": "daily", "subject": "", "period": "2026-01-01"}
+    desk = {"budget": "teams", "subject": "desk", "period": "2026-01"}
+    asks = {"id": "apr_1", "kind": "budget", "action": {**desk, "number": 1, "arguments": {"usd": 5}}}
+    refused = {**daily, "limit_micros": 2_000_000, "spent_micros": 1_999_000}
+    events = log(
+        ("budget.warned", "clerk", {**daily, "share": 0.81}),
+        ("budget.degraded", "clerk", {**desk, "share": 0.9, "from": "large", "to": "small"}),
+        ("budget.wrapped_up", "clerk", {**daily, "share": 0.95, "left_micros": 5}),
+        ("budget.refused", "clerk", refused),
+        ("approval.requested", "clerk", asks),
+        ("budget.raised", "clerk", {**desk, "micros": 5_000_000, "by": "ann"}),
+        ("call.wasted", "clerk", {"deployment": "small", "outcome": "cancelled", "cost": 12}),
+    )
+
+    said = [line[37:] for line in printed(events)]
+    assert said == [
+        "daily for 2026-01-01: 81% is spent",
+        "teams of desk for 2026-01: 90% is spent; small is asked",
+        "daily for 2026-01-01: 95% is spent; the agent is told to",
+        "finish",
+        "daily for 2026-01-01: $1.999 of $2.00 is spent: the call is",
+        "refused",
+        "add (usd=5) to the budget teams of desk for 2026-01 (apr_1)",
+        "teams of desk for 2026-01: ann adds $5.00",
+        "small: cancelled, for $0.000012",
+    ]

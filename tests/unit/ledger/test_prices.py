@@ -1,11 +1,12 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import genai_prices
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proctor.core import DeploymentSettings, PriceSettings, PriceUnknown, Usage
+from proctor.core import DeploymentSettings, PriceSettings, PriceUnknown, Usage, to_micros
 from proctor.ledger import Prices
 
 AT = datetime(2026, 6, 1, tzinfo=UTC)
@@ -97,3 +98,78 @@ def test_a_known_price_can_be_told_at_configuration():
     assert prices().has_price("small")
     assert prices(base_url="http://127.0.0.1:8000/v1", price={"input": 1, "output": 1}).has_price("small")
     assert not prices().has_price("large")
+
+
+def test_each_kind_of_token_has_its_price_and_what_has_none_costs_as_what_holds_it():
+    full = {"input": 1, "output": 10, "cached_input": "0.1", "cache_write": "1.25", "reasoning": 20}
+    usage = Usage(input=1000, cached_input=500, cache_write=400, output=10, reasoning=4)
+    assert cost(usage, price=full) == 100 + 50 + 500 + 60 + 80
+    assert cost(usage, price={"input": 1, "output": 10}) == 1000 + 100
+
+
+def test_a_long_prompt_costs_the_rates_of_its_tier_from_its_first_token_on():
+    tiers = [{"above": 200, "input": 4, "output": 40}, {"above": 100, "input": 2, "output": 20}]
+    price = {"input": 1, "output": 10, "long": tiers}
+    costs = [cost(Usage(input=size, output=1), price=price) for size in (100, 101, 200, 201)]
+    assert costs == [110, 222, 420, 844]
+
+
+def test_what_comes_by_a_batch_costs_its_share():
+    usage = Usage(input=100)
+    price = {"input": 1, "output": 10, "batch": 0.25}
+    small = prices(price=price)
+    assert small.price_of(usage, "small", at=AT, way="batch") == 25
+    assert small.price_of(usage, "small", at=AT) == 100
+
+
+def test_the_newest_price_holds_that_is_not_of_the_future():
+    dated = [
+        {"since": "2026-07-01", "input": 9, "output": 9},
+        {"since": "2026-05-01", "input": 3, "output": 9},
+        {"input": 1, "output": 9},
+    ]
+    usage, small = Usage(input=1), prices(price=dated)
+    days = [datetime(2026, 4, 30, 23, tzinfo=UTC), AT, datetime(2026, 7, 1, tzinfo=UTC)]
+    assert [small.price_of(usage, "small", at=day) for day in days] == [1, 3, 9]
+
+
+def test_a_price_that_does_not_hold_yet_is_none():
+    later = prices(price=[{"since": "2999-01-01", "input": 1, "output": 1}])
+    assert not later.has_price("small")
+    with pytest.raises(PriceUnknown):
+        later.price_of(Usage(input=1), "small", at=AT)
+
+
+@pytest.mark.parametrize(
+    ("address", "model"),
+    [
+        ("https://api.openai.com/v1", "gpt-5.4"),
+        ("https://api.openai.com/v1", "gpt-5.4-mini"),
+        ("https://api.openai.com/v1", "gpt-4o"),
+        ("https://api.openai.com/v1", "o3"),
+        ("https://api.anthropic.com", "claude-opus-4-7"),
+        ("https://api.anthropic.com", "claude-sonnet-4-5"),
+        ("https://api.deepseek.com", "deepseek-chat"),
+        ("https://generativelanguage.googleapis.com/v1beta/openai", "gemini-2.5-pro"),
+        ("https://api.mistral.ai/v1", "mistral-large-latest"),
+    ],
+)
+@pytest.mark.parametrize("input", [10_000, 300_000])
+def test_published_prices_are_what_their_list_says(address, model, input):
+    usage = Usage(input=input, output=2_000, cached_input=3_000, cache_write=2_000, reasoning=500)
+    told = genai_prices.Usage(
+        input_tokens=usage.input,
+        cache_read_tokens=usage.cached_input,
+        cache_write_tokens=usage.cache_write,
+        output_tokens=usage.output,
+        output_reasoning_tokens=usage.reasoning,
+    )
+    listed = genai_prices.calc_price(told, model, provider_api_url=address, genai_request_timestamp=AT)
+    assert cost(usage, model=model, base_url=address) == to_micros(listed.total_price)
+
+
+def test_a_published_price_of_batches_is_taken_where_there_is_one():
+    at = datetime(2026, 12, 1, tzinfo=UTC)
+    claude = Prices({"small": DeploymentSettings(provider="anthropic", model="claude-opus-4-7")})
+    usage = Usage(input=1_000_000)
+    assert claude.price_of(usage, "small", at=at) == 2 * claude.price_of(usage, "small", at=at, way="batch")

@@ -13,50 +13,42 @@ from proctor.core import (
     ModelNonsense,
     ModelOverloaded,
     ModelRefused,
+    ModelResting,
     ModelUnreachable,
     PriceUnknown,
 )
-from proctor.ledger import DailyBudget, Prices, settle
-from proctor.models import Models, fallback, retry, stand_ins
+from proctor.models import Breakers, Models, fallback, hedge, retry, stand_ins
 from proctor.testing import FakeClock, FakeScope, ScriptedModel
-
-BIG = {"input": "10", "output": "100"}
-LITTLE = {"input": "1", "output": "10"}
 
 
 def deployments(**fallbacks: list[str]) -> dict[str, DeploymentSettings]:
-    names = {"big": BIG, "small": LITTLE, "tiny": LITTLE}
     return {
         name: DeploymentSettings.model_validate(
-            {"model": f"{name}-1", "retries": 1, "price": price, "fallback": fallbacks.get(name, [])}
+            {"model": f"{name}-1", "retries": 1, "fallback": fallbacks.get(name, []), "breaker_failures": 2}
         )
-        for name, price in names.items()
+        for name in ("big", "small", "tiny")
     }
 
 
 class Setup:
     """The chain from `fallback` inwards; each deployment answers by a script of its own."""
 
-    def __init__(self, settings, *, limit: int = 10**9, **scripts) -> None:
+    def __init__(self, settings, **scripts) -> None:
         self.scope = FakeScope()
         self.asked: list[str] = []
         self.fell: list[tuple[str, str]] = []
         self._scripts = {name: iter(script) for name, script in scripts.items()}
         self.model = ScriptedModel(self._answer)
-        prices, clock = Prices(settings), FakeClock()
-        self.budget = DailyBudget(limit, prices=prices, clock=clock, spent=self._spent)
+        clock = FakeClock()
         links = [
             fallback(settings, on_fallback=lambda _, to, error: self.fell.append((to, error.code))),
-            self.budget.reserve,
             retry(settings, clock=clock, rng=Random(7), on_retry=lambda *_: None),
-            settle(prices, clock=clock),
+            Breakers(settings, clock=clock, on_change=lambda *_: None).model,
+            hedge(settings, clock=clock, on_hedge=lambda _: None),
         ]
         self._chain = Models(settings, environ={}, providers={"openai": self.model}).complete
         for link in reversed(links):
             self._chain = partial(_through, link, self._chain)
-
-    async def _spent(self, _day) -> int:
-        return 0
 
     def _answer(self, call):
         self.asked.append(call.model)
@@ -64,11 +56,7 @@ class Setup:
         return reply(call) if callable(reply) else reply
 
     async def ask(self, model="big", **more):
-        message = {"role": "user", "content": "x" * 296}
-        call = ModelCall(
-            scope=self.scope, model=model, messages=(message,), options={"max_tokens": 50}, **more
-        )
-        return await self._chain(call)
+        return await self._chain(ModelCall(scope=self.scope, model=model, messages=(), **more))
 
 
 def _through(link, proceed, call):
@@ -86,24 +74,6 @@ async def test_the_next_deployment_answers_where_one_fails_for_good(error):
     fell = [data for type, data in setup.scope.events if type == "model.fell_back"]
     assert fell == [{"from": "big", "to": "small", "error": error.code}]
     assert setup.fell == [("small", error.code)]
-
-
-async def test_the_price_is_that_of_the_deployment_that_answers():
-    gone = [ModelUnreachable("gone")] * 2
-    setup = Setup(deployments(big=["small"]), limit=10_000, big=gone, small=["Yes.", "Yes."])
-    through_fallback = await setup.ask()
-    directly = await setup.ask("small")
-    assert through_fallback.cost == directly.cost > 0
-    assert setup.budget.share == 2 * directly.cost / 10_000
-
-
-async def test_what_was_set_aside_for_the_one_that_failed_is_given_back():
-    # A call of `big` sets 6,000 aside: a second one fits only after the first one's was given back.
-    setup = Setup(
-        deployments(big=["small"]), limit=7000, big=[ModelUnreachable("gone")] * 4, small=["Yes.", "Yes."]
-    )
-    for _ in range(2):
-        assert (await setup.ask()).deployment == "small"
 
 
 async def test_each_deployment_has_its_own_retries():
@@ -146,7 +116,13 @@ async def test_before_the_first_word_a_listener_hears_the_stand_in():
 
 @pytest.mark.parametrize(
     "error",
-    [ModelRefused("no"), MissingSetting("no key"), PriceUnknown("?"), DatabaseUnavailable("away")],
+    [
+        ModelRefused("no"),
+        MissingSetting("no key"),
+        PriceUnknown("?"),
+        BudgetExceeded("spent"),
+        DatabaseUnavailable("away"),
+    ],
     ids=lambda error: error.code,
 )
 async def test_what_is_not_the_providers_fault_does_not_fall_back(error):
@@ -156,11 +132,27 @@ async def test_what_is_not_the_providers_fault_does_not_fall_back(error):
     assert "small" not in setup.asked
 
 
-async def test_a_spent_budget_does_not_fall_back():
-    setup = Setup(deployments(big=["small"]), limit=5000, big=["Yes."], small=["Yes."])
-    with pytest.raises(BudgetExceeded):
+async def test_a_deployment_that_has_failed_too_often_is_stood_in_for_at_once():
+    setup = Setup(deployments(big=["small"]), big=[ModelUnreachable("gone")] * 2, small=["Yes.", "Yes."])
+    await setup.ask()
+    setup.asked.clear()
+    assert (await setup.ask()).deployment == "small"
+    assert setup.asked == ["small"]
+    assert setup.fell[-1] == ("small", "model_resting")
+
+
+async def test_without_time_left_nobody_else_is_asked():
+    setup = Setup(deployments(big=["small"]), big=[ModelUnreachable("gone")], small=["Yes."])
+    setup.scope.left = 0
+    with pytest.raises(ModelUnreachable):
         await setup.ask()
-    assert setup.asked == []
+    assert setup.asked == ["big"]
+
+
+async def test_a_deployment_that_rests_is_stood_in_for_at_once():
+    setup = Setup(deployments(big=["small"]), big=[ModelResting("rests", retry_after=5)], small=["Yes."])
+    assert (await setup.ask()).deployment == "small"
+    assert setup.asked == ["big", "small"]
 
 
 async def test_without_a_stand_in_a_failure_stays_what_it_is():

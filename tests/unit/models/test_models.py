@@ -1,5 +1,9 @@
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
+from proctor.app import load_settings
 from proctor.core import DeploymentSettings, MissingSetting, ModelCall, ModelRefused, ModelResult, Usage
 from proctor.models import Capabilities, Models
 from proctor.testing import FakeScope, ScriptedModel, tool_call
@@ -41,6 +45,64 @@ def test_capabilities_are_what_the_settings_say():
     assert models.info("small") == Capabilities(
         model="fake-1", vision=True, context_window=8192, function_calling=True, structured_output=True
     )
+
+
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0="}}
+SCHEMA = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}
+TOOL = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}
+PARTS = [{"type": "text", "text": "x" * 999}] * 2
+IMPOSSIBLE = {
+    "tools": ({"function_calling": False}, {"tools": (TOOL,)}),
+    "images": ({}, {"messages": ({"role": "user", "content": [IMAGE]},)}),
+    "structured_output": ({"structured_output": False}, {"response_format": SCHEMA}),
+    "any_json": ({"structured_output": False}, {"response_format": {"type": "json_object"}}),
+    "a_long_prompt": ({"context_window": 100}, {"messages": ({"role": "user", "content": "x" * 2000},)}),
+    "long_parts": ({"context_window": 100}, {"messages": ({"role": "user", "content": PARTS},)}),
+}
+
+
+@pytest.mark.parametrize("case", IMPOSSIBLE)
+async def test_what_a_deployment_cannot_do_is_refused_before_it_is_asked(case):
+    settings, parts = IMPOSSIBLE[case]
+    model = ScriptedModel(["Yes.", "Yes."])
+    deployments = {
+        "small": DeploymentSettings.model_validate({"model": "fake-1"} | settings),
+        "large": DeploymentSettings(model="fake-2", vision=True),
+    }
+    models = Models(deployments, environ={}, providers={"openai": model})
+    wanted = ModelCall(scope=FakeScope(), model="small", **({"messages": call().messages} | parts))
+    with pytest.raises(ModelRefused) as caught:
+        await models.complete(wanted)
+    assert "[models.small]" in caught.value.hint
+    assert not caught.value.produced
+    assert model.calls == []
+    await models.complete(replace(wanted, model="large"))
+    assert len(model.calls) == 1
+
+
+async def test_what_is_offered_by_schema_needs_no_function_calling():
+    settings = DeploymentSettings(model="fake-1", tools="schema", function_calling=False)
+    models = Models({"small": settings}, environ={}, providers={"openai": ScriptedModel(["Yes."])})
+    await models.complete(call(tools=(TOOL,)))
+
+
+async def test_an_image_counts_as_no_text():
+    large = IMAGE | {"image_url": {"url": "data:image/png;base64," + "A" * 10_000}}
+    settings = DeploymentSettings(model="fake-1", vision=True, context_window=100)
+    models = Models({"small": settings}, environ={}, providers={"openai": ScriptedModel(["A cat."])})
+    message = {"role": "user", "content": [large]}
+    await models.complete(ModelCall(scope=FakeScope(), model="small", messages=(message,)))
+
+
+def test_the_guides_three_tiers_are_configured_by_an_example():
+    examples = Path(__file__).parents[3] / "docs" / "examples"
+    settings = load_settings(examples / "models.toml", environ={}).settings.models
+    assert {name: (each.model, each.tier) for name, each in settings.items()} == {
+        "small": ("gpt-5.4-mini", "small"),
+        "large": ("gpt-5.4", "large"),
+        "special": ("claude-opus-4-7", "special:legal"),
+    }
+    Models(settings, environ={"OPENAI_API_KEY": "sk-1", "ANTHROPIC_API_KEY": "sk-2"}).check()
 
 
 def test_a_missing_key_is_found_without_a_call():

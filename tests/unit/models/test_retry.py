@@ -1,25 +1,28 @@
+from dataclasses import replace
 from random import Random
 
 import pytest
 
 from proctor.core import (
     BudgetExceeded,
+    DatabaseUnavailable,
+    Degraded,
     DeploymentSettings,
     ModelCall,
     ModelNonsense,
     ModelOverloaded,
     ModelRefused,
+    ModelResting,
     ModelUnreachable,
 )
 from proctor.models import Models, retry
 from proctor.testing import FakeClock, FakeScope, ScriptedModel
 
-CALL = ModelCall(scope=FakeScope(), model="small", messages=())
-
 
 class Setup:
-    def __init__(self, *script, retries: int = 3) -> None:
-        settings = {"small": DeploymentSettings(model="fake-1", retries=retries)}
+    def __init__(self, *script, retries: int = 3, fallback: tuple[str, ...] = ()) -> None:
+        settings = {"small": DeploymentSettings(model="fake-1", retries=retries, fallback=fallback)}
+        self.scope = FakeScope()
         self.clock = FakeClock()
         self.model = ScriptedModel(list(script))
         self.heard: list[str] = []
@@ -31,8 +34,10 @@ class Setup:
             on_retry=lambda _, error: self.heard.append(error.code),
         )
 
-    async def ask(self):
-        return await self._retry(CALL, self._models.complete)
+    async def ask(self, *, left=600.0, handle=None):
+        self.scope.left = left
+        call = ModelCall(scope=self.scope, model="small", messages=())
+        return await self._retry(call, handle or self._models.complete)
 
 
 async def test_a_passing_failure_is_hidden_and_counted():
@@ -81,3 +86,61 @@ async def test_a_provider_that_asks_for_a_very_long_pause_fails_the_call():
     with pytest.raises(ModelOverloaded):
         await setup.ask()
     assert setup.clock.slept == []
+
+
+async def test_a_wait_beyond_the_end_of_the_runs_attempt_fails_the_call_at_once():
+    setup = Setup(ModelOverloaded("busy", retry_after=45), "Yes.")
+    with pytest.raises(ModelOverloaded):
+        await setup.ask(left=45)
+    assert setup.clock.slept == []
+    assert setup.heard == []
+
+
+@pytest.mark.parametrize("error", [DatabaseUnavailable("away"), Degraded("closed", retry_after=1)])
+async def test_what_waits_for_itself_is_not_sent_again(error):
+    setup = Setup(error, "Yes.")
+    with pytest.raises(type(error)):
+        await setup.ask()
+    assert setup.clock.slept == []
+
+
+async def test_a_deployment_that_rests_is_waited_for_and_that_is_no_retry():
+    setup = Setup(*[ModelResting("rests", retry_after=8)] * 4, "Yes.", retries=0)
+    assert (await setup.ask()).attempts == 1
+    assert all(8 <= wait <= 8 + 4 for wait in setup.clock.slept)
+    assert len(set(setup.clock.slept)) == 4
+
+
+async def test_a_deployment_that_rests_too_long_fails_the_call():
+    setup = Setup(ModelResting("rests", retry_after=61), "Yes.")
+    with pytest.raises(ModelResting):
+        await setup.ask()
+    assert setup.clock.slept == []
+
+
+async def test_a_deployment_that_rests_is_not_waited_for_where_another_stands_in():
+    setup = Setup(ModelResting("rests", retry_after=1), "Yes.", fallback=("other",))
+    with pytest.raises(ModelResting):
+        await setup.ask()
+    assert setup.clock.slept == []
+
+
+async def test_requests_that_stand_inside_are_counted_too():
+    setup = Setup()
+    [hedged] = [await Setup("Yes.").ask()]
+    replies = iter([ModelUnreachable("gone"), replace(hedged, attempts=2)])
+
+    async def handle(_call):
+        reply = next(replies)
+        if isinstance(reply, ModelUnreachable):
+            raise reply
+        return reply
+
+    assert (await setup.ask(handle=handle)).attempts == 3
+
+
+async def test_each_repetition_is_told():
+    setup = Setup(ModelOverloaded("busy", retry_after=2), "Yes.")
+    await setup.ask()
+    data = {"attempt": 1, "deployment": "small", "error": "model_overloaded", "wait_s": 2}
+    assert setup.scope.events == [("model.retried", data)]

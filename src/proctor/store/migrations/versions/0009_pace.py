@@ -1,4 +1,4 @@
-"""Whether somebody waits for a run."""
+"""Whether somebody waits for a run, and who lost which attempt at it."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,6 +10,13 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Adds the column."""
+    """Adds the column and the table."""
     with op.batch_alter_table("runs") as runs:
         runs.add_column(sa.Column("pace", sa.String(8), nullable=False, server_default="prompt"))
+    op.create_table(
+        "lost_attempts",
+        sa.Column("run_id", sa.String(40), primary_key=True),
+        sa.Column("attempt", sa.Integer, primary_key=True),
+        sa.Column("worker", sa.String(100), nullable=False),
+    )
+    op.create_index("lost_attempts_worker", "lost_attempts", ["worker"])

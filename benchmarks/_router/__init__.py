@@ -1,0 +1,1 @@
+"""Data, training, peers and figures of `benchmarks.router`."""

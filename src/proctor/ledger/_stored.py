@@ -1,0 +1,29 @@
+"""Budgets that were set at run time. They come before those of the configuration that have their name."""
+
+import json
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, select
+
+from proctor.core import LONGEST_NAME, BudgetRule, canonical_json
+from proctor.ledger._tables import budgets
+from proctor.store import insert_into
+
+
+def set_budget(connection: Connection, name: str, rule: BudgetRule, *, at: datetime, by: str) -> None:
+    """Sets a budget, in the place of one of its name."""
+    said = canonical_json(rule.model_dump(mode="json"))
+    values = {"rule": said, "set_at": at, "set_by": by[:LONGEST_NAME]}
+    statement = insert_into(connection, budgets).values(name=name, **values)
+    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
+
+
+def remove_budget(connection: Connection, name: str) -> bool:
+    """Whether a budget of that name was set; what the configuration says of it holds again."""
+    return connection.execute(delete(budgets).where(budgets.c.name == name)).rowcount > 0
+
+
+def stored_budgets(connection: Connection) -> dict[str, BudgetRule]:
+    """The budgets that were set, by name."""
+    rows = connection.execute(select(budgets.c.name, budgets.c.rule).order_by(budgets.c.name))
+    return {row.name: BudgetRule.model_validate(json.loads(row.rule)) for row in rows}

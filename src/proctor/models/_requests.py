@@ -1,0 +1,85 @@
+"""What one call is on its way to a provider: its body, its time, its key, and what is refused beforehand."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from proctor.core import JsonObject, ModelCall, ModelRefused, ModelUnreachable
+from proctor.models._deployments import Deployment
+
+CHARACTERS_PER_TOKEN = 16
+"""More than any vocabulary puts into a token, on the average of a long text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request to a provider."""
+
+    body: JsonObject
+    seconds: float
+    """For all of it, from sending it to its last byte."""
+    key: str
+    """The same at each attempt at a call, so that a provider can tell a repetition from a new request."""
+
+
+def request_of(call: ModelCall, deployment: Deployment, body: JsonObject) -> Request:
+    """The request that asks the deployment.
+
+    Raises:
+        ModelUnreachable: the run has no time left for it.
+    """
+    seconds = min(deployment.settings.timeout.total_seconds(), call.scope.seconds_left())
+    if seconds <= 0:
+        late = ModelUnreachable(f"the run has no time left to ask {deployment.name}")
+        late.sent = False
+        raise late
+    # A stand-in is sent another body: under the same key a provider would take it for a mistake.
+    parts = (call.scope.key, deployment.name, call.attempt_tag)
+    return Request(body=body, seconds=seconds, key="-".join(part for part in parts if part))
+
+
+def refuse_impossible(call: ModelCall, deployment: Deployment) -> None:
+    """Returns where the deployment can do what the call needs.
+
+    Raises:
+        ModelRefused: it can't. No request has left.
+    """
+    settings = deployment.settings
+    if call.tools and not settings.function_calling and not deployment.tools_by_schema:
+        raise _refusal(deployment, "takes no tools", "function_calling = true")
+    if not settings.structured_output and _is_structured(call.response_format):
+        raise _refusal(deployment, "gives no structured output", "structured_output = true")
+    characters, images = _extent(call.messages)
+    if images and not settings.vision:
+        raise _refusal(deployment, "takes no images", "vision = true")
+    if characters > CHARACTERS_PER_TOKEN * settings.context_window:
+        window = f"has a context window of {settings.context_window} tokens: the prompt is longer"
+        raise _refusal(deployment, window, "context_window = …")
+
+
+def _refusal(deployment: Deployment, lacks: str, setting: str) -> ModelRefused:
+    name = deployment.name
+    refused = ModelRefused(
+        f"{name} {lacks}",
+        hint=f"Ask another deployment; or, where the model can do it, set `{setting}` in [models.{name}].",
+    )
+    refused.sent = False
+    return refused
+
+
+def _is_structured(response_format: JsonObject | None) -> bool:
+    return response_format is not None and response_format.get("type") != "text"
+
+
+def _extent(messages: Iterable[JsonObject]) -> tuple[int, int]:
+    """The characters of all text, and how many images there are. What else messages hold only adds to it."""
+    characters = images = 0
+    for message in messages:
+        content = message.get("content")
+        if isinstance(content, str):
+            characters += len(content)
+        elif isinstance(content, list):
+            for part in content:
+                text = part.get("text") if isinstance(part, Mapping) else None
+                characters += len(text) if isinstance(text, str) else 0
+                images += isinstance(part, Mapping) and part.get("type") == "image_url"
+    return characters, images

@@ -1,0 +1,9 @@
+import pytest
+
+from unit.ledger.world import a_world
+
+
+@pytest.fixture
+async def world(tmp_path):
+    async with a_world(f"sqlite:///{tmp_path}/proctor.db") as world:
+        yield world
