@@ -42,6 +42,13 @@ bench: setup
 	@$(RUN) -m benchmarks.overhead
 	@$(RUN) -m benchmarks.tau_replay --domain retail
 	@$(RUN) -m benchmarks.chaos
+	@$(RUN) -m benchmarks.chain
+	@$(RUN) -m benchmarks.cache
+	@$(RUN) -m benchmarks.router
+	@$(RUN) -m benchmarks.resilience
+	@$(RUN) -m benchmarks.budget
+	@$(RUN) -m benchmarks.faults
+	@$(RUN) -m benchmarks.scale
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .benchmarks

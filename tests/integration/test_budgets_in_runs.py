@@ -2,12 +2,13 @@
 
 import asyncio
 
+import pytest
 from autogen_agentchat.agents import AssistantAgent
 from sqlalchemy import func, select
 
 import proctor
 from conftest import make_settings
-from proctor.core import Decision, ModelCall, ModelOverloaded
+from proctor.core import Decision, InvalidInput, ModelCall, ModelOverloaded
 from proctor.ledger import ledger_entries, reconcile_ledger
 from proctor.testing import ScriptedModel
 
@@ -70,6 +71,20 @@ async def test_a_run_waits_for_a_person_to_raise_its_budget_and_goes_on(tmp_path
         [raised] = [event.data for event in events if event.type == "budget.raised"]
         assert (raised["micros"], raised["by"]) == (2_500_000, "ann")
         assert len(model.calls) == 1
+
+
+@pytest.mark.parametrize("usd", [1e308, 10**15, 1e-7])
+async def test_an_amount_that_no_budget_can_be_raised_by_is_refused_and_the_run_goes_on_waiting(
+    tmp_path, usd
+):
+    opening, _ = opened(tmp_path, desk={"usd": 0, "outcome": "ask", "step_usd": 1})
+    async with opening as running, asyncio.timeout(BOUND):
+        run = await running.run("desk", "Go on.")
+        [approval] = await running.approvals()
+        with pytest.raises(InvalidInput):
+            await running.decide(approval.id, Decision(kind="edit", by="ann", arguments={"usd": usd}))
+        await running.decide(approval.id, Decision(kind="approve", by="ann"))
+        assert (await running.wait(run.id)).state == "completed"
 
 
 async def test_a_run_whose_budget_nobody_raises_fails(tmp_path):

@@ -44,7 +44,6 @@ class Ground:
     settings: "Settings"
     database: "Database"
     models: Models
-    prices: ledger.Prices
     workers: Workers
     metrics: Metrics
     clock: Clock
@@ -61,6 +60,7 @@ class Links:
     def __init__(self, ground: Ground) -> None:
         settings, metrics, clock = ground.settings, ground.metrics, ground.clock
         self._ground = ground
+        self._prices = prices = ledger.Prices(settings.models, added=ground.models.added)
         self.router = Router(
             settings.models,
             settings.router,
@@ -72,7 +72,7 @@ class Links:
         )
         self.budgets = ledger.Budgets(
             ledger.configured(settings.budget, settings.budgets, settings.teams),
-            prices=ground.prices,
+            prices=prices,
             database=ground.database,
             worker=ground.workers.id,
             clock=clock,
@@ -87,7 +87,7 @@ class Links:
             clock=clock,
             gone=self._gone,
             fate=self._fate,
-            gives_back=ground.prices.repeats_are_free,
+            gives_back=prices.repeats_are_free,
         )
         self.cache = Cache(
             settings.models,
@@ -151,7 +151,7 @@ class Links:
 
     def _price(self, deployment: str, usage: Usage) -> Micros | None:
         try:
-            return self._ground.prices.price_of(usage, deployment, at=self._ground.clock.now())
+            return self._prices.price_of(usage, deployment, at=self._ground.clock.now())
         except PriceUnknown:
             return None
 

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
-from proctor import ledger
 from proctor.app._notices import make_notices
 from proctor.app._proctor import GRACE, Proctor
 from proctor.app._settings import Settings, check_names, load_settings
@@ -64,7 +63,6 @@ async def open_proctor(
         stack.push_async_callback(models.close)
         servers = {name: ToolServer(name, server, clock) for name, server in settings.tools.items()}
         stack.push_async_callback(_close_all, servers.values())
-        prices = ledger.Prices(settings.models, added=models.added)
         notices = make_notices(settings, database, clock=clock, environ=environ, signs=executes)
         running = Proctor(
             app,
@@ -76,7 +74,6 @@ async def open_proctor(
             clock=clock,
             models=models,
             toolbox=Toolbox(servers, app.functions),
-            prices=prices,
             notices=notices,
             environ=environ,
         )

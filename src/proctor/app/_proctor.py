@@ -12,7 +12,7 @@ from typing import TypedDict
 from sqlalchemy import Connection
 from typing_extensions import Unpack
 
-from proctor import ledger, policies
+from proctor import policies
 from proctor.app._engine import make_engine
 from proctor.app._links import Ground, Links
 from proctor.app._notices import NOTICE_LOOK
@@ -95,7 +95,6 @@ class Proctor:
         clock: Clock,
         models: Models,
         toolbox: Toolbox,
-        prices: ledger.Prices,
         notices: Notices,
         environ: Mapping[str, str],
     ) -> None:
@@ -131,7 +130,6 @@ class Proctor:
                 settings=settings,
                 database=database,
                 models=models,
-                prices=prices,
                 workers=self.workers,
                 metrics=self.metrics,
                 clock=clock,
@@ -154,15 +152,7 @@ class Proctor:
             database,
             clock=clock,
             linger=settings.database.linger,
-            hooks=Hooks(
-                plan=plans.of,
-                screen=self._screen,
-                finished=self._finished,
-                segment=self._left,
-                simplifies=self._simplifies,
-                team=settings.team,
-                roles=roles_from(settings.roles),
-            ),
+            hooks=self._hooks(plans),
             share=share,
             limits=self._limits,
             worker=worker,
@@ -173,6 +163,17 @@ class Proctor:
         )
         self.threads = Threads(database, clock=clock)
         self.engine = make_engine(settings.engine, database, self.runs.execution, self._chores())
+
+    def _hooks(self, plans: Plans) -> Hooks:
+        return Hooks(
+            plan=plans.of,
+            screen=self._screen,
+            finished=self._finished,
+            segment=self._left,
+            simplifies=self._simplifies,
+            team=self.settings.team,
+            roles=roles_from(self.settings.roles),
+        )
 
     async def run(self, team: str, task: str, **options: Unpack[StartOptions]) -> Run:
         """A run after it has ended, or come to wait for a person. Takes what `start` takes.

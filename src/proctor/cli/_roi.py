@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import Annotated
 
+from cyclopts import Parameter
+from cyclopts.validators import Number
 from rich.text import Text
 
 from proctor.cli._options import ConfigFile, Format, Json, WrongCall, read_period
@@ -45,7 +48,7 @@ def roi(
     team: str = "",
     cost_usd: str | None = None,
     handed_over: str = "0",
-    queries: int | None = None,
+    queries: Annotated[int | None, Parameter(validator=Number(gte=0))] = None,
     last: str | None = None,
     since: str | None = None,
     until: str | None = None,

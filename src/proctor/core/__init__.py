@@ -110,7 +110,7 @@ from proctor.core._settings import (
     TenantSettings,
     ToolServerSettings,
 )
-from proctor.core._tasks import end_tasks, in_own_thread
+from proctor.core._tasks import IfBroken, end_tasks, in_own_thread
 from proctor.core._verdicts import ALLOW, Outcome, Span, Verdict
 
 __all__ = [
@@ -152,6 +152,7 @@ __all__ = [
     "FinishReason",
     "Forbidden",
     "ForgedLink",
+    "IfBroken",
     "InputPolicySettings",
     "InvalidInput",
     "JsonObject",

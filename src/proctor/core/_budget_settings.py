@@ -34,7 +34,7 @@ class BudgetRule(Section):
     decide whether more is spent, and how much."""
     at: Share = 0.8
     """The share of the budget at which it is told of, and from which `degrade` and `wrap_up` hold."""
-    step_usd: Annotated[Decimal, Field(gt=0)] | None = None
+    step_usd: Annotated[Usd, Field(gt=0)] | None = None
     """What one approval of `ask` adds. Absent: a tenth of the budget."""
     roles: tuple[Name, ...] = ()
     """Who decides for `ask`. Empty: anybody who may decide approvals."""

@@ -8,7 +8,8 @@ from pydantic import Field, JsonValue, PositiveInt, SecretStr
 
 from proctor.core._section import Duration, Name, Section
 
-Usd: TypeAlias = Annotated[Decimal, Field(ge=0)]
+Usd: TypeAlias = Annotated[Decimal, Field(ge=0, le=1_000_000_000)]
+"""No more than a database's integers hold as micro-dollars, and sums of it as well."""
 Share: TypeAlias = Annotated[float, Field(gt=0, le=1)]
 
 Tier: TypeAlias = Annotated[str, Field(pattern=r"^(small|large|special:[a-z][a-z0-9_-]{0,31})$")]

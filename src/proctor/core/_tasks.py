@@ -1,4 +1,4 @@
-"""Work that may not want to end: tasks that are cancelled, and threads."""
+"""Work that may not want to end, or breaks: tasks that are cancelled, threads, and blocks that fail."""
 
 import asyncio
 import logging
@@ -6,11 +6,33 @@ import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from contextvars import copy_context
+from types import TracebackType
 from typing import Any, TypeVar
 
 log = logging.getLogger("proctor.tasks")
 
 T = TypeVar("T")
+
+
+class IfBroken:
+    """A block of which is told how it broke, if it does; the error goes on.
+
+    It stands around every call: an `ExitStack` costs a multiple of it.
+    """
+
+    __slots__ = ("_tell",)
+
+    def __init__(self, tell: Callable[[BaseException], None]) -> None:
+        self._tell = tell
+
+    def __enter__(self) -> None:
+        """Nothing has to be done before."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._tell(error)
 
 
 async def end_tasks(tasks: Collection["asyncio.Task[Any]"], *, within: float) -> "set[asyncio.Task[Any]]":

@@ -42,11 +42,10 @@ def most_input(call: ModelCall) -> int:
 
 def most_output(call: ModelCall, deployment: DeploymentSettings) -> int:
     """Tokens that an answer has at most: the call's own bound, else the deployment's."""
-    bound = None
-    for options in (call.options, deployment.options):
-        bound = bound or _count(options.get("max_completion_tokens")) or _count(options.get("max_tokens"))
-    choices = _count(call.options.get("n")) or _count(deployment.options.get("n")) or 1
-    return (bound or deployment.max_output) * choices
+    options = {**deployment.options, **call.options} if deployment.options else call.options
+    # Where both names are given adapters and endpoints differ in which of them they take.
+    bound = max(_count(options.get("max_completion_tokens")), _count(options.get("max_tokens")))
+    return (bound or deployment.max_output) * (_count(options.get("n")) or 1)
 
 
 def usual_usage(call: ModelCall, received: int) -> Usage:
@@ -62,14 +61,14 @@ def size_of(text: str) -> int:
 
 def _most(value: JsonValue, times: int) -> int:
     if isinstance(value, str):
-        return IMAGE_TOKENS if value.startswith("data:") else times * size_of(value)
+        return times * size_of(value)
     if isinstance(value, Mapping):
         if "image_url" in value:
             return PART_TOKENS + IMAGE_TOKENS
-        return PART_TOKENS + sum(
-            len(name) + _most(each, ESCAPED if name == "tool_calls" else times)
-            for name, each in value.items()
-        )
+        size = PART_TOKENS
+        for name, each in value.items():
+            size += len(name) + _most(each, ESCAPED if name == "tool_calls" else times)
+        return size
     if isinstance(value, Sequence):
         return sum(_most(each, times) for each in value)
     return NUMBER_TOKENS
@@ -85,5 +84,5 @@ def _usual(value: JsonValue) -> int:
     return USUAL_BYTES
 
 
-def _count(value: JsonValue) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+def _count(value: JsonValue) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0

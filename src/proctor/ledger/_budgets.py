@@ -6,7 +6,6 @@ each single request, and `tool` around each call of a tool.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,6 +18,7 @@ from proctor.core import (
     BudgetRule,
     CallScope,
     Clock,
+    IfBroken,
     JsonObject,
     Micros,
     ModelCall,
@@ -123,10 +123,8 @@ class Budgets:
         """
         scope = call.scope
         with self._reserve.frame(scope) as frame:
-            with ExitStack() as failing:
-                failing.callback(self._waste, scope, frame, None)
+            with IfBroken(lambda _: self._waste(scope, frame, None)):
                 result = await self._asking(scope, lambda: self._sparingly(call, proceed))
-                failing.pop_all()
             self._waste(scope, frame, result)
             return result
 
@@ -143,11 +141,9 @@ class Budgets:
             held = await self._take(scope, frame, model=call.model, need=need, at=at)
             meter = Meter(call)
             on_text = None if call.on_text is None else meter.text
-            with ExitStack() as failing:
-                failing.push(lambda _, error, __: self._broken(call, held, meter, error))
+            with IfBroken(lambda error: self._broken(call, held, meter, error)):
                 result = await proceed(replace(call, on_text=on_text, on_usage=meter.count))
                 result = self._priced(held, result)
-                failing.pop_all()
             held.frame.answered.append((result.deployment, result.cost))
             self._pay(scope, held, result.cost, model_entry(self._origin(scope, at), result))
             return result
@@ -164,10 +160,8 @@ class Budgets:
         with self._reserve.frame(scope) as frame:
             held = await self._asking(scope, lambda: self._take(scope, frame, model="", need=need, at=at))
             began = monotonic_ms()
-            with ExitStack() as failing:
-                failing.push(lambda _, error, __: self._broken_tool(call, held, began, error))
+            with IfBroken(lambda error: self._broken_tool(call, held, began, error)):
                 result = await proceed(call)
-                failing.pop_all()
             if settings is not None:
                 seconds, size = (monotonic_ms() - began) / 1000, size_of(result.text)
                 cost = 0 if result.refused_by else price_of(settings, seconds=seconds, size=size)
@@ -359,7 +353,7 @@ class Budgets:
             )
         return replace(result, cost=cost) if cost != result.cost else result
 
-    def _broken(self, call: ModelCall, held: Reservation, meter: Meter, error: BaseException | None) -> None:
+    def _broken(self, call: ModelCall, held: Reservation, meter: Meter, error: BaseException) -> None:
         """Pays for what a request brought before it broke, and enters it if it was sent at all."""
         scope, outcome = call.scope, _outcome(error)
         if isinstance(error, ProctorError) and not (isinstance(error, ModelError) and error.sent):
@@ -383,9 +377,7 @@ class Budgets:
         if cost:
             scope.event("call.wasted", {"deployment": call.model, "outcome": outcome, "cost": cost})
 
-    def _broken_tool(
-        self, call: ToolCall, held: Reservation, began: float, error: BaseException | None
-    ) -> None:
+    def _broken_tool(self, call: ToolCall, held: Reservation, began: float, error: BaseException) -> None:
         """Pays for a call that may have been made, as far as is known."""
         settings, cost = self._tools.get(call.tool.server), 0
         if settings is not None and isinstance(error, asyncio.CancelledError | ToolServerUnavailable):
@@ -416,7 +408,7 @@ class Budgets:
         self._reserve.settle(held, cost)
         self._enter(scope, cost, row)
         if cost:
-            self._warn(scope, row["deployment"], held.at)
+            self._warn(scope, held.claims)
 
     def _enter(self, scope: CallScope, cost: Micros, row: LedgerRow) -> None:
         entry = Entry(row)
@@ -425,8 +417,7 @@ class Budgets:
         if len(self._entries) > TOLD:
             self._entries = [each for each in self._entries if not each.written]
 
-    def _warn(self, scope: CallScope, model: str, at: datetime) -> None:
-        claims = self._reserve.rules.claims(scope, model, at)
+    def _warn(self, scope: CallScope, claims: Claims) -> None:
         for claim, share, _ in self._reserve.shares(scope, claims):
             if share < claim.budget.rule.at:
                 continue
@@ -496,7 +487,7 @@ class Budgets:
         return await self._database.read(lambda connection: _holds.held_of(connection, keys))
 
 
-def _outcome(error: BaseException | None) -> str:
+def _outcome(error: BaseException) -> str:
     if isinstance(error, ProctorError):
         return error.code
     return "cancelled" if isinstance(error, asyncio.CancelledError) else "error"

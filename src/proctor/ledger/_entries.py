@@ -113,17 +113,16 @@ def request_entry(
     saved: Micros = 0,
 ) -> LedgerRow:
     """The entry of a request to a model."""
-    return {
-        **_row(origin, "model", outcome, cost),
-        "deployment": deployment,
-        "model": model,
-        "input_tokens": usage.input,
-        "output_tokens": usage.output,
-        "cached_input_tokens": usage.cached_input,
-        "reasoning_tokens": usage.reasoning,
-        "cache_write_tokens": usage.cache_write,
-        "saved_micros": saved,
-    }
+    row = _row(origin, "model", outcome, cost)
+    row["deployment"] = deployment
+    row["model"] = model
+    row["input_tokens"] = usage.input
+    row["output_tokens"] = usage.output
+    row["cached_input_tokens"] = usage.cached_input
+    row["reasoning_tokens"] = usage.reasoning
+    row["cache_write_tokens"] = usage.cache_write
+    row["saved_micros"] = saved
+    return row
 
 
 def tool_entry(origin: Origin, call: ToolCall, *, cost: Micros, outcome: str, size: int) -> LedgerRow:
@@ -134,28 +133,28 @@ def tool_entry(origin: Origin, call: ToolCall, *, cost: Micros, outcome: str, si
 
 def _row(origin: Origin, kind: Literal["model", "tool"], outcome: str, cost: Micros) -> LedgerRow:
     payer = origin.payer
-    return LedgerRow(
-        id=new_id("led"),
-        at=origin.at,
-        day=utc_day(origin.at),
-        run_id=payer.run_id,
-        team=payer.team,
-        agent=payer.agent,
-        kind=kind,
-        deployment="",
-        model="",
-        tool="",
-        input_tokens=0,
-        output_tokens=0,
-        cached_input_tokens=0,
-        reasoning_tokens=0,
-        cost_micros=cost,
-        tenant=payer.tenant,
-        requester=payer.requester,
-        thread_id=payer.thread,
-        outcome=outcome,
-        worker=origin.worker,
-        cache_write_tokens=0,
-        saved_micros=0,
-        bytes=0,
-    )
+    return {
+        "id": new_id("led"),
+        "at": origin.at,
+        "day": utc_day(origin.at),
+        "run_id": payer.run_id,
+        "team": payer.team,
+        "agent": payer.agent,
+        "kind": kind,
+        "deployment": "",
+        "model": "",
+        "tool": "",
+        "input_tokens": 0,
+        "output_tokens": 0,
+        "cached_input_tokens": 0,
+        "reasoning_tokens": 0,
+        "cost_micros": cost,
+        "tenant": payer.tenant,
+        "requester": payer.requester,
+        "thread_id": payer.thread,
+        "outcome": outcome,
+        "worker": origin.worker,
+        "cache_write_tokens": 0,
+        "saved_micros": 0,
+        "bytes": 0,
+    }

@@ -29,6 +29,7 @@ class Prices:
         """`added` are the tokens that a provider's adapter may put into the prompt beside the call's own."""
         self._deployments = deployments
         self._added = added
+        self._free = frozenset(name for name, settings in deployments.items() if settings.is_free)
         self._own = {
             name: _dated(settings.price)
             for name, settings in deployments.items()
@@ -48,8 +49,7 @@ class Prices:
 
     def is_free(self, deployment: str) -> bool:
         """Whether calls of the deployment cost nothing."""
-        settings = self._deployments.get(deployment)
-        return settings is not None and settings.is_free
+        return deployment in self._free
 
     def has_price(self, deployment: str) -> bool:
         """Whether calls of the deployment can be priced. The first use loads the published prices: 0.5 s."""

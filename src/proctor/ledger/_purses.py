@@ -109,8 +109,14 @@ class Purses:
         self._seen_at = clock.now()
         """When it was last known that this worker's pieces are its own."""
         self._confirming = asyncio.Lock()
-        self.freed = asyncio.Event()
-        """Set, and replaced by another, whenever a call gives back what it didn't need."""
+        self._freed: asyncio.Event | None = None
+
+    @property
+    def freed(self) -> asyncio.Event:
+        """Set as soon as a call gives back what it didn't need."""
+        if self._freed is None:
+            self._freed = asyncio.Event()
+        return self._freed
 
     def get(self, key: Key) -> Purse | None:
         """The purse of an account, where there is one."""
@@ -165,8 +171,9 @@ class Purses:
             purse.held -= drawn.need
             paying = self._purse(purse.claim, purse.drawn_at) if purse.gone else purse
             paying.spent += cost
-        self.freed.set()
-        self.freed = asyncio.Event()
+        if self._freed is not None:
+            self._freed.set()
+            self._freed = None
 
     async def see(self, claims: Iterable[Claim]) -> None:
         """Returns when the accounts have been seen at least once."""

@@ -69,8 +69,11 @@ class Tariff:
 
     def most(self, input: int, output: int, *, way: Way = "prompt") -> Micros:
         """Micro-dollars that a request costs at most which has no more tokens than these."""
-        reached = (rates for above, rates in self.long if input > above)
-        return self._rounded(max(rates.most(input, output) for rates in (self.base, *reached)), way)
+        most = self.base.most(input, output)
+        for above, longer in self.long:
+            if input > above:
+                most = max(most, longer.most(input, output))
+        return self._rounded(most, way)
 
     def _rounded(self, total: int, way: Way) -> Micros:
         share = self.batch if way == "batch" else WHOLE

@@ -56,6 +56,7 @@ class Reservation:
     at: datetime
     need: Micros
     frame: Frame
+    claims: Claims
     drawn: Drawn | None
 
 
@@ -106,12 +107,12 @@ class Reserve:
         """
         claims = self.rules.claims(scope, model, at)
         if not need:
-            return Reservation(at, 0, frame, None)
+            return Reservation(at, 0, frame, claims, None)
         if not claims.of_run and (drawn := self.purses.draw(claims.shared, need, at)) is not None:
             frame.held += need
-            return Reservation(at, need, frame, drawn)
+            return Reservation(at, need, frame, claims, drawn)
         taken = await self._patiently(scope, lambda: self._try(scope, frame, claims, need, at))
-        return Reservation(at, need, frame, taken)
+        return Reservation(at, need, frame, claims, taken)
 
     async def _patiently(self, scope: CallScope, attempt: Callable[[], Awaitable[Drawn | Shortage]]) -> Drawn:
         loop = asyncio.get_running_loop()

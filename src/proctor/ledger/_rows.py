@@ -170,8 +170,10 @@ def _open(connection: Connection, claim: Claim) -> None:
 
     It holds something only in the first period of a budget that came into force meanwhile.
     """
+    same_kind = func.length(accounts.c.period) == len(claim.period.label)  # days follow days, months months
+    same_scope = accounts.c.subject != "" if claim.subject else accounts.c.subject == ""
     earlier = select(literal(1)).where(
-        accounts.c.budget == claim.budget.name, accounts.c.period < claim.period.label
+        accounts.c.budget == claim.budget.name, accounts.c.period < claim.period.label, same_kind, same_scope
     )
     known = connection.execute(earlier.limit(1)).first() is not None
     spent = 0 if known else entered(connection, claim)

@@ -21,7 +21,7 @@ MICROS = Decimal(1_000_000)
 
 _AMOUNT: JsonObject = {
     "type": "object",
-    "properties": {"usd": {"type": "number", "exclusiveMinimum": 0}},
+    "properties": {"usd": {"type": "number", "minimum": 0.000001, "maximum": 1_000_000_000}},
     "required": ["usd"],
     "additionalProperties": False,
 }

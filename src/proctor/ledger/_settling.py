@@ -17,14 +17,14 @@ KEPT = timedelta(days=62)
 
 def leave(connection: Connection, *, holder: str, spent: Mapping[Key, Micros], but: Collection[Key]) -> None:
     """Ends a holder's pieces, but for some: what it has spent stays in the accounts, the rest comes back."""
-    own = {key: piece for key, piece in pieces_of(connection, holder).items() if key not in but}
+    own = {key: piece for key, piece in _own(connection, holder).items() if key not in but}
     final = {key: spent.get(key, piece.spent) for key, piece in own.items()}
     _end(connection, holder, own, final, lost=())
 
 
 def end(connection: Connection, *, holder: str, keys: Collection[Key]) -> None:
     """Ends pieces of which nothing is left: what was spent of them stands in the accounts."""
-    own = pieces_of(connection, holder, keys)
+    own = _own(connection, holder, keys)
     _end(connection, holder, own, {key: piece.spent for key, piece in own.items()}, lost=())
 
 
@@ -33,7 +33,7 @@ def reconcile(connection: Connection, *, holder: str, claims: Sequence[Claim], g
 
     Claims are those of the budgets that hold now; an account of another budget is ended as it stands.
     """
-    own = pieces_of(connection, holder)
+    own = _own(connection, holder)
     where = {claim.key: claim for claim in claims}
     final = {
         key: entered(connection, where[key], of=(holder, piece.at)) if key in where else piece.spent
@@ -75,6 +75,16 @@ def holders(connection: Connection, before: datetime) -> tuple[str, ...]:
 def held_keys(connection: Connection, holder: str) -> tuple[Key, ...]:
     """The accounts of which a holder has a piece."""
     return tuple(pieces_of(connection, holder))
+
+
+def _own(connection: Connection, holder: str, keys: Collection[Key] | None = None) -> dict[Key, Piece]:
+    """A holder's pieces, which nobody else can end before this transaction has.
+
+    Read again behind the lock of their accounts: several workers may settle for the same dead one.
+    """
+    found = pieces_of(connection, holder, keys)
+    locked(connection, found)
+    return pieces_of(connection, holder, found)
 
 
 def _end(

@@ -5,7 +5,7 @@ them comes in as functions.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -105,13 +105,14 @@ class Batches:
         self._behind = ""
         """The last run that was looked at in this round."""
 
-    async def model(self, call: ModelCall, handle: ModelHandler) -> ModelResult:
+    def model(self, call: ModelCall, handle: ModelHandler) -> Awaitable[ModelResult]:
         """A middleware: a patient run's call is answered by a batch, and the run rests until it is.
 
         What the batch doesn't answer, or not in time, goes on to `handle`, at the full price.
         """
-        if call.scope.pace != "patient":
-            return await handle(call)
+        return handle(call) if call.scope.pace != "patient" else self._patiently(call, handle)
+
+    async def _patiently(self, call: ModelCall, handle: ModelHandler) -> ModelResult:
         request = await self._database.read(partial(_sql.find, key=call.scope.key))
         if request is None:
             request = await self._keep(call)

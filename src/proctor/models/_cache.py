@@ -5,7 +5,7 @@ The database holds them for all workers. It knows no price and no ledger: whoeve
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias, TypeVar
@@ -103,11 +103,14 @@ class Cache:
         """Whether any deployment has a cache."""
         return bool(self._cached)
 
-    async def model(self, call: ModelCall, proceed: ModelHandler) -> ModelResult:
+    def model(self, call: ModelCall, proceed: ModelHandler) -> Awaitable[ModelResult]:
         """A model's answer: one that was given before to the same request, or a new one, which is kept."""
         cached = self._cached.get(call.model)
         if cached is None or not self._allowed(call.scope.team, call.scope.agent):
-            return await proceed(call)
+            return proceed(call)
+        return self._recalled(call, proceed, cached)
+
+    async def _recalled(self, call: ModelCall, proceed: ModelHandler, cached: _Cached) -> ModelResult:
         key = key_of(call, cached.shape)
         # Who can't wait doesn't wait for who can.
         place = (key, call.scope.pace)

@@ -1,6 +1,6 @@
 """Who stands in for a deployment that doesn't answer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import TypeAlias
@@ -70,10 +70,11 @@ def fallback(
     """
     following = stand_ins(deployments)
 
-    async def middleware(call: ModelCall, handle: ModelHandler) -> ModelResult:
+    def middleware(call: ModelCall, handle: ModelHandler) -> Awaitable[ModelResult]:
         left = following.get(call.model)
-        if left is None:
-            return await handle(call)
+        return handle(call) if left is None else stood_in_for(call, handle, left)
+
+    async def stood_in_for(call: ModelCall, handle: ModelHandler, left: tuple[str, ...]) -> ModelResult:
         listened = Listened(call.on_text)
         heard = call if call.on_text is None else replace(call, on_text=listened)
 

@@ -1,7 +1,7 @@
 """A second request for a call that takes long: the first answer counts."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -37,10 +37,11 @@ def hedge(
         if settings.hedge_after is not None
     }
 
-    async def middleware(call: ModelCall, handle: ModelHandler) -> ModelResult:
+    def middleware(call: ModelCall, handle: ModelHandler) -> Awaitable[ModelResult]:
         delay = delays.get(call.model)
-        if delay is None or call.on_text is not None:
-            return await handle(call)
+        return handle(call) if delay is None or call.on_text is not None else hedged(call, handle, delay)
+
+    async def hedged(call: ModelCall, handle: ModelHandler, delay: float) -> ModelResult:
         requests = [asyncio.ensure_future(handle(call))]
         waiting = asyncio.create_task(clock.sleep(delay))
         try:

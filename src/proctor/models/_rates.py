@@ -1,7 +1,7 @@
 """Rates that a provider allows, kept by all workers together: who is too fast waits for its turn."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from random import Random
@@ -66,15 +66,16 @@ class Rates:
             if settings.requests_per_minute or settings.tokens_per_minute:
                 self._gates[name] = _Gate(name, settings, database=database, clock=clock, rng=rng)
 
-    async def model(self, call: ModelCall, handle: ModelHandler) -> ModelResult:
+    def model(self, call: ModelCall, handle: ModelHandler) -> Awaitable[ModelResult]:
         """The answer to a request that was sent when its turn had come.
 
         Raises:
             ModelResting: its turn would come too late; nothing was sent.
         """
         gate = self._gates.get(call.model)
-        if gate is None:
-            return await handle(call)
+        return handle(call) if gate is None else self._in_turn(gate, call, handle)
+
+    async def _in_turn(self, gate: "_Gate", call: ModelCall, handle: ModelHandler) -> ModelResult:
         need = gate.need_of(call)
         began = self._clock.now()
         await gate.enter(need, patience=gate.patience_of(call))

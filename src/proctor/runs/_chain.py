@@ -1,11 +1,11 @@
 """The outermost link of both chains: calls that the journal holds are answered from it, and go no further."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from typing import cast
 
 from proctor.core import (
+    IfBroken,
     JsonObject,
     ModelCall,
     ModelHandler,
@@ -84,13 +84,9 @@ async def _unless_in_doubt(scope: Scope, call: ToolCall, proceed: ToolHandler) -
     return ToolResult(text=text, is_error=decision.kind == "reject")
 
 
-@contextmanager
-def closing_books(scope: Scope) -> Iterator[None]:
+def closing_books(scope: Scope) -> IfBroken:
     """Lets what was booked for a call be committed also where the call breaks, or is cancelled."""
-    with ExitStack() as broken:
-        broken.callback(scope.enter)
-        yield
-        broken.pop_all()  # its outcome takes it along
+    return IfBroken(lambda _: scope.enter())  # else its outcome takes it along
 
 
 async def consult(

@@ -65,6 +65,8 @@ def test_a_budget_of_runs_is_told_by_one_word():
         {"scope": "team"},
         {"usd": "-1"},
         {"usd": "five"},
+        {"usd": "1e30"},
+        {"usd": "1", "step_usd": "1e13"},
         {"usd": "1", "at": 2.0},
         {"usd": "1", "timezone": "Mars/Base"},
         {"usd": "1", "of": "support"},

@@ -235,6 +235,21 @@ async def test_a_month_is_one_period(world):
     await chain(budgets, call(), answers(10))
 
 
+@pytest.mark.parametrize("change", [{"period": "month"}, {"scope": "tenant"}])
+async def test_what_the_ledger_already_holds_counts_when_a_budget_becomes_another_one(world, change):
+    world.clock.instant = NOON - timedelta(days=1)
+    await chain(world.budgets(x={"usd": 1}), call(), answers(5))
+    world.clock.instant = NOON
+    scope = FakeScope()
+    await chain(world.budgets("w2", x={"usd": 1}), call(scope=scope), answers(300))
+    await world.enter(scope)
+    changed = world.budgets("w3", x={"usd": 1, **change})
+    await chain(changed, call(), answers(7))
+    await changed.close()
+    _, spent, _ = await world.account("x", scope.tenant if "scope" in change else "")
+    assert spent == 307
+
+
 async def test_what_the_ledger_already_holds_counts_when_a_budget_comes_into_force(world):
     scope = FakeScope()
     await chain(world.budgets(), call(scope=scope), answers(60))
@@ -735,6 +750,12 @@ def test_no_answer_costs_more_than_was_set_aside(text, output, share, cached, wr
     assert prices.price_of(usage, "small", at=NOON) <= prices.bound_of(made, at=NOON)
 
 
+def test_a_text_that_begins_like_a_picture_is_bounded_by_its_length():
+    made = call(text="data:" + "7," * 200_000)
+    usage = Usage(input=400_000, output=50)
+    assert PRICES.price_of(usage, "small", at=NOON) <= PRICES.bound_of(made, at=NOON)
+
+
 def test_a_calls_own_bound_of_its_answer_comes_first_and_pictures_are_dear():
     def output(**options) -> int:
         return PRICES.bound_of(call(options=options), at=NOON) - PRICES.bound_of(
@@ -746,6 +767,13 @@ def test_a_calls_own_bound_of_its_answer_comes_first_and_pictures_are_dear():
     assert output() == 490
     picture = call(text=[{"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}])
     assert PRICES.bound_of(picture, at=NOON) > 50_000
+
+
+def test_the_larger_bound_counts_where_call_and_deployment_name_theirs_differently():
+    settings = {"model": "m", "price": {"input": 1, "output": 10}, "options": {"max_completion_tokens": 5000}}
+    prices = Prices({"small": DeploymentSettings.model_validate(settings)})
+    most = prices.bound_of(call(options={"max_tokens": 10}), at=NOON)
+    assert most >= prices.price_of(Usage(output=5000), "small", at=NOON)
 
 
 def test_only_providers_that_are_paid_must_not_bill_repeats():

@@ -118,7 +118,7 @@ async def test_a_call_that_names_its_deployment_goes_there_and_says_nothing():
 
 
 def test_a_special_domain_goes_to_its_own_deployment_where_there_is_one():
-    lawyer = {"tier": "special:legal", "price": {"input": "3", "output": "9"}}
+    lawyer = {"tier": "special:legal", "price": {"input": "300", "output": "900"}}
     with_lawyer, without = Setup(lawyer=lawyer), Setup()
     assert with_lawyer.router.choose(with_lawyer.call(LAW)).to == "lawyer"
     assert without.router.choose(without.call(LAW)).tier in ("small", "large")

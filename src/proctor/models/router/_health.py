@@ -58,13 +58,13 @@ class Health:
         self._window = window
         self._records: dict[str, _Record] = {}
 
-    def answered(self, deployment: str, seconds: float, output: int) -> None:
+    def answered(self, deployment: str, at: datetime, seconds: float, output: int) -> None:
         """Notes an answer and what it took."""
-        self._add(deployment, _Seen(self._clock.now(), seconds, output))
+        self._add(deployment, _Seen(at, seconds, output))
 
-    def failed(self, deployment: str) -> None:
+    def failed(self, deployment: str, at: datetime) -> None:
         """Notes a call that the deployment failed."""
-        self._add(deployment, _Seen(self._clock.now(), None, 0))
+        self._add(deployment, _Seen(at, None, 0))
 
     def of(self, deployment: str) -> Vitals:
         """What its recent calls tell."""
@@ -80,7 +80,9 @@ class Health:
         return record.vitals
 
     def _add(self, deployment: str, seen: _Seen) -> None:
-        record = self._records.setdefault(deployment, _Record())
+        record = self._records.get(deployment)
+        if record is None:
+            record = self._records[deployment] = _Record()
         record.seen.append(seen)
         record.vitals = None
 

@@ -106,7 +106,9 @@ class Router:
             call.scope.event("model.routed", choice.as_event())
             return await self._watched(replace(call, model=choice.to), handle)
         named = call if name == call.model else replace(call, model=name)
-        if not self._settings.shadow or not self._tiers:
+        if not self._tiers:  # there never is anything to choose
+            return await handle(named)
+        if not self._settings.shadow:
             return await self._watched(named, handle)
         choice = self.choose(named)
         result = await self._watched(named, handle)
@@ -168,8 +170,10 @@ class Router:
             # A weaker model that tries is worth more than no answer.
             fitting = [one for one in able if one.tier == "large"] or able
             why += f"; no deployment for {required} work can do it"
-        faults = {one.name: self._health.of(one.name).fault(self._target(one.tier)) for one in fitting}
-        sound = [one for one in fitting if not faults[one.name]] or fitting
+        faults = {one.name: self._health.of(one.name).fault(self._target(one.tier)) for one in able}
+        sound = [one for one in fitting if not faults[one.name]]
+        if not sound:  # a large one that is well stands in for a special one that isn't
+            sound = [one for one in able if one.tier == "large" and not faults[one.name]] or fitting
         to = min(sound, key=_cost)
         if to.tier != required and to.warm:
             why += f"; {to.name} costs less now: it remembers {to.warm:,} tokens"
@@ -225,16 +229,16 @@ class Router:
         except ProctorError as error:
             # As with stand-ins: only what the provider is to blame for tells of a deployment.
             if error.retryable and not isinstance(error, Unavailable):
-                self._health.failed(call.model)
+                self._health.failed(call.model, self._clock.now())
             raise
         if result.cached or result.way == "batch":
             return result
+        at = self._clock.now()
         if result.deployment == call.model:
-            seconds = (self._clock.now() - begun).total_seconds()
-            self._health.answered(call.model, seconds, result.usage.output)
+            self._health.answered(call.model, at, (at - begun).total_seconds(), result.usage.output)
         else:
-            self._health.failed(call.model)
-        self._warm.remember(call, result.deployment)
+            self._health.failed(call.model, at)
+        self._warm.remember(call, result.deployment, at)
         return result
 
     def _tell_shadow(self, choice: Choice, call: ModelCall, result: ModelResult) -> None:
@@ -254,8 +258,8 @@ class Router:
 
 
 def _serves(tier: str, required: str) -> bool:
-    """Whether a deployment of a tier may do the work of another: never a weaker or an unlike one."""
-    return tier in (required, "large")
+    """Whether a deployment of a tier is for such work: a large one also for small work, where it costs less."""
+    return tier == required or (required == "small" and tier == "large")
 
 
 def _cost(one: _Seen) -> Micros:

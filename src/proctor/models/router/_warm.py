@@ -30,10 +30,10 @@ class WarmPrompts:
         self._life = life
         self._prompts: OrderedDict[Place, _Prompt] = OrderedDict()
 
-    def remember(self, call: ModelCall, deployment: str) -> None:
+    def remember(self, call: ModelCall, deployment: str, at: datetime) -> None:
         """Notes that a deployment has read this prompt."""
         place = _place(call, deployment)
-        self._prompts[place] = _Prompt(self._clock.now(), call.messages, call.tools)
+        self._prompts[place] = _Prompt(at, call.messages, call.tools)
         self._prompts.move_to_end(place)
         while len(self._prompts) > MOST_PROMPTS:
             self._prompts.popitem(last=False)
