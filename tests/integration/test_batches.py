@@ -82,6 +82,7 @@ def pair(ctx: TeamContext) -> Team:
     return RoundRobinGroupChat(agents, termination_condition=MaxMessageTermination(3))
 
 
+FEATURES = ModelFeatures(vision=False, function_calling=True, structured_output=True, context_window=32_768)
 FACTORIES: dict[str, Any] = {"pair": pair, "asker": Asker}
 
 
@@ -145,7 +146,7 @@ class Process:
             name=run.team,
             factory=FACTORIES[run.team],
             tools={},
-            models={"small": ModelFeatures(vision=False, context_window=32_768)},
+            models={"small": FEATURES},
             chains=Chains(model=self._ask, tool=_no_tools),
             settings=TeamSettings(),
             on_agent_failure=lambda *_: None,

@@ -362,9 +362,9 @@ async def test_a_fault_of_the_provider_ends_the_run_unless_a_stand_in_answers(
             assert (run.state, run.result) == ("completed", "From the spare.")
             fell = [each.data for each in await running.runs.events(run.id) if each.type == "model.fell_back"]
             assert {(each["from"], each["to"], each["error"]) for each in fell} == {("small", "spare", code)}
-            entries = await running.database.read(
-                lambda c: c.execute(select(ledger_entries.c.deployment, ledger_entries.c.cost_micros)).all()
-            )
+            c = ledger_entries.c
+            answered = select(c.deployment, c.cost_micros).where(c.outcome == "ok")
+            entries = await running.database.read(lambda found: found.execute(answered).all())
             # 20 tokens in at 100 $ and 5 out at 200 $ a million
             assert set(entries) == {("spare", 3000)}
             agent = str((await running.runs.calls(run.id))[0].key.agent)

@@ -431,10 +431,16 @@ async def test_closing_during_the_start_does_not_wait_for_it():
             await starting
 
 
+def odd_servers() -> list[psutil.Process]:
+    """Beside what else this process has started, such as a database."""
+    children = psutil.Process().children()
+    return [child for child in children if any("odd_tool_server" in word for word in child.cmdline())]
+
+
 async def test_a_server_that_will_not_end_is_ended():
     async with odd("stubborn") as server:
         await server.start()
-        [child] = psutil.Process().children()
+        [child] = odd_servers()
         await server.close()
         assert is_gone(child.pid)
 
@@ -508,7 +514,7 @@ async def test_a_url_without_a_server_is_a_clear_error(url, says):
 async def test_a_server_that_stops_reading_holds_no_caller_beyond_its_time():
     async with odd("plain", call_timeout=timedelta(seconds=1)) as server:
         await server.start()
-        [child] = psutil.Process().children()
+        [child] = odd_servers()
         child.suspend()
         calls = [server.call(call("tool_0", padding="x" * 200_000)) for _ in range(5)]
         started = asyncio.get_running_loop().time()
