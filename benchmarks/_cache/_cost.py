@@ -48,11 +48,14 @@ async def together(folder: Path, calls: int) -> int:
         await everybody.wait()
         return await _provider(call)
 
+    async def ask(cache: Cache) -> ModelResult:
+        return await cache.model(question(0), provider)
+
     async with await Database.open(f"sqlite:///{folder / 'together.db'}") as database:
         cache = make_cache(database)
         async with asyncio.timeout(60), asyncio.TaskGroup() as group:
             for _ in range(calls):
-                group.create_task(cache.model(question(0), provider))
+                group.create_task(ask(cache))
             await sent.wait()
             everybody.set()
     return requests

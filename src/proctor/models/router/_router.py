@@ -258,7 +258,7 @@ class Router:
 
 
 def _serves(tier: str, required: str) -> bool:
-    """Whether a deployment of a tier is for such work: a large one also for small work, where it costs less."""
+    """Whether a deployment of a tier is for such work: a large one also for small work, if it costs less."""
     return tier == required or (required == "small" and tier == "large")
 
 
