@@ -59,6 +59,7 @@ class Dispatch:
         *,
         clock: Clock,
         gather: timedelta,
+        most: int,
         release: Release,
         unclaimed: Unclaimed,
     ) -> None:
@@ -66,6 +67,7 @@ class Dispatch:
         self._database = database
         self._clients = clients
         self._clock = clock
+        self._most = most
         self._gather = gather
         self._release = release
         self._unclaimed = unclaimed
@@ -73,7 +75,7 @@ class Dispatch:
     async def work(self) -> None:
         """Makes batches of what has waited long enough, and looks after those whose time it is."""
         at, names = self._clock.now(), self._deployments.keys()
-        ready = await self._database.read(partial(_sql.ready, deployments=names, at=at, enough=MOST))
+        ready = await self._database.read(partial(_sql.ready, deployments=names, at=at, enough=self._most))
         for name in ready:
             while await self._database.commit(partial(self._make, name=name, at=at)):
                 pass
@@ -88,7 +90,7 @@ class Dispatch:
             id=new_id("bat"),
             at=at,
             gather=self._gather,
-            most=MOST,
+            most=self._most,
             most_bytes=MOST_BYTES,
         )
 

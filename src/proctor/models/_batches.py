@@ -23,7 +23,7 @@ from proctor.core import (
     ModelResult,
 )
 from proctor.models import _batch_sql as _sql
-from proctor.models._batch_dispatch import MOST_BYTES, Dispatch, answer_of, connect
+from proctor.models._batch_dispatch import MOST, MOST_BYTES, Dispatch, answer_of, connect
 from proctor.models._batch_values import (
     BatchRequest,
     Hold,
@@ -71,6 +71,7 @@ class Batches:
         unfinished: Unfinished,
         wake: Wake,
         gather: timedelta = GATHER,
+        most: int = MOST,
     ) -> None:
         """Takes what it needs of its surroundings.
 
@@ -98,6 +99,7 @@ class Batches:
             self._clients,
             clock=clock,
             gather=gather,
+            most=most,
             release=release,
             unclaimed=unclaimed,
         )

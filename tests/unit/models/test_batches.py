@@ -33,6 +33,8 @@ class World:
     resting: set[str] = field(default_factory=set)
     woken: list[str] = field(default_factory=list)
     broke: bool = False
+    most: int = 5_000
+    """Requests of one batch."""
 
     async def hold(self, call: ModelCall, holder: str) -> None:
         if self.broke:
@@ -80,6 +82,7 @@ class Worker:
             unclaimed=world.book_unclaimed,
             unfinished=world.unfinished,
             wake=world.wake,
+            most=world.most,
         )
 
     async def ask(self, key: str = "k1", text: str = "Hi", *, scope: FakeScope | None = None) -> ModelResult:
@@ -476,8 +479,8 @@ async def test_a_provider_with_too_much_to_do_is_given_the_batch_again(provider,
         assert await worker.later() == 1
 
 
-async def test_many_requests_go_in_several_batches(provider, world, open_worker, monkeypatch):
-    monkeypatch.setattr("proctor.models._batch_dispatch.MOST", 3)
+async def test_many_requests_go_in_several_batches(provider, world, open_worker):
+    world.most = 3
     async with open_worker() as worker:
         await worker.asks(*[f"k{n}" for n in range(7)])
         await worker.later(1)  # enough of them don't wait for others
