@@ -139,7 +139,9 @@ async def test_a_call_that_a_drain_cuts_off_is_no_failed_attempt(
     async with opened(settings, desk, executes=False) as aside:
         left = await aside.runs.get(run.id)
         assert (left.state, left.attempt, left.failures, left.due_at) == ("queued", 3, 0, None)
-        assert await types(aside, run.id) == ["run.started", "run.resumed", "run.resumed"]
+        cut_off = ["run.resumed", "call.wasted"]
+        assert await types(aside, run.id) == ["run.started", "call.wasted", *cut_off, *cut_off]
+        assert left.cost > 0, "what was sent and never answered may be billed"
     desk.go.set()
     async with opened(settings, desk) as running:
         assert (await running.wait(run.id)).state == "completed"
