@@ -41,6 +41,9 @@ MOST_MS = 1.0
 LANDED = 1.66
 """What the first version that ran whole tasks took for a call, in pieces of the fixed work."""
 
+ANSWERS_AFTER = 0.001
+"""Seconds: long enough for commits to fall among the calls that they are for."""
+
 SLACK = 1.1
 """What one measurement of the same state differs from another."""
 
@@ -94,9 +97,15 @@ def question(number: int) -> str:
     )
 
 
+async def answer(_: ModelCall) -> str:
+    """What the model says, after a while: other work of the process goes on meanwhile, as it does in life."""
+    await asyncio.sleep(ANSWERS_AFTER)
+    return "It is on its way."
+
+
 async def bare(calls: int, bursts: int) -> list[float]:
     """The scripted model without a chain."""
-    model = ScriptedModel(lambda _: "It is on its way.")
+    model = ScriptedModel(answer)
     deployment = Deployment(name="small", settings=_settings(Path())["models"]["small"])
 
     async def ask(number: int) -> object:
@@ -115,7 +124,7 @@ async def bare(calls: int, bursts: int) -> list[float]:
 async def chained(folder: Path, calls: int, bursts: int, model_name: str) -> list[float]:
     """The same through the chain, from the client that the agent holds."""
     application = proctor.App()
-    model = ScriptedModel(lambda _: "It is on its way.")
+    model = ScriptedModel(answer)
     made: list[Caller] = []
 
     @application.team("calls")
@@ -134,7 +143,7 @@ async def chained(folder: Path, calls: int, bursts: int, model_name: str) -> lis
         made.append(Caller(ask, calls, bursts))
         return made[-1]
 
-    settings = proctor.Settings.model_validate(_settings(folder))
+    settings = proctor.Settings.model_validate(_settings(folder, routed=model_name == "auto"))
     async with proctor.open(application, settings=settings, providers={"openai": model}) as running:
         run = await running.run("calls", "go")
         if run.state != "completed":
@@ -142,13 +151,13 @@ async def chained(folder: Path, calls: int, bursts: int, model_name: str) -> lis
     return made[-1].bursts
 
 
-def _settings(folder: Path) -> dict[str, Any]:
+def _settings(folder: Path, *, routed: bool = False) -> dict[str, Any]:
     price = {"input": "0.25", "output": "2"}
     names = {"small": "small", "large": "large"}
     models: dict[str, Any] = {}
     limits = {"max_calls": 1_000_000, "deadline": "PT10M", "agent_timeout": "PT10M"}
     for name, tier in names.items():
-        fields = {"model": name, "price": price, "tier": tier}
+        fields = {"model": name, "price": price} | ({"tier": tier} if routed else {})
         models[name] = DeploymentSettings.model_validate(_known(fields, DeploymentSettings))
     return {
         "database": {"url": f"sqlite:///{folder / 'proctor.db'}"},

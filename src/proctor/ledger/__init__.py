@@ -18,6 +18,7 @@ from proctor.ledger._reports import (
 )
 from proctor.ledger._rules import Budget, Period, configured, make_budget
 from proctor.ledger._settling import release_lost
+from proctor.ledger._sql import Entry, enter
 from proctor.ledger._storage import Kept, Storage
 from proctor.ledger._stored import remove_budget, set_budget, stored_budgets
 
@@ -29,6 +30,7 @@ __all__ = [
     "Budgets",
     "Difference",
     "Dimension",
+    "Entry",
     "Fate",
     "Forecast",
     "Happening",
@@ -45,6 +47,7 @@ __all__ = [
     "balances",
     "configured",
     "cost_of_runs",
+    "enter",
     "forecasts",
     "holdings",
     "last_audit",

@@ -37,6 +37,7 @@ from proctor.core import (
 from proctor.ledger import _accounts, _holds
 from proctor.ledger._bounds import size_of
 from proctor.ledger._entries import LedgerRow, Origin, model_entry, request_entry, tool_entry
+from proctor.ledger._in_force import counted, in_force, take_up
 from proctor.ledger._meter import Meter
 from proctor.ledger._payers import Payer
 from proctor.ledger._prices import Prices
@@ -109,6 +110,8 @@ class Budgets:
         self._told: dict[tuple[Key, bool], None] = {}
         self._entries: list[Entry] = []
         """What may not be written yet."""
+        self._many = TOLD
+        """From how many entries on it is seen which of them are written."""
 
     # The links.
 
@@ -201,7 +204,7 @@ class Budgets:
 
     async def redeem(self, call: ModelCall, answer: ModelHandler) -> ModelResult:
         """A batched request's answer, priced and entered; what was set aside for it is given back with it."""
-        scope, holder = call.scope, f"batch:{call.scope.key}"
+        scope, holder = call.scope, f"{_holds.BATCH}{call.scope.key}"
         since = await self._database.read(lambda connection: _holds.held_since(connection, holder))
         at = since or self._clock.now()
         result = await answer(call)
@@ -414,8 +417,9 @@ class Budgets:
         entry = Entry(row)
         scope.book(cost, entry)
         self._entries.append(entry)
-        if len(self._entries) > TOLD:
+        if len(self._entries) > self._many:
             self._entries = [each for each in self._entries if not each.written]
+            self._many = max(TOLD, 2 * len(self._entries))
 
     def _warn(self, scope: CallScope, claims: Claims) -> None:
         for claim, share, _ in self._reserve.shares(scope, claims):
@@ -459,14 +463,22 @@ class Budgets:
         return self._reserve.rules
 
     async def look(self) -> None:
-        """Takes up what was set at run time, and sees how the budgets for all calls together stand."""
-        stored = await self._database.read(stored_budgets)
-        if stored != self._stored:
-            self._stored = stored
-            self._reserve.rules = Rules({**self._configured, **stored})
+        """Takes up what was set at run time, and sees how the budgets for all calls together stand.
+
+        Raises:
+            ConfigurationError: what was set can't be read; the former budgets hold.
+        """
+        at = self._clock.now()
+        stored, known = await self._database.read(
+            lambda connection: (stored_budgets(connection), in_force(connection))
+        )
+        rules = self.rules if stored == self._stored else Rules({**self._configured, **stored})
+        if known != counted(rules.budgets):
+            await self._database.commit(lambda connection: take_up(connection, rules.budgets, at))
+        if rules is not self.rules:
+            self._stored, self._reserve.rules = stored, rules
             # A limit may be lower now: nobody draws on what was taken under the former one.
             await self._purses.tidy(all_of_it=True)
-        at = self._clock.now()
         self._purses.follow(self._for_all(at), at)
 
     async def tidy(self) -> None:

@@ -85,7 +85,7 @@ class Origin:
 
 def utc_day(at: datetime) -> str:
     """The UTC date of an instant, as days are named in the ledger."""
-    return at.astimezone(UTC).date().isoformat()
+    return at.astimezone(UTC).isoformat()[:10]
 
 
 def model_entry(origin: Origin, result: ModelResult, *, outcome: str = "ok") -> LedgerRow:

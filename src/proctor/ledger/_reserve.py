@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeAlias
@@ -60,6 +59,37 @@ class Reservation:
     drawn: Drawn | None
 
 
+class _Framed:
+    """A block in which a call has a frame. It stands around every request: a generator costs a multiple."""
+
+    __slots__ = ("_frames", "_opened", "_runs", "_scope")
+
+    def __init__(self, frames: dict[int, Frame], runs: dict[str, list[Frame]], scope: CallScope) -> None:
+        self._frames = frames
+        self._runs = runs
+        self._scope = scope
+        self._opened: Frame | None = None
+
+    def __enter__(self) -> Frame:
+        key = id(self._scope)
+        known = self._frames.get(key)
+        if known is not None:
+            return known
+        self._opened = frame = self._frames[key] = Frame(self._scope.run_id)
+        self._runs.setdefault(frame.run_id, []).append(frame)
+        return frame
+
+    def __exit__(self, *_: object) -> None:
+        frame = self._opened
+        if frame is None:
+            return
+        del self._frames[id(self._scope)]
+        siblings = self._runs[frame.run_id]
+        siblings.remove(frame)
+        if not siblings:
+            del self._runs[frame.run_id]
+
+
 HeldOfRun: TypeAlias = Callable[[tuple[Key, ...]], Awaitable[Mapping[Key, Mapping[str, Micros]]]]
 """Finds what is set aside durably of runs' budgets, by holder."""
 
@@ -79,23 +109,9 @@ class Reserve:
         self._frames: dict[int, Frame] = {}
         self._runs: dict[str, list[Frame]] = {}
 
-    @contextmanager
-    def frame(self, scope: CallScope) -> Iterator[Frame]:
-        """The frame of a call: the one that it has, or one for as long as this lasts."""
-        known = self._frames.get(id(scope))
-        if known is not None:
-            yield known
-            return
-        frame = self._frames[id(scope)] = Frame(scope.run_id)
-        self._runs.setdefault(frame.run_id, []).append(frame)
-        try:
-            yield frame
-        finally:
-            del self._frames[id(scope)]
-            siblings = self._runs[frame.run_id]
-            siblings.remove(frame)
-            if not siblings:
-                del self._runs[frame.run_id]
+    def frame(self, scope: CallScope) -> "_Framed":
+        """The block with the frame of a call: the one that it has, or one for as long as the block lasts."""
+        return _Framed(self._frames, self._runs, scope)
 
     async def take(
         self, scope: CallScope, frame: Frame, *, model: str, need: Micros, at: datetime

@@ -1,5 +1,7 @@
 """How entries get into the ledger."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection, insert
 
 from proctor.ledger._entries import LedgerRow, ledger_entries
@@ -24,5 +26,11 @@ class Entry:
 
     def __call__(self, connection: Connection) -> None:
         """Adds the row."""
-        record(connection, self.row)
-        self.written = True
+        enter(connection, (self,))
+
+
+def enter(connection: Connection, entries: Sequence[Entry]) -> None:
+    """Adds the rows of entries."""
+    connection.execute(_insert_entry, [entry.row for entry in entries])
+    for entry in entries:
+        entry.written = True

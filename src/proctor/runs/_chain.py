@@ -36,7 +36,7 @@ async def journal_model(call: ModelCall, proceed: ModelHandler) -> ModelResult:
     if recorded is not None:
         return read_model_outcome(recorded)
     await settle_past(scope)
-    async with scope.session.live():
+    with await scope.session.live():
         began = monotonic_ms()
         with closing_books(scope):
             result = await proceed(call)
@@ -55,7 +55,7 @@ async def journal_tool(call: ToolCall, proceed: ToolHandler) -> ToolResult:
     await settle_past(scope)
     if call.tool.effect != "read_only":
         await settle_doubts(scope)
-    async with scope.session.live():
+    with await scope.session.live():
         began = monotonic_ms()
         with closing_books(scope):
             result = await _unless_in_doubt(scope, call, proceed)

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from proctor import approvals
 from proctor.core import CallKind, Clock, EventType, JsonObject, canonical_json, read_object
+from proctor.ledger import Entry, enter
 from proctor.runs import _sql
 from proctor.runs._replay import Replay
 from proctor.runs._sql import CallRow, EventDraft
@@ -275,8 +276,12 @@ class Journal:
             _sql.finish_call(connection, self._run_id, call)
         for approval_id in batch.consumed:
             approvals.consume(connection, approval_id)
+        entries = [job for job in batch.further if isinstance(job, Entry)]
+        if entries:
+            enter(connection, entries)
         for job in batch.further:
-            job(connection)
+            if not isinstance(job, Entry):
+                job(connection)
 
 
 def _nothing(_connection: Connection) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Never
 
 from proctor.approvals import key_of
@@ -43,7 +44,6 @@ class Scope:
         self.thread = session.thread
         self.pace: Pace = session.pace
         self.agent = key.agent
-        self.key = digest([session.run_id, key.agent, key.kind, key.fingerprint, key.occurrence])
         self._approvals: list[str] = []
         self.repeats = 0
         """How often the agent has made this very call before, for the same answer."""
@@ -55,6 +55,12 @@ class Scope:
         self._booked = 0
         self._entries: list[Job[None]] = []
         self._wasted: list[JsonObject] = []
+
+    @cached_property
+    def key(self) -> str:
+        """Names the call in all attempts at the run: for providers, tools and approvals that need a name."""
+        key = self.call_key
+        return digest([self.run_id, key.agent, key.kind, key.fingerprint, key.occurrence])
 
     @property
     def request(self) -> JsonObject:

@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Never, TypeVar
@@ -52,6 +51,31 @@ CUT_OFF = 1.0
 
 SHOWN = 16_000
 """Characters of a message that the log keeps; the whole text stands in the calls that used it."""
+
+
+class _Live:
+    """A block during which the task that enters it makes a call; it may stand in another one of that task."""
+
+    __slots__ = ("_live", "_quiet", "_task")
+
+    def __init__(self, live: "set[asyncio.Task[Any]]", quiet: asyncio.Event) -> None:
+        self._live = live
+        self._quiet = quiet
+        self._task: asyncio.Task[Any] | None = None
+
+    def __enter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        if task not in self._live:
+            self._task = task
+            self._live.add(task)
+            self._quiet.clear()
+
+    def __exit__(self, *_: object) -> None:
+        if self._task is not None:
+            self._live.discard(self._task)
+            if not self._live:
+                self._quiet.set()
 
 
 class RunSession:
@@ -179,7 +203,7 @@ class RunSession:
         self.streaks.forget()
         if recorded is not None:
             return str(recorded["text"])
-        async with self.live():
+        with await self.live():
             terms = approvals.human_terms(question.role, self._settings)
             asked = redacted(question, self._redact)
             decision = await scope.decision(replace(asked, terms=terms))
@@ -309,25 +333,12 @@ class RunSession:
 
     # What calls need of their run.
 
-    @asynccontextmanager
-    async def live(self) -> AsyncIterator[None]:
-        """A call that is really made: none starts once the attempt is halted."""
+    async def live(self) -> "_Live":
+        """The block of a call that is really made: none starts once the attempt is halted."""
         if self.halted:
             await self.park()
         self._check_limits()
-        task = asyncio.current_task()
-        assert task is not None
-        if task in self._live:  # a call within a call
-            yield
-            return
-        self._live.add(task)
-        self._quiet.clear()
-        try:
-            yield
-        finally:
-            self._live.discard(task)
-            if not self._live:
-                self._quiet.set()
+        return _Live(self._live, self._quiet)
 
     def _check_limits(self) -> None:
         self._calls_left -= 1
