@@ -1,6 +1,7 @@
 """What every test may use."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,10 @@ from proctor import Settings
 
 # pytest's workers are told how wide the terminal is; the commands that tests start have none.
 os.environ.pop("COLUMNS", None)
+
+# A shell lets what it starts in the background ignore Ctrl-C, and so would the commands that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 DATA = Path(os.environ.get("PROCTOR_DATA") or Path(__file__).parents[1].parent / "shared" / "data")

@@ -15,6 +15,7 @@ from proctor.core import (
     BudgetRule,
     BudgetSettings,
     ConfigurationError,
+    DataSettings,
     DegradationSettings,
     DeploymentSettings,
     EngineSettings,
@@ -31,7 +32,9 @@ from proctor.core import (
     StoreSettings,
     TeamSettings,
     TenantSettings,
+    ToolRule,
     ToolServerSettings,
+    TrustSettings,
     UnknownKey,
 )
 from proctor.models import stand_ins
@@ -55,6 +58,10 @@ class Settings(Section):
     database: StoreSettings = StoreSettings()
     models: dict[Name, DeploymentSettings] = Field(default={})
     tools: dict[Name, ToolServerSettings] = Field(default={})
+    functions: dict[Name, ToolRule] = Field(default={})
+    """What holds for the application's own functions, by their names."""
+    trust: TrustSettings = TrustSettings()
+    data: DataSettings = DataSettings()
     teams: dict[Name, TeamSettings] = Field(default={})
     tenants: dict[str, TenantSettings] = Field(default={})
     roles: dict[Name, RoleSettings] = Field(default={})

@@ -11,6 +11,7 @@ from typing import Any, Literal, Never, Protocol, TypeAlias
 
 from proctor.core._events import EventType
 from proctor.core._json import JsonObject, JsonValue
+from proctor.core._labels import TRUSTED, Label
 from proctor.core._money import Micros
 from proctor.core._questions import Decision, Question, QuestionKind
 
@@ -57,6 +58,19 @@ class CallScope(Protocol):
     @property
     def spent(self) -> Micros:
         """What the run has cost so far, in all of its attempts."""
+
+    @property
+    def label(self) -> Label:
+        """Of all that the call rests on: what its agent had read when it was made."""
+
+    def label_of(self, text: str) -> Label:
+        """Of one text that the run has seen; of one that it hasn't the worst of all that it has."""
+
+    def origins_of(self, value: str) -> tuple[str, ...]:
+        """The untrusted sources that a value may come from; none where whoever may give orders wrote it.
+
+        A value that stands in no text at all may come from any untrusted text that the call rests on.
+        """
 
     def seconds_left(self) -> float:
         """Seconds until this attempt at the run must have ended."""
@@ -175,6 +189,10 @@ class ToolSpec:
     parameters: JsonObject
     """JSON Schema of the arguments, with its `$defs`."""
     effect: Effect = "consequential"
+    returns: JsonObject | None = None
+    """JSON Schema of the structured part of its answers, where the tool gives one."""
+    hints: JsonObject = field(default_factory=dict)
+    """What the server says of the tool beside that: MCP's annotations, by their wire names."""
 
     def wire(self) -> dict[str, JsonValue]:
         """The tool as chat completions take it."""
@@ -195,6 +213,8 @@ class ToolCall:
     arguments: JsonObject
     call_id: str = field(default="", compare=False)
     """The id that the model gave to the call."""
+    caution: tuple[str, ...] = field(default=(), compare=False)
+    """Why a person has to be asked, whatever the rules of approval say; sentences for that person."""
 
     def request(self) -> dict[str, JsonValue]:
         """What identifies and replays the call."""
@@ -213,6 +233,8 @@ class ToolResult:
     cost: Micros = 0
     edited: JsonObject | None = None
     """The arguments that a person put in place of the model's."""
+    label: Label = TRUSTED
+    """Of the text and the structured part."""
 
 
 ModelHandler: TypeAlias = Callable[[ModelCall], Awaitable[ModelResult]]

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, JsonValue, PositiveInt, SecretStr
+from pydantic import Field, JsonValue, PositiveInt, SecretStr, model_validator
 
 from proctor.core._section import Duration, Name, Section
 
@@ -14,6 +14,14 @@ Share: TypeAlias = Annotated[float, Field(gt=0, le=1)]
 
 Tier: TypeAlias = Annotated[str, Field(pattern=r"^(small|large|special:[a-z][a-z0-9_-]{0,31})$")]
 """What a deployment is for: `small` work, `large` work, or a special domain such as `special:legal`."""
+
+PRICED_OPTIONS = frozenset(
+    (
+        *("service_tier", "modalities", "web_search_options"),  # OpenAI's
+        *("cache_control", "inference_geo", "speed"),  # Claude's
+    )
+)
+"""Options of a request by which it costs other than the published price, or other kinds of things."""
 
 _ADDRESSES = {"openai": "https://api.openai.com/v1", "anthropic": "https://api.anthropic.com"}
 
@@ -102,7 +110,8 @@ class DeploymentSettings(Section):
     tools: Literal["native", "schema"] = "native"
     """`schema`: tools are offered as one JSON schema, for models whose own tool calling doesn't work."""
     options: dict[str, JsonValue] = Field(default={})
-    """What goes into each request beside what the agent asks for: `{ temperature = 0, max_tokens = 400 }`."""
+    """What goes into each request beside what the agent asks for: `{ temperature = 0, max_tokens = 400 }`.
+    What changes the price (`service_tier`, …) needs a `price` of its own."""
     vision: bool = False
     function_calling: bool = True
     structured_output: bool = True
@@ -122,6 +131,13 @@ class DeploymentSettings(Section):
     def is_free(self) -> bool:
         """Whether calls cost nothing, whatever they use. Weights on this machine do, unless priced."""
         return self.price == "free" or (self.provider == "local" and self.price is None)
+
+    @model_validator(mode="after")
+    def _prices_its_options(self) -> "DeploymentSettings":
+        priced = sorted(PRICED_OPTIONS & self.options.keys())
+        if priced and self.price is None and not self.is_free:
+            raise ValueError(f"options.{priced[0]} changes what calls cost: give the `price` that holds then")
+        return self
 
 
 class TargetSettings(Section):

@@ -1,53 +1,19 @@
 """The sections of `proctor.toml`, typed and strict. Reading them is the work of `proctor.app`."""
 
 from datetime import timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt, SecretStr, model_validator
+from pydantic import Field, PositiveInt
 
 from proctor.core._approval_settings import ApprovalRule
-from proctor.core._calls import Effect
 from proctor.core._model_settings import Usd
 from proctor.core._section import Duration, Name, Pause, Section
+from proctor.core._tool_settings import DataClass
 
 BusyThread = Literal["queue", "reject", "interrupt"]
 """What becomes of a message to a conversation in which a run goes on: it waits for its turn, it isn't taken,
 or the runs before it are cancelled."""
-
-
-class ToolServerSettings(Section):
-    """One MCP server: `[tools.NAME]`."""
-
-    command: tuple[str, ...] = ()
-    """Program and arguments of a stdio server."""
-    url: str | None = None
-    """Address of a streamable HTTP server."""
-    env: dict[str, str] = Field(default={})
-    """The server's environment beside `PATH` and `HOME`."""
-    cwd: Path | None = None
-    headers: dict[str, SecretStr] = Field(default={})
-    allow: tuple[str, ...] | None = None
-    """The tools that may be called. Absent: those that the server offers."""
-    effects: dict[str, Effect] = Field(default={})
-    """What a tool does, where the server doesn't say or isn't to be believed."""
-    start_timeout: Duration = timedelta(seconds=60)
-    call_timeout: Duration = timedelta(seconds=60)
-    max_output: PositiveInt = 200_000
-    """Characters of a result that reach the model; the rest is cut, and said so."""
-    cost_per_call: Usd = Decimal(0)
-    """Dollars."""
-    cost_per_second: Usd = Decimal(0)
-    """Dollars for each second that a call takes."""
-    cost_per_gb: Usd = Decimal(0)
-    """Dollars for a gigabyte (10⁹ bytes) of results."""
-
-    @model_validator(mode="after")
-    def _one_transport(self) -> "ToolServerSettings":
-        if bool(self.command) == bool(self.url):
-            raise ValueError("give either `command` (stdio) or `url` (streamable HTTP)")
-        return self
 
 
 class RepetitionSettings(Section):
@@ -70,6 +36,10 @@ class AgentSettings(Section):
     """The deployment that answers this agent, whatever its code asks for; `auto` lets the router choose."""
     cache: bool = True
     """Whether the agent may be answered from a deployment's cache."""
+    tools: tuple[str, ...] | None = None
+    """Of the team's tools those that this agent may call, as `server.tool`, `server` or a function's name."""
+    clearance: tuple[DataClass, ...] | None = None
+    """Kinds of data that this agent may see, of those that the team may."""
 
 
 class TeamSettings(Section):
@@ -105,6 +75,18 @@ class TeamSettings(Section):
     """Which tool calls wait for a person, where no rule says otherwise."""
     approvals: tuple[ApprovalRule, ...] = ()
     """Who is asked, on which terms. The first rule that matches a call holds."""
+    max_tool_calls: PositiveInt | None = None
+    """Tool calls of one run."""
+    max_parallel_calls: PositiveInt = 8
+    """Tool calls that one answer of a model may ask for; further ones are refused before any starts."""
+    untrusted: Literal["ask", "refuse", "allow"] = "ask"
+    """What becomes of a call with side effects that is asked for after untrusted text was read."""
+    recipients: Literal["ask", "refuse", "allow"] = "ask"
+    """What becomes of a call that goes to whom or where untrusted text says."""
+    clearance: tuple[DataClass, ...] | None = None
+    """Kinds of data that the team's agents may see. Absent: as `[data]` says."""
+    sandbox: str = ""
+    """Where the team's code executors run: an agent that executes code is refused where this is empty."""
 
 
 class TenantSettings(Section):
@@ -148,6 +130,9 @@ class PolicySettings(Section):
     """`[policies]`."""
 
     input: InputPolicySettings = InputPolicySettings()
+    marking: Literal["delimit", "interleave", "off"] = "delimit"
+    """How untrusted text is marked as data in prompts: between delimiters that its writer can't know, or with
+    a mark in the place of each blank as well."""
 
 
 class StoreSettings(Section):

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Never
 
 from proctor.approvals import key_of
 from proctor.core import (
+    TRUSTED,
     Conflict,
     Decision,
     EventType,
     JsonObject,
+    Label,
     Micros,
     Pace,
     Question,
@@ -45,6 +47,8 @@ class Scope:
         self.pace: Pace = session.pace
         self.agent = key.agent
         self._approvals: list[str] = []
+        self.label = TRUSTED
+        """Of all that the call rests on."""
         self.repeats = 0
         """How often the agent has made this very call before, for the same answer."""
         self.begun = False
@@ -76,6 +80,14 @@ class Scope:
     def spent(self) -> Micros:
         """What the run has cost so far, in all of its attempts."""
         return self.session.spent + self._booked
+
+    def label_of(self, text: str) -> Label:
+        """Of one text that the run has seen; of one that it hasn't the worst of all that it has."""
+        return self.session.texts.label_of(text)
+
+    def origins_of(self, value: str) -> tuple[str, ...]:
+        """The untrusted sources that a value may come from; none where a trusted text holds it."""
+        return self.session.texts.origins_of(value, self.label)
 
     def seconds_left(self) -> float:
         """Seconds until this attempt at the run must have ended."""

@@ -38,6 +38,7 @@ from proctor.runs._past import Past, said_mark
 from proctor.runs._plan import TeamPlan
 from proctor.runs._replay import SETTLED
 from proctor.runs._scope import Scope
+from proctor.runs._texts import Texts
 from proctor.runs._turns import AGENT_ERRORS, Turn, Turns, lineage
 from proctor.runs._values import CallKey, Run
 
@@ -99,6 +100,8 @@ class RunSession:
         self.pace = run.pace
         self.journal = journal
         self.clock = clock
+        self.texts = Texts()
+        """Where the run's texts come from."""
         self._chains = plan.chains
         self._decided = {approval.call_key: approval for approval in past.asked}
         self._said = Counter(past.said)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Never
 
-from proctor.core import Decision, EventType, JsonObject, Micros, Pace, Question, QuestionKind
+from proctor.core import TRUSTED, Decision, EventType, JsonObject, Label, Micros, Pace, Question, QuestionKind
 
 
 class Suspended(Exception):
@@ -38,12 +38,25 @@ class FakeScope:
     """What a person was asked, in order."""
     decisions: list[Decision] = field(default_factory=list)
     """What the person answers, in order."""
+    label: Label = TRUSTED
+    labels: dict[str, Label] = field(default_factory=dict)
+    """Of texts, by the texts."""
+    origins: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The untrusted sources of values, by the values."""
     begun: int = 0
     """How often a call asked for its start to be durable."""
 
     def event(self, type: EventType, data: JsonObject) -> None:
         """Keeps the event."""
         self.events.append((type, data))
+
+    def label_of(self, text: str) -> Label:
+        """As prepared; else the scope's own."""
+        return self.labels.get(text, self.label)
+
+    def origins_of(self, value: str) -> tuple[str, ...]:
+        """As prepared."""
+        return self.origins.get(value, ())
 
     def seconds_left(self) -> float:
         """As prepared."""
