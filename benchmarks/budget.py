@@ -145,7 +145,7 @@ class Stage:
         striking.cancel()
         tight, bills = await self._books(), await self._bills()
         self._say("all runs have ended", **tight.states)
-        over = books.overspent(bills, tight, limits)
+        over = books.overspent(bills, tight, limits, first=REHEARSED)
         if self._sizes.repeats == "free":
             await self._go_on()
         await self._crew.end()

@@ -68,17 +68,19 @@ def failed_runs(connection: Connection) -> list[str]:
     return list(connection.scalars(text("SELECT id FROM runs WHERE state = 'failed' ORDER BY id")))
 
 
-def overspent(bills: Mapping[int, int], books: Books, limits: Mapping[str, int]) -> dict[str, int]:
+def overspent(
+    bills: Mapping[int, int], books: Books, limits: Mapping[str, int], *, first: int
+) -> dict[str, int]:
     """Micro-dollars beyond each limit: by the provider's own bills, and what tools cost.
 
-    Of runs, all of whose excess is added up.
+    Of runs, all of whose excess is added up, from the `first` order on that was started under their budget.
     """
     whole: Counter[int] = Counter(bills)
     whole.update(books.tools)
     by_team: Counter[str] = Counter()
     for order, amount in whole.items():
         by_team[team_of(order)] += amount
-    lab = [amount for order, amount in whole.items() if team_of(order) == "lab"]
+    lab = [amount for order, amount in whole.items() if team_of(order) == "lab" and order >= first]
     return {
         "all": max(0, sum(whole.values()) - limits["all"]),
         "shop": max(0, by_team["shop"] - limits["shop"]),

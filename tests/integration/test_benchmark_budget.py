@@ -33,8 +33,14 @@ def books(models, tools=None) -> Books:
 def test_what_goes_beyond_a_limit_is_told_for_each_budget():
     limits = {"all": 100, "shop": 10, "lab_runs": 20}
     bills = {0: 50, 1: 11, 2: 20, 5: 21}
-    over = overspent(bills, books({}, {2: 3}), limits)
+    over = overspent(bills, books({}, {2: 3}), limits, first=0)
     assert over == {"all": 5, "shop": 1, "lab_runs": 3 + 1}
+
+
+def test_runs_that_ended_before_they_had_a_budget_are_beyond_none():
+    limits = {"all": 100, "shop": 100, "lab_runs": 20}
+    over = overspent({2: 24, 5: 21}, books({}), limits, first=3)
+    assert over == {"all": 0, "shop": 0, "lab_runs": 1}
 
 
 def test_accounts_are_held_against_what_their_orders_cost():
