@@ -21,7 +21,6 @@ On public requests that neither weights nor thresholds have seen (a fifth, kept 
 """
 
 import time
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -32,7 +31,7 @@ from benchmarks._router import _figures
 from benchmarks._router._decide import AsDecided, decide
 from benchmarks._router._fields import field_of, published
 from benchmarks._router._peers import Advice, ask_peers, by_length
-from benchmarks._router._samples import Sample, load
+from benchmarks._router._samples import Outcomes, Sample, load
 from proctor import ProctorError
 
 MICROSECONDS = 200
@@ -44,12 +43,7 @@ app = App(name="benchmarks.router", help="The router's accuracy, cost and speed.
 @app.default
 def main(
     *,
-    outcomes: Annotated[
-        Path | None,
-        Parameter(
-            help="Questions with the success of two models, as benchmarks._router._outcomes writes them."
-        ),
-    ] = None,
+    outcomes: Outcomes = None,
     peers: Annotated[bool, Parameter(help="Also ask the routers of other projects.")] = True,
     as_json: Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object.")] = False,
 ) -> None:

@@ -18,7 +18,7 @@ from cyclopts import App, Parameter
 
 from benchmarks._router import _training
 from benchmarks._router._figures import two_tiers
-from benchmarks._router._samples import LICENCES, Sample, load
+from benchmarks._router._samples import LICENCES, Outcomes, Sample, load
 from proctor import ProctorError
 from proctor.models.router import WeightsFile
 
@@ -30,13 +30,10 @@ app = App(name="benchmarks.router_train", help="Train the router's weights.")
 @app.default
 def main(
     *,
-    outcomes: Annotated[
-        Path | None,
-        Parameter(
-            help="Questions with the success of two models, as benchmarks._router._outcomes writes them."
-        ),
-    ] = None,
-    to: Annotated[Path, Parameter(help="The file of weights.")] = SHIPPED,
+    outcomes: Outcomes = None,
+    to: Annotated[
+        Path, Parameter(help="The file of weights. Absent: the one that is shipped.", show_default=False)
+    ] = SHIPPED,
 ) -> None:
     """Train the weights."""
     try:

@@ -111,6 +111,8 @@ def _deployment(name: str, site: Site) -> dict[str, Any]:
         "retries": 3 if name.startswith(("retried", "steady")) else 0,
         "timeout": HASTY if name.endswith("-hasty") else PATIENT,
         "fallback": ["spare"] if name.startswith("backed") else [],
+        # Faults strike single runs, and no case's are to keep another from its deployment; an outage does.
+        **({"breaker_pause": 1} if site.folder.name == LADDER else {"breaker_failures": 100_000}),
     }
 
 

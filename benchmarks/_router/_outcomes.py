@@ -14,13 +14,16 @@ import io
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from cyclopts import App
+
 from proctor.core import ConfigurationError
+
+app = App(name="benchmarks._router._outcomes", help="Questions with the success of two models on each.")
 
 FILE = "outcomes.jsonl"
 
@@ -230,7 +233,9 @@ def _row(
     }
 
 
+@app.default
 def main(clones: Path, folder: Path) -> None:
+    """Write the questions of the clones into a file in a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     seen = dict[str, dict[str, Any]]()
     for row in build(Clones(clones)):
@@ -241,4 +246,4 @@ def main(clones: Path, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:3]))
+    app()

@@ -7,13 +7,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
+
+from cyclopts import Parameter
 
 from benchmarks._router._outcomes import FILE
 from proctor.core import JsonObject, ModelCall, ProctorError
 from proctor.testing import FakeScope
 
 Part = Literal["train", "dev", "test"]
+Outcomes: TypeAlias = Annotated[
+    Path | None,
+    Parameter(help="Questions with the success of two models, as benchmarks._router._outcomes writes them."),
+]
+"""The option of programs that read them."""
 
 WRITES, STEPS = 2, 5
 """A recorded task with so many writes, or so many calls, is taken for work of a large model."""

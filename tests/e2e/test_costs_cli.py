@@ -124,6 +124,40 @@ def test_a_budget_that_is_set_stands_above_the_configured_one(terminal: Terminal
     assert terminal.json("budget", "remove", "daily", code=1)["error"]["code"] == "not_found"
 
 
+def test_a_budget_that_cannot_be_read_stops_a_start_until_it_is_removed(terminal: Terminal):  # noqa: F811
+    terminal("budget", "set", "odd", "--usd", "7")
+    with sqlite3.connect(terminal.folder / "proctor.db") as sql:
+        sql.execute('UPDATE budgets SET rule = \'{"usd": "7", "scope": "planet"}\'')
+    sql.close()
+    for arguments in (("run", "desk.py:desk", "Hello"), ("budget", "show")):
+        error = terminal.json(*arguments, code=1)["error"]
+        assert error["code"] == "configuration"
+        assert "proctor budget remove odd" in error["hint"]
+    terminal("budget", "remove", "odd")
+    assert terminal.json("run", "desk.py:desk", "Hello")["state"] == "completed"
+
+
+def test_a_budget_that_was_set_holds_for_the_first_call_of_a_process(terminal: Terminal):  # noqa: F811
+    terminal("budget", "set", "none", "--usd", "0")
+    assert terminal.json("run", "desk.py:desk", "Hello", code=1)["error"]["code"] == "budget_exceeded"
+
+
+def test_what_a_dead_worker_held_of_a_budget_that_was_set_is_settled_by_the_ledger(terminal: Terminal):  # noqa: F811
+    terminal("budget", "set", "desk", "--usd", "7")
+    run = terminal.json("run", "desk.py:desk", "Hello")
+    with sqlite3.connect(terminal.folder / "proctor.db") as sql:
+        sql.execute(
+            "INSERT INTO budget_pieces "
+            "SELECT budget, subject, period, ?, 1000, 0, '2026-01-01 00:00:00.000000' "
+            "FROM budget_accounts WHERE budget = 'desk'",
+            (run["worker"],),
+        )
+    sql.close()
+    [held] = terminal.json("budget", "reconcile")["held"]
+    assert (held["budget"], held["holder"]) == ("desk", None)
+    assert held["amount_micros"] == 1000 - run["cost_micros"]
+
+
 def test_nothing_is_left_to_settle_after_an_orderly_end(spent: Terminal):
     assert spent.json("budget", "reconcile", "--release") == {"released_micros": 0, "held": []}
 

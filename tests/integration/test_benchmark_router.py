@@ -103,3 +103,11 @@ def test_the_router_is_right_more_often_than_a_rule_on_length_and_cheaper_at_equ
 def test_without_the_data_nothing_is_measured(tmp_path):
     done = benchmark(data=str(tmp_path))
     assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (2, "data_missing")
+
+
+@pytest.mark.parametrize("program", ["router", "router_train", "_router._outcomes"])
+def test_each_program_says_how_it_is_used_and_names_nothing_of_this_machine(program):
+    command = [sys.executable, "-m", f"benchmarks.{program}", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT, check=True)
+    assert "Usage: " in done.stdout
+    assert str(ROOT) not in done.stdout

@@ -131,13 +131,13 @@ def serving(*replies: Reply) -> Iterator[Endpoint]:
 
 def _strict(reply: Reply) -> Reply:
     def answer(body: Body) -> Response:
-        wrong = next(_complaints(body), None)
+        wrong = next(complaints(body), None)
         return reply(body) if wrong is None else fails(400, "invalid_request_error", wrong)(body)
 
     return answer
 
 
-def _complaints(body: Body) -> Iterator[str]:
+def complaints(body: Body) -> Iterator[str]:
     """What Claude's interface says to a request that it doesn't take, as far as its documents tell."""
     for name in sorted(set(body) - _TAKEN):
         yield f"{name}: Extra inputs are not permitted"

@@ -7,13 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import uvicorn
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from servers.openai_endpoint import Body, _Server, completion, says
+from servers.openai_endpoint import Body, completion, listening, says
 
 Answering = Callable[[Body], Body | None]
 """A request's completion; nothing where it is refused."""
@@ -25,8 +23,8 @@ def echo(body: Body) -> Body:
 
 
 @dataclass
-class BatchProvider:
-    """What was given to the provider, and what it has answered."""
+class Provider:
+    """What providers of batches have in common, and how they can be told to misbehave."""
 
     now: float = 1_767_225_600.0
     """Its clock: the first of January 2026, as `FakeClock` begins."""
@@ -35,9 +33,6 @@ class BatchProvider:
     """The next batch is taken, and the client doesn't learn it."""
     refuses: int = 0
     """An HTTP status for whatever is asked."""
-    chats: list[Body] = field(default_factory=list)
-    """Requests that were made at once."""
-    files: dict[str, bytes] = field(default_factory=dict)
     batches: dict[str, Body] = field(default_factory=dict)
     keys: list[str] = field(default_factory=list)
     """The name of every request in every batch, as they came."""
@@ -47,6 +42,45 @@ class BatchProvider:
     """The number of the request for files and batches that is carried out, and never answered."""
     stalled: threading.Event = field(default_factory=threading.Event)
     url: str = ""
+
+    def taken(self, id: str) -> Response:
+        """What the client learns of a batch that was taken."""
+        if self.hangs_up_after_taking:
+            self.hangs_up_after_taking = False
+            return JSONResponse({"error": {"message": "lost"}}, 503)
+        return JSONResponse(self.batches[id])
+
+    def page_after(self, id: str | None) -> tuple[list[Body], bool]:
+        """Two batches that come behind one in the list, and whether there are more."""
+        newest = list(reversed(self.batches.values()))
+        start = next((at + 1 for at, each in enumerate(newest) if each["id"] == id), 0)
+        return newest[start : start + 2], len(newest) > start + 2
+
+    def serve(self, work: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Any]:
+        """A handler of files or batches, as far as the provider has and answers them."""
+
+        async def serve(request: Request) -> Response:
+            self.asked.append((request.method, request.url.path.removeprefix("/v1")))
+            number = len(self.asked)
+            if status := self.refuses or (0 if self.has_batches else 404):
+                return JSONResponse({"error": {"message": "no"}}, status)
+            response = await work(request)
+            if number == self.stalls_at:
+                self.stalled.set()
+                while (await request.receive())["type"] != "http.disconnect":
+                    pass
+            return response
+
+        return serve
+
+
+@dataclass
+class BatchProvider(Provider):
+    """What was given to the provider, and what it has answered."""
+
+    chats: list[Body] = field(default_factory=list)
+    """Requests that were made at once."""
+    files: dict[str, bytes] = field(default_factory=dict)
 
     def requests(self, batch_id: str) -> list[Body]:
         """What a batch holds."""
@@ -129,17 +163,11 @@ class BatchProvider:
             **wanted,
         }
         self.keys += [each["custom_id"] for each in self.requests(id)]
-        if self.hangs_up_after_taking:
-            self.hangs_up_after_taking = False
-            return JSONResponse({"error": {"message": "lost"}}, 503)
-        return JSONResponse(self.batches[id])
+        return self.taken(id)
 
     async def listed(self, request: Request) -> Response:
-        newest = list(reversed(self.batches.values()))
-        after = request.query_params.get("after")
-        start = next((at + 1 for at, each in enumerate(newest) if each["id"] == after), 0)
-        page = newest[start : start + 2]
-        return JSONResponse({"object": "list", "data": page, "has_more": len(newest) > start + 2})
+        page, more = self.page_after(request.query_params.get("after"))
+        return JSONResponse({"object": "list", "data": page, "has_more": more})
 
     async def look(self, request: Request) -> Response:
         return JSONResponse(self.batches[request.path_params["id"]])
@@ -148,23 +176,6 @@ class BatchProvider:
         batch = self.batches[request.path_params["id"]]
         batch["status"] = "cancelling"
         return JSONResponse(batch)
-
-    def serve(self, work: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Any]:
-        """A handler of files or batches, as far as the provider has and answers them."""
-
-        async def serve(request: Request) -> Response:
-            self.asked.append((request.method, request.url.path.removeprefix("/v1")))
-            number = len(self.asked)
-            if status := self.refuses or (0 if self.has_batches else 404):
-                return JSONResponse({"error": {"message": "no"}}, status)
-            response = await work(request)
-            if number == self.stalls_at:
-                self.stalled.set()
-                while (await request.receive())["type"] != "http.disconnect":
-                    pass
-            return response
-
-        return serve
 
 
 @contextmanager
@@ -181,23 +192,6 @@ def serving_batches() -> Iterator[BatchProvider]:
         Route("/v1/batches/{id}", provider.serve(provider.look)),
         Route("/v1/batches/{id}/cancel", provider.serve(provider.cancel), methods=["POST"]),
     ]
-    config = uvicorn.Config(
-        Starlette(routes=routes),
-        host="127.0.0.1",
-        port=0,
-        log_level="critical",
-        lifespan="off",
-        timeout_graceful_shutdown=1,
-    )
-    server = _Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        assert server.ready.wait(10), "the provider did not start"
-        [listener] = server.servers
-        provider.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/v1"
+    with listening(routes) as address:
+        provider.url = f"{address}/v1"
         yield provider
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        assert not thread.is_alive(), "the provider did not stop"

@@ -168,9 +168,16 @@ def serving(*replies: Reply, port: int = 0, path: str = "/v1/chat/completions") 
     endpoint = Endpoint()
     if replies:
         endpoint.replies = list(replies)
-    app = Starlette(routes=[Route(path, endpoint.answer, methods=["POST"])])
+    with listening([Route(path, endpoint.answer, methods=["POST"])], port=port) as address:
+        endpoint.url = f"{address}/v1"
+        yield endpoint
+
+
+@contextmanager
+def listening(routes: list[Route], *, port: int = 0) -> Iterator[str]:
+    """The address of a server that has these routes, in a thread of its own, on a free loopback port."""
     config = uvicorn.Config(
-        app,
+        Starlette(routes=routes),
         host="127.0.0.1",
         port=port,
         log_level="critical",
@@ -182,14 +189,13 @@ def serving(*replies: Reply, port: int = 0, path: str = "/v1/chat/completions") 
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
-        assert server.ready.wait(10), "the endpoint did not start"
+        assert server.ready.wait(10), "the server did not start"
         [listener] = server.servers
-        endpoint.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/v1"
-        yield endpoint
+        yield f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(10)
-        assert not thread.is_alive(), "the endpoint did not stop"
+        assert not thread.is_alive(), "the server did not stop"
 
 
 class _Server(uvicorn.Server):

@@ -10,7 +10,7 @@ from pydantic_core import from_json
 
 from proctor.agents._model import caller
 from proctor.agents._session import Session
-from proctor.agents._wire import format_to_wire
+from proctor.agents._wire import bare, format_to_wire
 from proctor.core import AnswersMissing, InvalidInput, JsonObject, ModelResult, canonical_json
 
 A = TypeVar("A", bound=str | BaseModel)
@@ -115,7 +115,7 @@ class Merged(Generic[A]):
         if result.finish_reason != "stop":
             return None
         text = _text(result)
-        return self._usable(json.dumps(text.strip()) if schema is None else _bare(text))
+        return self._usable(json.dumps(text.strip()) if schema is None else bare(text))
 
     def _usable(self, text: str) -> A | None:
         """The answer that JSON holds; nothing where it is none of that kind, or empty."""
@@ -150,18 +150,13 @@ def _text(result: ModelResult) -> str:
     return content if isinstance(content, str) else ""
 
 
-def _bare(text: str) -> str:
-    """The JSON of an answer, without the fence that models like to put around it."""
-    return text.strip().removeprefix("```json").removeprefix("```").removesuffix("```").strip()
-
-
 def _listed(text: str) -> Iterator[tuple[int, Any]]:
     """The numbered answers of a merged call; of one that was cut off, those before its last."""
     try:
-        answers = _answers(from_json(_bare(text)))
+        answers = _answers(from_json(bare(text)))
     except ValueError:
         try:
-            answers = _answers(from_json(_bare(text), allow_partial=True))[:-1]
+            answers = _answers(from_json(bare(text), allow_partial=True))[:-1]
         except ValueError:
             return
     for each in answers:

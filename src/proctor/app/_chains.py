@@ -12,7 +12,9 @@ from proctor.approvals import ApprovalGate
 from proctor.core import (
     Clock,
     DeploymentSettings,
+    ModelCall,
     ModelMiddleware,
+    ProctorError,
     TeamSettings,
     ToolMiddleware,
 )
@@ -90,6 +92,11 @@ class Parts:
 def build_chains(parts: Parts) -> Chains:
     """Both chains of a team, ready to take calls."""
     links = parts.links
+
+    def repeated(call: ModelCall, error: ProctorError) -> None:
+        parts.metrics.model_retried(call, error)
+        parts.degradation.held_up(error)
+
     model: dict[str, ModelMiddleware] = {
         "journal": journal_model,
         "trace": trace_model(parts.metrics),
@@ -99,9 +106,7 @@ def build_chains(parts: Parts) -> Chains:
         "thrift": links.budgets.thrift,
         "cache": links.cache.model,
         "batch": links.batches.model,
-        "retry": retry(
-            parts.deployments, clock=parts.clock, rng=parts.rng, on_retry=parts.metrics.model_retried
-        ),
+        "retry": retry(parts.deployments, clock=parts.clock, rng=parts.rng, on_retry=repeated),
         "breaker": links.breakers.model,
         "hedge": hedge(parts.deployments, clock=parts.clock, on_hedge=parts.metrics.model_hedged),
         "rate": links.rates.model,

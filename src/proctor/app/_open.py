@@ -80,7 +80,7 @@ async def open_proctor(
         if app.lifespan is not None:
             await stack.enter_async_context(app.lifespan(running))
         if executes:
-            await running.engine.start()
+            await running.start_executing()
             stack.push_async_callback(running.stop_executing, grace)
         yield running
 

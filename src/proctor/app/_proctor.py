@@ -327,6 +327,16 @@ class Proctor:
             self.engine.wake()
         return run
 
+    async def start_executing(self) -> None:
+        """Takes part in executing from now on, under the budgets that were set.
+
+        Raises:
+            ConfigurationError: such a budget can't be read.
+            DatabaseInUse: another process executes runs on this database.
+        """
+        await self.links.budgets.look()
+        await self.engine.start()
+
     async def stop_executing(self, grace: timedelta = GRACE) -> None:
         """Takes part in executing no more; what didn't finish is taken up later, or elsewhere."""
         await self.workers.stop()

@@ -1,9 +1,11 @@
 """`proctor budget`."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
 
 from cyclopts import App as Commands
 from cyclopts import Parameter
@@ -38,8 +40,7 @@ from proctor.core import (
     format_usd,
 )
 from proctor.ledger import (
-    Balance,
-    Forecast,
+    Budget,
     Holding,
     balances,
     configured,
@@ -51,6 +52,8 @@ from proctor.ledger import (
     set_budget,
     stored_budgets,
 )
+
+T = TypeVar("T")
 
 budget = Commands(
     name="budget", help="Set budgets, and see how they stand and will stand.", help_format="plaintext"
@@ -163,17 +166,7 @@ def show(
     format
         table, csv or json.
     """
-    now = datetime.now(UTC)
-
-    async def load(proctor: Proctor) -> list[tuple[Named, tuple[Balance, ...]]]:
-        named = await _all(proctor, name)
-
-        def read(connection: Connection) -> list[tuple[Named, tuple[Balance, ...]]]:
-            return [(each, balances(connection, each.budget, at=now, limit=limit)) for each in named]
-
-        return await proctor.database.read(read)
-
-    found = with_proctor(config, load)
+    found = _of_each(config, name, partial(balances, at=datetime.now(UTC), limit=limit))
     stands = [each for _, of in found for each in of]
     match "json" if json else format:
         case "json":
@@ -200,7 +193,9 @@ def remove(name: str, /, *, config: ConfigFile = None, json: Json = False) -> No
         rules = _configured(proctor.settings)
         if not await proctor.database.commit(lambda connection: remove_budget(connection, name)):
             hint = (
-                "It stands in the configuration; `proctor config show` tells where." if name in rules else ""
+                "It stands in the configuration; `proctor config show` tells where."
+                if name in rules
+                else "`proctor budget show` lists those that hold."
             )
             raise NotFound(f"No budget {name} was set.", hint=hint)
         return rules.get(name)
@@ -235,21 +230,8 @@ def forecast(
     format
         table, csv or json.
     """
-    now = datetime.now(UTC)
-
-    async def load(proctor: Proctor) -> list[Forecast]:
-        named = await _all(proctor, name)
-
-        def read(connection: Connection) -> list[Forecast]:
-            return [
-                forecast
-                for each in named
-                for forecast in forecasts(connection, each.budget, at=now, limit=limit)
-            ]
-
-        return await proctor.database.read(read)
-
-    found = with_proctor(config, load)
+    made = _of_each(config, name, partial(forecasts, at=datetime.now(UTC), limit=limit))
+    found = [each for _, of in made for each in of]
     match "json" if json else format:
         case "json":
             print_json([forecast_json(each) for each in found])
@@ -279,6 +261,7 @@ def reconcile(
     """
 
     async def work(proctor: Proctor) -> tuple[Micros, tuple[Holding, ...]]:
+        await proctor.links.budgets.look()  # what was set counts too
         await proctor.links.reconciler.work()
         released = 0
         if release:
@@ -295,6 +278,20 @@ def reconcile(
     print_holdings(held)
     if not release and any(not each.holder for each in held):
         out.print("Where no provider billed what is lost: proctor budget reconcile --release")
+
+
+def _of_each(
+    config: Path | None, name: str, read: Callable[[Connection, Budget], Sequence[T]]
+) -> list[tuple[Named, Sequence[T]]]:
+    """What is read for each budget that holds, or for the one of a name."""
+
+    async def load(proctor: Proctor) -> list[tuple[Named, Sequence[T]]]:
+        named = await _all(proctor, name)
+        return await proctor.database.read(
+            lambda connection: [(each, read(connection, each.budget)) for each in named]
+        )
+
+    return with_proctor(config, load)
 
 
 async def _all(proctor: Proctor, name: str = "") -> list[Named]:

@@ -1,6 +1,6 @@
 """How budgets are shown: to people as tables, to programs as JSON."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -43,6 +43,11 @@ def _whose(balance: Balance) -> str:
     return "all" if scope == "global" else f"{scope} {of}" if of else f"each {scope}"
 
 
+def _is_of_somebody(balance: Balance) -> bool:
+    """Whether it is somebody's, and not of a scope of which nobody has spent anything."""
+    return bool(balance.subject) or balance.budget.rule.scope == "global"
+
+
 def print_balances(found: Sequence[Balance]) -> None:
     """Prints how budgets stand."""
     out = console()
@@ -52,16 +57,17 @@ def print_balances(found: Sequence[Balance]) -> None:
         for each in found
     ]
     limit, spent, aside, left = zip(*money, strict=True)
+    used = [f"{each.share:.0%}" for each in found]
+
+    def where(said: Callable[[Balance], object], cells: Sequence[str]) -> list[str]:
+        return [cell if said(each) else "" for cell, each in zip(cells, found, strict=True)]
+
     columns = (
         Column(name="limit", cells=limit),
-        Column(name="spent", cells=spent),
-        Column(
-            name="set aside",
-            cells=[cell if each.set_aside else "" for cell, each in zip(aside, found, strict=True)],
-            dispensable=2,
-        ),
-        Column(name="left", cells=left, dispensable=1),
-        Column(name="used", cells=[f"{each.share:.0%}" for each in found]),
+        Column(name="spent", cells=where(_is_of_somebody, spent)),
+        Column(name="set aside", cells=where(lambda each: each.set_aside, aside), dispensable=2),
+        Column(name="left", cells=where(_is_of_somebody, left), dispensable=1),
+        Column(name="used", cells=where(_is_of_somebody, used)),
         Column(
             name="",
             cells=[USED_UP if each.share >= 1 else WARNING if each.warns else "" for each in found],
@@ -84,7 +90,7 @@ def print_forecasts(found: Sequence[Forecast]) -> None:
     """Prints how budgets will stand."""
     out = console()
     if not found:
-        out.print("There is no budget of a day or a month.")
+        out.print("Nothing to foretell: the budget of a run ends with it.")
         return
     keys = [(each.balance.budget.name, _whose(each.balance)) for each in found]
     money = [

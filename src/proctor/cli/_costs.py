@@ -13,7 +13,7 @@ from rich.text import Text
 from sqlalchemy import Connection
 
 from proctor.app import Proctor
-from proctor.cli._figures import Column, amounts, count, megabytes, print_figures, usd
+from proctor.cli._figures import Column, amount_kept, amounts, count, print_figures, usd
 from proctor.cli._options import ConfigFile, Format, Json, Limit, WrongCall, read_period
 from proctor.cli._output import console, instant, print_csv, print_json, print_table
 from proctor.cli._reading import with_proctor
@@ -226,6 +226,7 @@ def _columns(report: _Report) -> list[Column]:
     costs_of = amounts([line.cost for line in lines], of=report.total.cost)
     shares = [f"{line.share_of(report.total):.1%}" if line.cost else "" for line in lines]
     columns = [
+        counts("requests", "requests", 0),
         counts("failed", "failed", 5),
         counts("from cache", "cached", 6),
         counts("input", "input_tokens", 1),
@@ -247,8 +248,7 @@ def _columns(report: _Report) -> list[Column]:
             ),
             Column(name="per run", cells=[*_or_blank(per_run, of=max(per_run, default=0)), ""]),
         ]
-    said = [column for column in columns if any(column.cells)]
-    return [counts("requests", "requests", 0), *said]
+    return columns
 
 
 def _or_blank(values: Sequence[Micros], *, of: Micros) -> list[str]:
@@ -324,7 +324,7 @@ def _print_storage(found: Sequence[Kept], prices: Storage) -> None:
         for each in found
     ]
     rows = [
-        (megabytes(kept), month, name)
+        (amount_kept(kept), month, name)
         for kept, month, name in zip(
             [*(each.bytes for each in found), size], months, [*names, "total"], strict=True
         )

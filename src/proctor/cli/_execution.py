@@ -15,6 +15,7 @@ from proctor.cli._live import View
 from proctor.cli._output import console
 from proctor.core import Conflict, DatabaseInUse, MissingSetting
 from proctor.runs import Run
+from proctor.tools import loose_package
 
 RETRY = 1.0
 """Seconds between looks whether the database is free."""
@@ -44,6 +45,14 @@ def print_strange_teams(app: App, settings: Settings) -> None:
     for name, hint in strange_teams(app, settings).items():
         line = f"The configuration has a team {name}, and the application has none. {hint}"
         console(stderr=True).print(Text(line, style="yellow"), soft_wrap=True)
+
+
+def print_loose_packages(settings: Settings) -> None:
+    """Warns whoever starts a process of tool servers that may be another version at the next start."""
+    for name, server in settings.tools.items():
+        if (found := loose_package(server.command)) is not None:
+            line = f"[tools.{name}]: {found.why}. {found.todo}"
+            console(stderr=True).print(Text(line, style="yellow"), soft_wrap=True)
 
 
 @contextmanager
@@ -100,7 +109,7 @@ async def _start_when_free(proctor: Proctor, view: View) -> None:
     told = False
     while True:
         try:
-            await proctor.engine.start()
+            await proctor.start_executing()
         except DatabaseInUse as error:
             if not told:
                 view.note(f"{error.message}. This one follows, and takes over when that one ends.")
@@ -148,6 +157,12 @@ async def carry_on(run: Run, settings: Settings, view: View) -> Run:
     async with open_proctor(app, settings=settings, target=run.target, executes=False) as proctor:
         seen = await proctor.runs.events(run.id)
         return await follow(proctor, run, view, after=seen[-1].seq if seen else 0)
+
+
+def frozen_in(settings: Settings) -> Settings:
+    """The settings under which nothing is believed that nobody has looked at: what `--frozen` means."""
+    trust = settings.trust.model_copy(update={"frozen": True, "pins": "required"})
+    return settings.model_copy(update={"trust": trust})
 
 
 def place_of(run: Run) -> str:

@@ -17,6 +17,7 @@ LEAST_KEY, WHOLE_KEY = 10, 40
 PLACES = ((2, 10_000_000), (4, 100_000))
 """Decimal places of amounts that stand together, and from how many micro-dollars on they do; else 6."""
 UNITS = ((10**3, "k"), (10**6, "M"), (10**9, "G"))
+SIZES = ((10**9, "GB"), (10**6, "MB"), (10**3, "KB"))
 EXACT = 10_000
 """Counts below it are told to the last one."""
 
@@ -45,17 +46,21 @@ def print_figures(
     *,
     last: str = "",
 ) -> None:
-    """Prints lines that begin with what they are about. `last` is the style of the last one."""
-    widest = [
-        max(LEAST_KEY, *(cell_len(each) for each in values)) for values in zip(names, *keys, strict=True)
-    ]
-    shown = _fitting(columns, to.width - sum(min(width, WHOLE_KEY) + GAP for width in widest))
-    rest = (to.width - sum(column.width for column in shown)) // len(names) - GAP
+    """Prints lines that begin with what they are about, and leaves out figures that none of them has.
+
+    `last` is the style of the last line.
+    """
+    columns = [column for column in columns if any(map(str, column.cells))]
+    widest = [max(cell_len(each) for each in values) for values in zip(names, *keys, strict=True)]
+    line = to.width + GAP  # behind the last column there is none
+    shown = _fitting(columns, line - sum(min(width, WHOLE_KEY) + GAP for width in widest))
+    room = line - sum(column.width for column in shown) - GAP * len(names)
+    widths = _shared(widest, room)
     rows = []
     for number, key in enumerate(keys):
         cells = [Text(value) for value in key]
-        for name in cells:
-            name.truncate(max(rest, LEAST_KEY), overflow="ellipsis")
+        for name, width in zip(cells, widths, strict=True):
+            name.truncate(width, overflow="ellipsis")
         for column in shown:
             figure = column.cells[number]
             cells.append(Text(figure) if isinstance(figure, str) else figure)
@@ -89,9 +94,19 @@ def count(number: int) -> str:
     return (f"{number / size:#.3g}".rstrip(".") if number < 999.5 * size else f"{number / size:,.0f}") + unit
 
 
-def megabytes(size: int) -> str:
-    """A size for people: `0.02 MB`, `13.40 GB`."""
-    return f"{size / 10**9:,.2f} GB" if size >= 10**9 else f"{size / 10**6:,.2f} MB"
+def amount_kept(size: int) -> str:
+    """A size for people: `3.4 KB`, `21.0 MB`, `13.4 GB`."""
+    unit, name = next((each for each in SIZES if size >= each[0]), SIZES[-1])
+    return f"{size / unit:,.1f} {name}"
+
+
+def _shared(widest: Sequence[int], room: int) -> list[int]:
+    """The width of each key: a narrow one leaves what it doesn't need to the others."""
+    widths = list(widest)
+    for taken, place in enumerate(sorted(range(len(widths)), key=widest.__getitem__)):
+        widths[place] = min(widths[place], max(room // (len(widths) - taken), LEAST_KEY))
+        room -= widths[place]
+    return widths
 
 
 def _fitting(columns: Sequence[Column], width: int) -> list[Column]:

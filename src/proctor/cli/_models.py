@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 models = Commands(
     name="models",
-    help="See where `auto` sends a request, and fetch weights of models that run locally.",
+    help="See what `auto` chooses and what waits in batches; fetch weights for local models.",
     help_format="plaintext",
 )
 models.command(

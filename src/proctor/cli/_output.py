@@ -84,7 +84,7 @@ def print_table(
     made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     widest = [max(cell_len(str(cell)) for cell in cells) for cells in zip(columns, *rows, strict=True)]
     rest = to.width - sum(widest[:-1]) - GAP * (len(columns) - 1)
-    widest[-1] = max(min(widest[-1], rest), LEAST_WIDTH)
+    widest[-1] = min(widest[-1], max(rest, LEAST_WIDTH))
     for name, width in zip(columns, widest, strict=True):
         cut = overflow if name == columns[-1] else "ellipsis"
         justify: Literal["left", "right"] = "right" if name in right else "left"

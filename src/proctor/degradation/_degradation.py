@@ -158,6 +158,11 @@ class Degradation:
             self._ladder.end(trial, self._clock.now(), ending)
         return result
 
+    def held_up(self, error: ProctorError) -> None:
+        """Takes note that a call is tried again: it counts where its deployment isn't asked at all."""
+        if isinstance(error, ModelResting):
+            self._ladder.miss(self._clock.now())
+
     async def tool(self, call: ToolCall, proceed: ToolHandler) -> ToolResult:
         """The tool's answer; from level 3 on a refusal where the tool may change something.
 

@@ -118,6 +118,10 @@ class Ladder:
             seconds = (now - trial.began).total_seconds()
             (self._probes if trial.probe else self._used).append((now, seconds, ending == "failed"))
 
+    def miss(self, now: datetime) -> None:
+        """Takes note of a call that can't be made for now, and waits: until it ends it would tell nothing."""
+        self._used.append((now, 0.0, True))
+
     def evaluate(self, now: datetime, *, budget_share: float) -> Change | None:
         """The step that is due, already taken."""
         used, probes = self._health(now, probes=False), self._health(now, probes=True)

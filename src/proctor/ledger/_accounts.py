@@ -166,8 +166,8 @@ def add_grant(connection: Connection, claim: Claim, grant: Grant) -> bool:
         "subject": subject,
         "period": label,
     }
-    added = connection.execute(insert_into(connection, granted).values(row).on_conflict_do_nothing())
-    if not added.rowcount:
+    adding = insert_into(connection, granted).values(row).on_conflict_do_nothing()
+    if connection.execute(adding.returning(granted.c.number)).first() is None:
         return False
     if claim.period.end is not None:
         account = lock(connection, [claim])[claim.key]

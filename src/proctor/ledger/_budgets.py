@@ -212,7 +212,7 @@ class Budgets:
             result.usage, result.deployment, at=at, model=result.model, way=result.way
         )
         result = replace(result, cost=cost)
-        self._enter(scope, cost, model_entry(self._origin(scope, at), result))
+        self._enter(scope, cost, model_entry(Origin(payer=scope, at=at), result))
         with self._reserve.frame(scope) as frame:
             frame.spent += cost
             frame.answered.append((result.deployment, cost))
@@ -228,7 +228,7 @@ class Budgets:
         cost = self._prices.price_of(
             result.usage, result.deployment, at=at, model=result.model, way=result.way
         )
-        entry = model_entry(self._origin(request, at), replace(result, cost=cost), outcome="unclaimed")
+        entry = model_entry(Origin(payer=request, at=at), replace(result, cost=cost), outcome="unclaimed")
         record(connection, entry)
         _holds.settle(connection, holder=request.holder, cost=cost)
         return cost

@@ -80,7 +80,8 @@ class Origin:
 
     payer: Payer
     at: datetime
-    worker: str
+    worker: str = ""
+    """Whose piece it was paid from; nobody's, where it had been set aside under the name of a request."""
 
 
 def utc_day(at: datetime) -> str:

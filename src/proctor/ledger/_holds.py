@@ -11,6 +11,9 @@ from proctor.ledger._rows import Piece, key_of, locked, pieces_of, write_account
 from proctor.ledger._rules import Key
 from proctor.ledger._tables import budget_pieces as pieces
 
+BATCH = "batch:"
+"""Begins the name of what is set aside for a request that waits; no worker is called so."""
+
 FOLDED = "settled:"
 """Begins the holder's name of a piece that is over, and that no account has taken note of yet."""
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, literal, not_, select, true, union_all
+from sqlalchemy import Connection, and_, func, literal, not_, select, true, union_all
 
-from proctor.core import BudgetScope, Micros
+from proctor.core import Micros
+from proctor.ledger._counting import SUBJECTS, counts, spent_in
 from proctor.ledger._entries import ledger_entries
 from proctor.ledger._holds import FOLDED
 from proctor.ledger._rules import Budget, Period, period_of
@@ -22,17 +23,6 @@ ENDED = ("completed", "failed", "cancelled", "refused")
 """States in which a run spends nothing any more."""
 
 _entries = ledger_entries.c
-
-_SUBJECTS: dict[BudgetScope, ColumnElement[str]] = {
-    "global": literal(""),
-    "tenant": _entries.tenant,
-    "team": _entries.team,
-    "agent": _entries.agent,
-    "model": _entries.deployment,
-    "user": _entries.requester,
-    "run": _entries.run_id,
-    "thread": _entries.thread_id,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +146,7 @@ def balances(connection: Connection, budget: Budget, *, at: datetime, limit: int
     if budget.rule.scope == "run":
         return _of_runs(connection, budget, limit)
     period = period_of(budget.rule, at)
-    spent = _spent(connection, budget, period, limit)
+    spent = spent_in(connection, budget, period, limit=limit)
     accounts = _accounts(connection, budget, period, spent, limit)
     subjects = [*spent, *(subject for subject in accounts if subject not in spent)][:limit]
     return tuple(
@@ -171,14 +161,14 @@ def forecasts(connection: Connection, budget: Budget, *, at: datetime, limit: in
         return ()
     made = []
     for balance in balances(connection, budget, at=at, limit=limit):
-        subject = _SUBJECTS[budget.rule.scope] == balance.subject
+        subject = SUBJECTS[budget.rule.scope] == balance.subject
         query = select(func.sum(_entries.cost_micros), func.min(_entries.at)).where(
-            _counts(budget), subject, _entries.at >= at - PAST, _entries.at < at
+            counts(budget), subject, _entries.at >= at - PAST, _entries.at < at
         )
         past, first = connection.execute(query).one()
         over = at - first if first is not None else timedelta()
         # Where there was spending before, a quiet beginning of the week belongs to it.
-        earlier = select(1).where(_counts(budget), subject, _entries.at < at - PAST).limit(1)
+        earlier = select(1).where(counts(budget), subject, _entries.at < at - PAST).limit(1)
         if connection.execute(earlier).first() is not None:
             over = PAST
         made.append(Forecast(balance=balance, past=int(past or 0), over=over, at=at))
@@ -196,26 +186,6 @@ def _balance(budget: Budget, period: Period | None, subject: str, spent: Micros,
         set_aside=max(0, taken - spent - lost),
         lost=lost,
     )
-
-
-def _spent(connection: Connection, budget: Budget, period: Period, limit: int) -> dict[str, Micros]:
-    """What the ledger holds for the values that spent most."""
-    subject, cost = _SUBJECTS[budget.rule.scope], func.sum(_entries.cost_micros)
-    query = select(subject.label("subject"), cost).where(
-        _counts(budget), _entries.at >= period.start, _entries.at < period.end
-    )
-    if budget.rule.scope != "global":
-        query = query.group_by(subject).order_by(cost.desc(), subject).limit(limit)
-    return {name: int(amount) for name, amount in connection.execute(query) if amount is not None}
-
-
-def _counts(budget: Budget) -> ColumnElement[bool]:
-    """Which entries count for a budget."""
-    rule = budget.rule
-    subject = _SUBJECTS[rule.scope]
-    of = true() if rule.scope == "global" else subject == rule.of if rule.of else subject != ""
-    team = _entries.team == rule.team if rule.team else true()
-    return and_(_entries.kind.in_(("model", "tool")), of, team)
 
 
 def _accounts(

@@ -24,9 +24,6 @@ FateOf: TypeAlias = Callable[[str], Awaitable[Fate]]
 YOUNG = timedelta(minutes=1)
 """A worker that began so lately may not have said yet that it is there."""
 
-BATCH = "batch:"
-"""Begins the name of what is set aside for a request that waits; no worker is called so."""
-
 
 class Reconciler:
     """Settles for those who can't do it themselves any more.
@@ -60,7 +57,7 @@ class Reconciler:
         await self._database.commit(_holds.fold)
         at = self._clock.now()
         found = await self._database.read(lambda connection: _settling.holders(connection, at - self._young))
-        workers = [name for name in found if not name.startswith((BATCH, _holds.FOLDED))]
+        workers = [name for name in found if not name.startswith((_holds.BATCH, _holds.FOLDED))]
         for worker in sorted(await self._gone(workers)) if workers else ():
             fate = await self._fate(worker)
             if fate != "open":

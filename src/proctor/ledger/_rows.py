@@ -7,38 +7,33 @@ and nobody waits for somebody who waits for him.
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Table,
     Tuple,
+    and_,
     bindparam,
     func,
     insert,
-    literal,
     select,
     tuple_,
     update,
 )
 
-from proctor.core import BudgetScope, Micros
+from proctor.core import Micros
+from proctor.ledger._counting import SUBJECTS, counts, within
 from proctor.ledger._entries import ledger_entries
 from proctor.ledger._rules import Claim, Key
 from proctor.ledger._tables import budget_accounts as accounts
 from proctor.ledger._tables import budget_pieces as pieces
+from proctor.ledger._tables import budgets_in_force
 from proctor.store import insert_into
 
-_SCOPES: dict[BudgetScope, ColumnElement[str]] = {
-    "tenant": ledger_entries.c.tenant,
-    "team": ledger_entries.c.team,
-    "agent": ledger_entries.c.agent,
-    "model": ledger_entries.c.deployment,
-    "user": ledger_entries.c.requester,
-    "run": ledger_entries.c.run_id,
-    "thread": ledger_entries.c.thread_id,
-}
+LATE = timedelta(minutes=1)
+"""Within so long after a budget came into force every worker that is alive goes by it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,11 +76,16 @@ def locked(connection: Connection, keys: Collection[Key]) -> dict[Key, Account]:
 
 
 def accounts_of(connection: Connection, keys: Collection[Key], *, lock: bool = False) -> dict[Key, Account]:
-    query = (
-        select(accounts)
-        .where(key_of(accounts).in_(sorted(keys)))
-        .order_by(accounts.c.budget, accounts.c.subject, accounts.c.period)
-    )
+    return _accounts(connection, key_of(accounts).in_(sorted(keys)), lock=lock)
+
+
+def accounts_open(connection: Connection, budgets: Collection[str], at: datetime) -> dict[Key, Account]:
+    """All accounts of budgets whose periods haven't ended, for nobody else to change."""
+    return _accounts(connection, and_(accounts.c.budget.in_(budgets), accounts.c.ends_at > at), lock=True)
+
+
+def _accounts(connection: Connection, which: ColumnElement[bool], *, lock: bool) -> dict[Key, Account]:
+    query = select(accounts).where(which).order_by(accounts.c.budget, accounts.c.subject, accounts.c.period)
     rows = connection.execute(query.with_for_update() if lock else query)
     return {
         (row.budget, row.subject, row.period): Account(
@@ -107,14 +107,10 @@ def pieces_of(connection: Connection, holder: str, keys: Collection[Key] | None 
 
 def entered(connection: Connection, claim: Claim, *, of: tuple[str, datetime] | None = None) -> Micros:
     """What the ledger holds of an account's spending: of one worker since an instant, or of all."""
-    entries, rule, period = ledger_entries.c, claim.budget.rule, claim.period
-    query = select(func.coalesce(func.sum(entries.cost_micros), 0)).where(entries.kind.in_(("model", "tool")))
-    if period.start is not None and period.end is not None:
-        query = query.where(entries.at >= period.start, entries.at < period.end)
-    if rule.scope in _SCOPES:
-        query = query.where(_SCOPES[rule.scope] == claim.subject)
-    if rule.team:
-        query = query.where(entries.team == rule.team)
+    entries, subject = ledger_entries.c, SUBJECTS[claim.budget.rule.scope]
+    query = select(func.coalesce(func.sum(entries.cost_micros), 0)).where(
+        counts(claim.budget), subject == claim.subject, within(claim.period)
+    )
     if of is not None:
         query = query.where(entries.worker == of[0], entries.at >= of[1])
     return int(connection.execute(query).scalar_one())
@@ -166,17 +162,11 @@ def key_of(table: Table) -> Tuple:
 
 
 def _open(connection: Connection, claim: Claim) -> None:
-    """Opens an account with what the ledger holds of it.
-
-    It holds something only in the first period of a budget that came into force meanwhile.
-    """
-    same_kind = func.length(accounts.c.period) == len(claim.period.label)  # days follow days, months months
-    same_scope = accounts.c.subject != "" if claim.subject else accounts.c.subject == ""
-    earlier = select(literal(1)).where(
-        accounts.c.budget == claim.budget.name, accounts.c.period < claim.period.label, same_kind, same_scope
-    )
-    known = connection.execute(earlier.limit(1)).first() is not None
-    spent = 0 if known else entered(connection, claim)
+    """Opens an account with what the ledger holds of it: nothing, if the budget held all along."""
+    query = select(budgets_in_force.c.since).where(budgets_in_force.c.name == claim.budget.name)
+    since, start = connection.scalar(query), claim.period.start
+    held_all_along = since is not None and start is not None and since + LATE <= start
+    spent = 0 if held_all_along else entered(connection, claim)
     name, subject, label = claim.key
     row = {
         "budget": name,

@@ -1,11 +1,11 @@
 """Budgets that were set at run time. They come before those of the configuration that have their name."""
 
-import json
 from datetime import datetime
 
+from pydantic import ValidationError
 from sqlalchemy import Connection, delete, select
 
-from proctor.core import LONGEST_NAME, BudgetRule, canonical_json
+from proctor.core import LONGEST_NAME, BudgetRule, ConfigurationError, canonical_json
 from proctor.ledger._tables import budgets
 from proctor.store import insert_into
 
@@ -24,6 +24,22 @@ def remove_budget(connection: Connection, name: str) -> bool:
 
 
 def stored_budgets(connection: Connection) -> dict[str, BudgetRule]:
-    """The budgets that were set, by name."""
+    """The budgets that were set, by name.
+
+    Raises:
+        ConfigurationError: one of them can't be read: an older or newer Proctor may have set it.
+    """
     rows = connection.execute(select(budgets.c.name, budgets.c.rule).order_by(budgets.c.name))
-    return {row.name: BudgetRule.model_validate(json.loads(row.rule)) for row in rows}
+    return {row.name: _read(row.name, row.rule) for row in rows}
+
+
+def _read(name: str, said: str) -> BudgetRule:
+    try:
+        return BudgetRule.model_validate_json(said)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = "".join(f"{place}: " for place in first["loc"])
+        raise ConfigurationError(
+            f"The budget {name} that was set can't be read. {where}{first['msg']}.",
+            hint=f"`proctor budget remove {name}`, then set it anew.",
+        ) from None

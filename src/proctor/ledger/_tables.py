@@ -13,6 +13,14 @@ budgets = Table(
     Column("set_by", AnyText, nullable=False),
 )
 
+budgets_in_force = Table(
+    "budgets_in_force",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("counts", AnyText, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+)
+
 budget_accounts = Table(
     "budget_accounts",
     metadata,

@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from proctor.core import ConfigurationError, ModelCall, ModelResult
+from proctor.core import ConfigurationError, DeploymentSettings, ModelCall, ModelResult
 from proctor.models._answer import Answer
 from proctor.models._claude_answer import ClaudeAnswer
 from proctor.models._claude_request import claude_body
@@ -75,8 +75,8 @@ def check_sdk() -> None:
         )
 
 
-def _connect(endpoint: Endpoint, seconds: float) -> "ClaudeClient":
+def _connect(endpoint: Endpoint, settings: DeploymentSettings) -> "ClaudeClient":
     check_sdk()
     from proctor.models._claude_client import ClaudeClient
 
-    return ClaudeClient(endpoint, seconds)
+    return ClaudeClient(endpoint, settings.timeout.total_seconds())

@@ -3,27 +3,21 @@
 Where a batch stands is known from the database alone: any worker goes on where another one stopped.
 """
 
-import json
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
-from proctor.core import Clock, MissingSetting, ModelError, ModelRefused, ModelResult, Usage, new_id
+from proctor.core import Clock, ConfigurationError, ModelError, ModelRefused, new_id
 from proctor.models import _batch_sql as _sql
-from proctor.models._answer import Answer
-from proctor.models._batch_values import Batch, BatchRequest, Received, Release, Unclaimed
+from proctor.models._batch_values import Batch, BatchClient, Progress, Received, Release, Unclaimed
+from proctor.models._batch_wires import received_from
 from proctor.models._clients import Clients
-from proctor.models._deployments import Deployment, Endpoint
+from proctor.models._deployments import Deployment
 from proctor.store import Database
-
-if TYPE_CHECKING:
-    from proctor.models._batch_files import BatchClient, Line, Progress
 
 MOST = 5_000
 MOST_BYTES = 50_000_000
@@ -55,7 +49,7 @@ class Dispatch:
         self,
         deployments: Mapping[str, Deployment],
         database: Database,
-        clients: "Clients[BatchClient]",
+        clients: Clients[BatchClient],
         *,
         clock: Clock,
         gather: timedelta,
@@ -101,19 +95,20 @@ class Dispatch:
                 await self._look_after(batch, client)
             else:
                 await self._submit(batch, client)
-        except (ModelError, MissingSetting) as error:
-            if batch.state == "made" and isinstance(error, MissingSetting):
+        except (ModelError, ConfigurationError) as error:
+            if batch.state == "made" and isinstance(error, ConfigurationError):
                 await self._end(batch, error.message)
                 return
             # Its requests give up by themselves: what the provider has may come, and is paid for.
             log.warning("batch %s: it is tried again: %s", batch.id, error)
             await self._later(batch)
 
-    async def _submit(self, batch: Batch, client: "BatchClient") -> None:
+    async def _submit(self, batch: Batch, client: BatchClient) -> None:
         """Gives a batch to the provider; where it may have it already, only if it hasn't."""
         found: Progress | None = None
         if batch.state == "submitting":
-            found = await client.find(batch.id, since=batch.created_at - SKEW)
+            known = await self._database.read(partial(_sql.provider_ids, deployment=batch.deployment))
+            found = await client.find(batch.id, since=batch.created_at - SKEW, known=known)
         if found is None:
             requests = await self._database.read(partial(_sql.requests_of, id=batch.id))
             if not requests:
@@ -126,13 +121,13 @@ class Dispatch:
                 await self._end(batch, error.message)
                 return
         next_at = self._clock.now() + SOONEST
-        known = await self._database.commit(
+        first = await self._database.commit(
             partial(_sql.set_submitted, id=batch.id, provider_id=found.id, next_at=next_at)
         )
-        if known != found.id:  # a worker that was taken for dead had given it to the provider meanwhile
+        if first != found.id:  # a worker that was taken for dead had given it to the provider meanwhile
             await client.stop(found.id)
 
-    async def _look_after(self, batch: Batch, client: "BatchClient") -> None:
+    async def _look_after(self, batch: Batch, client: BatchClient) -> None:
         progress = await client.look(batch.provider_id)
         if progress.state == "ended":
             await self._collect(batch, client, progress)
@@ -141,7 +136,7 @@ class Dispatch:
             await client.stop(batch.provider_id)
         await self._later(batch)
 
-    async def _collect(self, batch: Batch, client: "BatchClient", progress: "Progress") -> None:
+    async def _collect(self, batch: Batch, client: BatchClient, progress: Progress) -> None:
         deployment = self._deployments[batch.deployment]
         for file in progress.files:
             lines = await client.read(file)
@@ -170,46 +165,3 @@ class Dispatch:
         at = self._clock.now()
         pause = min(max((at - batch.created_at) / 10, SOONEST), LATEST)
         await self._database.commit(partial(_sql.set_next, id=batch.id, next_at=at + pause))
-
-
-def connect(endpoint: Endpoint, _seconds: float) -> "BatchClient":
-    """A client for the batches of an endpoint."""
-    from proctor.models._batch_files import BatchClient
-
-    return BatchClient(endpoint)
-
-
-def received_from(line: "Line", deployment: Deployment) -> Received:
-    """What a line of the provider's file means."""
-    if line.body is None:
-        return Received(key=line.key, answer="", result=None, error=line.error)
-    counted: list[Usage] = []
-    answer = Answer(deployment, on_usage=counted.append)
-    try:
-        answer.read(line.body)
-        result = answer.result()
-    except ModelError as error:
-        paid = _nonsense(deployment, counted[-1]) if counted else None
-        return Received(key=line.key, answer="", result=paid, error=error.message)
-    answered = replace(result, way="batch")
-    return Received(key=line.key, answer=json.dumps(line.body), result=answered, error="")
-
-
-def answer_of(request: BatchRequest, deployment: Deployment) -> ModelResult:
-    """The answer that came for a request."""
-    assert request.answer is not None
-    answer = Answer(deployment)
-    answer.read(json.loads(request.answer))
-    return replace(answer.result(), way="batch")
-
-
-def _nonsense(deployment: Deployment, usage: Usage) -> ModelResult:
-    """What is paid for an answer that can't be used."""
-    return ModelResult(
-        message={"role": "assistant", "content": ""},
-        finish_reason="stop",
-        usage=usage,
-        deployment=deployment.name,
-        model=deployment.settings.model,
-        way="batch",
-    )

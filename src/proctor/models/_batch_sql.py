@@ -163,6 +163,12 @@ def set_submitted(connection: Connection, id: str, provider_id: str, next_at: da
     return str(connection.scalar(select(batches.c.provider_id).where(batches.c.id == id)))
 
 
+def provider_ids(connection: Connection, deployment: str) -> frozenset[str]:
+    """The ids by which the provider knows a deployment's batches."""
+    of_it = batches.c.deployment == deployment, batches.c.provider_id.is_not(None)
+    return frozenset(connection.scalars(select(batches.c.provider_id).where(*of_it)))
+
+
 def set_next(connection: Connection, id: str, next_at: datetime) -> None:
     """Sets when the batch is looked after next."""
     connection.execute(update(batches).where(batches.c.id == id).values(next_at=next_at))

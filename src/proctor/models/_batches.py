@@ -4,12 +4,11 @@ A run whose call is in a batch rests as a row in the database. Knows no budget a
 them comes in as functions.
 """
 
-import json
+import asyncio
 from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
@@ -23,8 +22,9 @@ from proctor.core import (
     ModelResult,
 )
 from proctor.models import _batch_sql as _sql
-from proctor.models._batch_dispatch import MOST, MOST_BYTES, Dispatch, answer_of, connect
+from proctor.models._batch_dispatch import MOST, MOST_BYTES, Dispatch
 from proctor.models._batch_values import (
+    BatchClient,
     BatchRequest,
     Hold,
     Release,
@@ -32,14 +32,11 @@ from proctor.models._batch_values import (
     Unfinished,
     Wake,
 )
+from proctor.models._batch_wires import answer_of, body_of, connect, takes_part
 from proctor.models._clients import Clients
 from proctor.models._deployments import Deployment, Endpoints
-from proctor.models._openai import chat_body
 from proctor.models._requests import refuse_impossible
 from proctor.store import Database
-
-if TYPE_CHECKING:
-    from proctor.models._batch_files import BatchClient
 
 GATHER = timedelta(minutes=1)
 """How long a request waits for others before they are sent together."""
@@ -78,11 +75,8 @@ class Batches:
         `redeem` prices and books an answer, and gives back what was set aside for it: in the transaction that
         records the call's outcome.
         """
-        self._deployments = {
-            name: Deployment(name=name, settings=settings)
-            for name, settings in deployments.items()
-            if settings.provider == "openai"
-        }
+        known = (Deployment(name=name, settings=settings) for name, settings in deployments.items())
+        self._deployments = {deployment.name: deployment for deployment in known if takes_part(deployment)}
         self._database = database
         self._clock = clock
         self._hold = hold
@@ -149,12 +143,11 @@ class Batches:
     async def _keep(self, call: ModelCall) -> BatchRequest | None:
         """The call's new request; nothing where it can't go through a batch."""
         deployment = self._deployments.get(call.model)
-        if deployment is None or not deployment.settings.batch or deployment.tools_by_schema:
+        if deployment is None or not deployment.settings.batch:
             return None
         refuse_impossible(call, deployment)
-        body = json.dumps(
-            chat_body(call, deployment), ensure_ascii=False, separators=(",", ":"), allow_nan=False
-        )
+        # In a thread: it may be long, and the first one of Claude's imports an SDK.
+        body = await asyncio.to_thread(body_of, call, deployment)
         if len(body.encode("utf-8", "surrogatepass")) > MOST_BYTES:
             return None
         scope, at = call.scope, self._clock.now()

@@ -26,27 +26,7 @@ class ClaudeClient:
 
     def __init__(self, endpoint: Endpoint, seconds: float) -> None:
         self._failures = Failures(endpoint)
-        # A redirect would take the request to an address that the configuration doesn't name.
-        self._http = DefaultAsyncHttpxClient(
-            base_url=endpoint.base_url,
-            timeout=Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS)),
-            follow_redirects=False,
-        )
-        # Without a key here the SDK would take what it finds in the environment and in files.
-        sdk = AsyncAnthropic(
-            api_key=endpoint.api_key or "none", base_url=endpoint.base_url, http_client=self._http
-        )
-        # Of the SDK's headers only these: the environment may add any others to them.
-        self._headers = {
-            "Accept": "application/json",
-            "Content-Type": "application/json",
-            "User-Agent": sdk.user_agent,
-            "anthropic-version": _VERSION,
-        }
-        if endpoint.api_key:
-            self._headers |= sdk.auth_headers
-            if not f"{endpoint.base_url}/".startswith(_CLAUDE):
-                self._headers["x-api-key"] = endpoint.api_key  # many gateways know only the older header
+        self._http = claude_http(endpoint, seconds)
 
     async def answer(self, request: Request) -> object:
         """The JSON of a whole message.
@@ -57,7 +37,7 @@ class ClaudeClient:
         with self._failures.typed(request.seconds):
             content = _content(request.body)
             async with asyncio.timeout(request.seconds):
-                response = await self._http.post(_PATH, content=content, headers=self._headers_of(request))
+                response = await self._http.post(_PATH, content=content, headers=_headers_of(request))
             if not response.is_success:
                 raise self._failures.refusal(response.status_code, response.headers, response.text)
             return response.json()
@@ -70,7 +50,7 @@ class ClaudeClient:
         """
         with self._failures.typed(request.seconds):
             content = _content({**request.body, "stream": True})
-            headers = self._headers_of(request)
+            headers = _headers_of(request)
             async with (
                 asyncio.timeout(request.seconds),
                 self._http.stream("POST", _PATH, content=content, headers=headers) as response,
@@ -88,8 +68,35 @@ class ClaudeClient:
         """Closes the connections."""
         await self._http.aclose()
 
-    def _headers_of(self, request: Request) -> dict[str, str]:
-        return self._headers | {"Idempotency-Key": request.key}
+
+def claude_http(endpoint: Endpoint, seconds: float) -> DefaultAsyncHttpxClient:
+    """Connections to an endpoint, with the headers that all requests carry."""
+    # A redirect would take the request to an address that the configuration doesn't name.
+    http = DefaultAsyncHttpxClient(
+        base_url=endpoint.base_url,
+        timeout=Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS)),
+        follow_redirects=False,
+    )
+    # Without a key here the SDK would take what it finds in the environment and in files.
+    sdk = AsyncAnthropic(api_key=endpoint.api_key or "none", base_url=endpoint.base_url, http_client=http)
+    # Of the SDK's headers only these: the environment may add any others to them.
+    http.headers.update(
+        {
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            "User-Agent": sdk.user_agent,
+            "anthropic-version": _VERSION,
+        }
+    )
+    if endpoint.api_key:
+        http.headers.update(sdk.auth_headers)
+        if not f"{endpoint.base_url}/".startswith(_CLAUDE):
+            http.headers["x-api-key"] = endpoint.api_key  # many gateways know only the older header
+    return http
+
+
+def _headers_of(request: Request) -> dict[str, str]:
+    return {"Idempotency-Key": request.key}
 
 
 def _content(body: JsonValue) -> bytes:

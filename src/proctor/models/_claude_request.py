@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from proctor.core import JsonObject, JsonValue, ModelCall, ModelRefused
 from proctor.models._claude_thoughts import Thoughts, call_ids
 from proctor.models._deployments import Deployment
+from proctor.models._requests import bound_in
 
 _ELSEWHERE = frozenset(
     (
@@ -52,8 +53,7 @@ def claude_body(call: ModelCall, deployment: Deployment, thoughts: Thoughts) -> 
     tools = [_tool(tool) for tool in call.tools] or _called(turns)
     body = {name: value for name, value in options.items() if name not in _ELSEWHERE and name not in _UNKNOWN}
     body["model"] = settings.model
-    bound = options.get("max_completion_tokens") or options.get("max_tokens")
-    body["max_tokens"] = bound or settings.max_output
+    body["max_tokens"] = bound_in(options) or settings.max_output
     if stop := options.get("stop"):
         body["stop_sequences"] = [stop] if isinstance(stop, str) else stop
     if tools:

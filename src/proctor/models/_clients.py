@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
+from proctor.core import DeploymentSettings
 from proctor.models._deployments import Deployment, Endpoint, Endpoints
 
 
@@ -20,7 +21,7 @@ C = TypeVar("C", bound=Closable)
 class Clients(Generic[C]):
     """The clients of a provider's deployments."""
 
-    def __init__(self, endpoints: Endpoints, connect: Callable[[Endpoint, float], C]) -> None:
+    def __init__(self, endpoints: Endpoints, connect: Callable[[Endpoint, DeploymentSettings], C]) -> None:
         self._endpoints = endpoints
         self._connect = connect
         self._clients: dict[str, C] = {}
@@ -48,8 +49,7 @@ class Clients(Generic[C]):
             client = self._clients.get(deployment.name)
             if client is None:
                 endpoint = await self._endpoints.locate(deployment)
-                seconds = deployment.settings.timeout.total_seconds()
                 # In a thread: importing the SDK and reading the certificates takes most of a second.
-                client = await asyncio.to_thread(self._connect, endpoint, seconds)
+                client = await asyncio.to_thread(self._connect, endpoint, deployment.settings)
                 self._clients[deployment.name] = client
             return client

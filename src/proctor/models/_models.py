@@ -1,5 +1,6 @@
 """The innermost step of the model chain: finds the deployment that a call names and has it answered."""
 
+import json
 import os
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -67,13 +68,16 @@ class Models:
         )
 
     def added(self, call: ModelCall) -> int:
-        """Tokens that come to the prompt beside what the call holds, at most. A budget has to bear them.
+        """Tokens that come to the prompt beside messages and tools, at most. A budget has to bear them.
 
         Raises:
             MissingSetting: there is no such deployment.
         """
         deployment = self._deployment(call.model)
-        return self._claude.added(call, deployment) if deployment.settings.provider == "anthropic" else 0
+        added = self._claude.added(call, deployment) if deployment.settings.provider == "anthropic" else 0
+        options = {**deployment.settings.options, **call.options}
+        # A format or a schema may stand there, which is a part of the prompt.
+        return added + len(json.dumps(options)) if options else added
 
     def check(self) -> None:
         """Returns where every deployment has what it needs to be called.

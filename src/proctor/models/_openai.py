@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from proctor.core import JsonObject, JsonValue, ModelCall, ModelNonsense, ModelResult
+from proctor.core import DeploymentSettings, JsonObject, JsonValue, ModelCall, ModelNonsense, ModelResult
 from proctor.models._answer import Answer
 from proctor.models._clients import Clients
 from proctor.models._deployments import Deployment, Endpoint, Endpoints
-from proctor.models._requests import request_of
+from proctor.models._requests import bound_in, request_of
 
 if TYPE_CHECKING:
     from proctor.models._chat_client import ChatClient
@@ -44,17 +44,17 @@ class OpenAIProvider:
         await self._clients.close()
 
 
-def _connect(endpoint: Endpoint, seconds: float) -> "ChatClient":
+def _connect(endpoint: Endpoint, settings: DeploymentSettings) -> "ChatClient":
     from proctor.models._chat_client import ChatClient
 
-    return ChatClient(endpoint, seconds)
+    return ChatClient(endpoint, settings.timeout.total_seconds())
 
 
 def chat_body(call: ModelCall, deployment: Deployment) -> dict[str, JsonValue]:
     """The JSON that asks for a completion. What costs money always carries a bound of its answer."""
     settings = deployment.settings
     body = {**settings.options, **call.options, "model": settings.model, "messages": call.messages}
-    bound = body.get("max_completion_tokens") or body.get("max_tokens")
+    bound = bound_in(body)
     if not bound and not settings.is_free:
         bound = body["max_tokens"] = settings.max_output
     if bound and f"{settings.address}/".startswith(_OPENAI):

@@ -20,6 +20,7 @@ from proctor.core import (
 from proctor.models._bucket import HOLD_SECONDS, Amounts, Bucket, Measure
 from proctor.models._hedge import TAG
 from proctor.models._rate_sql import Wish, take
+from proctor.models._requests import bound_in
 from proctor.models._retry import PATIENCE_SECONDS
 from proctor.store import Database
 
@@ -121,8 +122,7 @@ class _Gate:
         bucket = self._buckets.get("tokens")
         if bucket is not None:
             size = _size(call.messages) + _size(call.tools)
-            options = self._settings.options | dict(call.options)
-            bound = options.get("max_completion_tokens") or options.get("max_tokens")
+            bound = bound_in({**self._settings.options, **call.options})
             most = bound if isinstance(bound, int) else self._settings.max_output
             tokens = size // BYTES_PER_TOKEN + min(most, round(self._answers))
             need["tokens"] = max(1, min(tokens, bucket.limit))  # more would hold up all others for longer

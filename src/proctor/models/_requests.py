@@ -3,11 +3,20 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from proctor.core import JsonObject, ModelCall, ModelRefused, ModelUnreachable
+from proctor.core import (
+    PRICED_OPTIONS,
+    JsonObject,
+    JsonValue,
+    ModelCall,
+    ModelRefused,
+    ModelUnreachable,
+)
 from proctor.models._deployments import Deployment
 
 CHARACTERS_PER_TOKEN = 16
 """More than any vocabulary puts into a token, on the average of a long text."""
+_COUNTS = ("max_completion_tokens", "max_tokens", "n")
+"""Options by which an answer's cost is bounded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +46,13 @@ def request_of(call: ModelCall, deployment: Deployment, body: JsonObject) -> Req
     return Request(body=body, seconds=seconds, key="-".join(part for part in parts if part))
 
 
+def bound_in(options: JsonObject) -> JsonValue:
+    """The tokens to which a request's options bound its answer, by either name; nothing where none does."""
+    return options.get("max_completion_tokens") or options.get("max_tokens")
+
+
 def refuse_impossible(call: ModelCall, deployment: Deployment) -> None:
-    """Returns where the deployment can do what the call needs.
+    """Returns where the deployment can do what the call needs, at a cost that a budget can bear.
 
     Raises:
         ModelRefused: it can't. No request has left.
@@ -54,14 +68,38 @@ def refuse_impossible(call: ModelCall, deployment: Deployment) -> None:
     if characters > CHARACTERS_PER_TOKEN * settings.context_window:
         window = f"has a context window of {settings.context_window} tokens: the prompt is longer"
         raise _refusal(deployment, window, "context_window = …")
+    if (settings.options or call.options) and not settings.is_free:
+        _refuse_unpriced(call.options, deployment)
+
+
+def _refuse_unpriced(asked: JsonObject, deployment: Deployment) -> None:
+    """Returns where options leave the price as it is known, and the answer bounded."""
+    given = deployment.settings.options
+    for name in sorted(PRICED_OPTIONS & asked.keys()):
+        if name not in given or asked[name] != given[name]:
+            raise _unsent(
+                f"the option {name!r} changes what {deployment.name} costs, so an agent can't set it",
+                hint=f"Set it with its `price` in the `options` of a deployment: [models.{deployment.name}].",
+            )
+    for name in _COUNTS:
+        value = asked.get(name, given.get(name))
+        if value is not None and (type(value) is not int or value < 1):
+            raise _unsent(
+                f"the option {name!r} bounds what a call costs: it is a whole number above 0, not {value!r}",
+                hint="Write it as a number, without quotation marks.",
+            )
 
 
 def _refusal(deployment: Deployment, lacks: str, setting: str) -> ModelRefused:
     name = deployment.name
-    refused = ModelRefused(
+    return _unsent(
         f"{name} {lacks}",
         hint=f"Ask another deployment; or, where the model can do it, set `{setting}` in [models.{name}].",
     )
+
+
+def _unsent(message: str, *, hint: str) -> ModelRefused:
+    refused = ModelRefused(message, hint=hint)
     refused.sent = False
     return refused
 

@@ -204,3 +204,22 @@ def test_what_cannot_work_is_refused_before_it_is_needed(load, toml: str):
 )
 def test_a_rule_with_just_enough_people_is_taken(load, rule: str):
     assert load(ANN_AND_BEN + RULE + rule).settings.teams["desk"].approvals
+
+
+def test_an_option_with_a_price_of_its_own_needs_that_price(load):
+    section = '[models.small]\nmodel = "a"\noptions = { service_tier = "priority" }\n'
+
+    with pytest.raises(ConfigurationError, match="service_tier"):
+        load(section)
+
+    assert load(f"{section}price = {{ input = 2, output = 8 }}").settings.models["small"].price
+
+
+def test_an_agent_cannot_be_left_to_a_router_that_has_nothing_to_choose_from(load):
+    agent = '[teams.desk.agents.clerk]\nmodel = "auto"\n[models.small]\nmodel = "a"\n'
+
+    with pytest.raises(ConfigurationError) as caught:
+        load(agent)
+
+    assert "tier" in caught.value.hint
+    assert load(f'{agent}tier = "small"').settings.teams["desk"].agents["clerk"].model == "auto"

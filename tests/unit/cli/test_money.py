@@ -1,12 +1,14 @@
 """What the commands about money read, and how they show amounts."""
 
+import io
 from decimal import Decimal
 
 import pytest
+from rich.console import Console
 
 from proctor.cli._budget import read_rule
 from proctor.cli._costs import read_dimensions
-from proctor.cli._figures import amounts, count
+from proctor.cli._figures import Column, amount_kept, amounts, count, print_figures
 from proctor.cli._options import WrongCall
 from proctor.cli._output import print_csv
 from proctor.cli._roi import read_share, read_usd
@@ -108,6 +110,26 @@ def test_amounts_have_the_places_that_the_largest_calls_for(micros, of, text):
 )
 def test_a_count_is_short(number, text):
     assert count(number) == text
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(0, "0.0 KB"), (3_849, "3.8 KB"), (21 * 10**6, "21.0 MB"), (13_400 * 10**6, "13.4 GB")]
+)
+def test_a_size_is_short(size, text):
+    assert amount_kept(size) == text
+
+
+def test_a_narrow_key_leaves_room_to_the_others_and_empty_figures_are_left_out():
+    out = Console(width=40, file=io.StringIO())
+    columns = Column(name="cost", cells=["$1", "$2"]), Column(name="saved", cells=["", ""])
+    with out.capture() as printed:
+        print_figures(out, ("day", "user"), [("1st", "ann@example.org"), ("2nd", "b" * 40)], columns)
+    assert printed.get().splitlines() == [
+        "day   user                          cost",
+        "────────────────────────────────────────",
+        "1st   ann@example.org                 $1",
+        "2nd   bbbbbbbbbbbbbbbbbbbbbbbbbb…     $2",
+    ]
 
 
 def test_cells_that_a_spreadsheet_would_execute_are_texts(capsys: pytest.CaptureFixture[str]):

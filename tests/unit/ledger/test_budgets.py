@@ -464,16 +464,16 @@ async def test_a_person_may_add_another_amount_and_is_asked_again_when_it_is_use
     assert [question.action["number"] for question in scope.asked] == [1, 2]
 
 
-async def test_an_approval_raises_a_budget_once_though_several_calls_meet_it(world):
+async def test_an_approval_raises_a_budget_once_though_several_calls_meet_it(any_world):
     rule = {"usd": usd(NEED), "outcome": "ask", "step_usd": usd(20 * NEED)}
-    budgets = world.budgets(daily=rule)
+    budgets = any_world.budgets(daily=rule)
     await chain(budgets, call(), answers(NEED))
     scopes = [FakeScope(key=str(number), decisions=[approve()]) for number in range(3)]
     async with asyncio.timeout(BOUND):
         await asyncio.gather(*(chain(budgets, call(scope=scope), answers(1)) for scope in scopes))
     raised = [type for scope in scopes for type, _ in scope.events if type == "budget.raised"]
     assert len(raised) == 1
-    [row] = await world.rows(_accounts())
+    [row] = await any_world.rows(_accounts())
     assert row.raised == 20 * NEED
 
 

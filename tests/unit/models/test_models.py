@@ -161,3 +161,57 @@ async def test_a_scripted_text_is_streamed_word_by_word():
     models, _ = scripted([" On its  way. "])
     await models.complete(call(on_text=pieces.append))
     assert pieces == [" ", "On ", "its  ", "way. "]
+
+
+PRICE = {"input": 1, "output": 2}
+
+
+def priced(**settings) -> tuple[Models, ScriptedModel]:
+    model = ScriptedModel(lambda _: "Yes.")
+    settings = {"model": "fake-1", "price": PRICE} | settings
+    deployments = {"small": DeploymentSettings.model_validate(settings)}
+    return Models(deployments, environ={}, providers=dict.fromkeys(("openai", "anthropic"), model)), model
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"service_tier": "priority"},
+        {"speed": "fast"},
+        {"cache_control": {"type": "ephemeral", "ttl": "1h"}},
+        {"web_search_options": {}},
+        {"max_tokens": "4000"},
+        {"max_completion_tokens": -1},
+        {"max_tokens": 0},
+        {"max_tokens": True},
+        {"n": 2.0},
+    ],
+)
+async def test_an_option_that_breaks_what_was_set_aside_is_refused_before_it_is_sent(options):
+    models, model = priced()
+    with pytest.raises(ModelRefused) as caught:
+        await models.complete(call(options=options))
+    assert (caught.value.sent, model.calls) == (False, [])
+    free, _ = priced(price="free")
+    assert (await free.complete(call(options=options))).message["content"] == "Yes."
+
+
+async def test_options_that_a_deployment_is_priced_for_are_taken():
+    models, _ = priced(options={"service_tier": "flex", "max_tokens": 20})
+    await models.complete(call())
+    await models.complete(call(options={"service_tier": "flex", "max_tokens": 30, "n": 2}))
+    with pytest.raises(ModelRefused, match="service_tier"):
+        await models.complete(call(options={"service_tier": "priority"}))
+
+
+async def test_a_bound_in_the_configuration_that_is_no_number_is_refused():
+    models, _ = priced(options={"max_tokens": "20"})
+    with pytest.raises(ModelRefused, match="max_tokens"):
+        await models.complete(call())
+
+
+def test_a_long_format_among_the_options_is_a_part_of_the_prompt():
+    models, _ = priced(options={"temperature": 0})
+    schema = {"type": "json_schema", "json_schema": {"name": "x" * 5_000}}
+    assert models.added(call()) < 50
+    assert models.added(call(options={"response_format": schema})) > 5_000

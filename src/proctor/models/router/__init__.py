@@ -2,7 +2,7 @@
 
 from proctor.models.router._choice import Candidate, Choice
 from proctor.models.router._features import Features, features
-from proctor.models.router._router import AUTO, Override, Router
+from proctor.models.router._router import AUTO, Override, Router, no_tiers
 from proctor.models.router._settings import common_capabilities, overrides
 from proctor.models.router._weights import Judgement, Weights, WeightsFile, load_weights
 
@@ -19,5 +19,6 @@ __all__ = [
     "common_capabilities",
     "features",
     "load_weights",
+    "no_tiers",
     "overrides",
 ]

@@ -279,11 +279,16 @@ def _lack(call: ModelCall, read: Features, settings: DeploymentSettings) -> str:
     return ""
 
 
+def no_tiers() -> MissingSetting:
+    """The error of a configuration in which `auto` has nothing to choose from."""
+    return MissingSetting(
+        f"{AUTO} has no deployment to choose from", hint='Give a section [models.NAME] a `tier = "small"`.'
+    )
+
+
 def _nobody(seen: list[_Seen]) -> MissingSetting:
     if not seen:
-        return MissingSetting(
-            "auto has no deployment to choose from", hint='Give a section [models.NAME] a `tier = "small"`.'
-        )
+        return no_tiers()
     reasons = "; ".join(f"{one.name}: {one.lack}" for one in seen)
     return MissingSetting(
         f"no deployment with a tier can do what the call needs: {reasons}",

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from proctor.core import ConfigurationError, DeploymentSettings, MissingSetting, TeamSettings
+from proctor.core import ConfigurationError, DeploymentSettings, TeamSettings
 from proctor.models._deployments import Capabilities
-from proctor.models.router._router import AUTO, Override
+from proctor.models.router._router import AUTO, Override, no_tiers
 
 
 def overrides(teams: Mapping[str, TeamSettings], deployments: Mapping[str, DeploymentSettings]) -> Override:
@@ -12,6 +12,7 @@ def overrides(teams: Mapping[str, TeamSettings], deployments: Mapping[str, Deplo
 
     Raises:
         ConfigurationError: a deployment is called `auto`, or an agent is set to one that isn't configured.
+        MissingSetting: an agent is set to `auto`, and no deployment has a tier.
     """
     if AUTO in deployments:
         raise ConfigurationError(
@@ -23,6 +24,8 @@ def overrides(teams: Mapping[str, TeamSettings], deployments: Mapping[str, Deplo
         for agent, one in settings.agents.items()
         if one.model is not None
     }
+    if AUTO in named.values() and not any(one.tier for one in deployments.values()):
+        raise no_tiers()
     for (team, agent), model in named.items():
         if model != AUTO and model not in deployments:
             raise ConfigurationError(
@@ -44,9 +47,7 @@ def common_capabilities(deployments: Mapping[str, DeploymentSettings]) -> Capabi
     """
     tiered = [one for one in deployments.values() if one.tier is not None]
     if not tiered:
-        raise MissingSetting(
-            "auto has no deployment to choose from", hint='Give a section [models.NAME] a `tier = "small"`.'
-        )
+        raise no_tiers()
     return Capabilities(
         model=AUTO,
         vision=all(one.vision for one in tiered),

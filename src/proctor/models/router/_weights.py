@@ -7,7 +7,6 @@ model (logistic), and the chance that it belongs to a special domain (softmax ov
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from importlib import resources
 from pathlib import Path
 
@@ -57,7 +56,7 @@ class Weights:
         self._alone = {name: row[0] for name, row in file.figures.items() if not any(row[1:])}
         self._shared = {name: row for name, row in file.figures.items() if any(row[1:])}
 
-    @cached_property
+    @property
     def provenance(self) -> Mapping[str, JsonValue]:
         """Where the weights come from."""
         return self._file.provenance
