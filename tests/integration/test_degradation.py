@@ -183,6 +183,22 @@ async def test_when_nothing_works_new_runs_are_refused_and_told_when_to_come_bac
         assert await ask(running, 1) == ["completed"]
 
 
+async def test_calls_that_wait_for_a_breaker_drive_the_system_down_although_none_of_them_ends(
+    make: Any,
+) -> None:
+    provider = Provider()
+    provider.broken = {"small"}
+    alone = {"model": "a", "retries": 0, "price": "free", "breaker_failures": 1, "breaker_pause": 50}
+    async with opened(make(models={"small": alone}), provider) as running:
+        assert await ask(running, 1) == ["failed"]
+        runs = [await running.start("single", f"question {number}") for number in range(5)]
+        for run in runs:
+            while "model.retried" not in await types(running, run.id):
+                await asyncio.sleep(0.02)
+        await running.degradation.tick()
+        assert (provider.asked, running.degradation.level) == (["small"], 1)
+
+
 async def test_requests_that_a_provider_refuses_do_not_degrade(make: Any) -> None:
     with serving(fails(400, "bad request")) as endpoint:
         models = {"small": {**MODELS["small"], "base_url": endpoint.url, "api_key": "k", "fallback": []}}
