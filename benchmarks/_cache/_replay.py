@@ -151,5 +151,9 @@ def _app() -> proctor.App:
 def _settings(folder: Path) -> proctor.Settings:
     deployment = {"model": "small-1", "api_key": "none", "price": PRICE, "cache": {}}
     return proctor.Settings.model_validate(
-        {"database": {"url": f"sqlite:///{folder / 'replay.db'}"}, "models": {"small": deployment}}
+        {
+            "database": {"url": f"sqlite:///{folder / 'replay.db'}"},
+            "models": {"small": deployment},
+            "policies": {"marking": "off"},  # answers are held against what was recorded of the questions
+        }
     )

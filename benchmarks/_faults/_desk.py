@@ -95,8 +95,9 @@ def settings(site: Site) -> Settings:
             "engine": engine,
             "models": {name: _deployment(name, site) for name in WIRE},
             "tools": dict(_tool_servers(site, CASES.values())),
-            "teams": {LADDER: {"approval": "never", "retries": 20, "retry_pause": 0.5}}
+            "teams": {LADDER: {"approval": "never", "untrusted": "allow", "retries": 20, "retry_pause": 0.5}}
             | {case.name: _limits(case, site) for case in CASES.values()},
+            "policies": {"marking": "off"},  # the endpoint goes by what the tools said
             "degradation": {**SHORT, "enabled": site.folder.name == LADDER},
         }
     )
@@ -120,6 +121,7 @@ def _limits(case: Case, site: Site) -> dict[str, Any]:
     states = case.mechanism == "refusal"
     return {
         "approval": "never",
+        "untrusted": "allow",
         "on_failure": "state" if states else "fail",
         "agent_timeout": 60,
         "agents": {"expert": {"timeout": TURN}} if case.fault == "agent_hangs" else {},

@@ -45,7 +45,7 @@ WANTS_REFUND = says(
     completion(None, tool_calls=[tool_call("refund", '{"order": 7}')], finish_reason="tool_calls")
 )
 KEY = "sk-test-0123456789"
-UNASKED = {"PROCTOR_TEAMS__DESK__APPROVAL": "never"}
+UNASKED = {"PROCTOR_TEAMS__DESK__APPROVAL": "never", "PROCTOR_TEAMS__DESK__UNTRUSTED": "allow"}
 
 
 @dataclass

@@ -30,7 +30,7 @@ MODELS = {
     "small": {"model": "a", "retries": 0, "price": {"input": 1, "output": 2}, "fallback": ["spare"]},
     "spare": {"model": "b", "retries": 0, "price": {"input": 100, "output": 200}},
 }
-TEAMS = {"shop": {"approval": "never"}, "single": {"retries": 0}}
+TEAMS = {"shop": {"approval": "never", "untrusted": "allow"}, "single": {"retries": 0}}
 RULES = {"min_calls": 5, "hold": 10, "recover_after": 60}
 
 

@@ -101,7 +101,7 @@ async def interrupted(
 async def test_a_team_stopped_at_any_model_call_resumes_without_repeating_anything(
     settings: Settings, kind: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    free = settings.model_copy(update={"teams": {kind: TeamSettings(approval="never")}})
+    free = settings.model_copy(update={"teams": {kind: TeamSettings(approval="never", untrusted="allow")}})
     run, stop, effects = await whole(free, kind)
     assert run.state == "completed", run.error
     assert stop.calls > 0
@@ -146,7 +146,7 @@ async def test_a_branch_that_is_slow_to_ask_again_is_waited_for(settings: Settin
     effects: list[str] = []
     app = application(effects)
     app.team("branches", tools=["act"])(branches)
-    free = settings.model_copy(update={"teams": {"branches": TeamSettings(approval="never")}})
+    free = settings.model_copy(update={"teams": {"branches": TeamSettings(approval="never", untrusted="allow")}})
     reached = asyncio.Event()
     made: Counter[str] = Counter()
 

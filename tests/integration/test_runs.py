@@ -28,6 +28,8 @@ from proctor.core import (
 from proctor.runs import blobs, runs
 from proctor.testing import Reply, ScriptedModel, tool_call
 
+UNASKED = {"approval": "never", "untrusted": "allow"}
+
 
 @dataclass
 class Shop:
@@ -152,6 +154,7 @@ async def test_the_log_is_numbered_without_gaps_and_nothing_stands_in_it_twice(
         "run.started",
         "model.called",
         "tool.called",
+        "label.raised",
         "model.called",
         "approval.requested",
         "run.waiting",
@@ -218,9 +221,7 @@ async def test_a_question_is_decided_once(shop: Shop, make: Callable[..., Settin
 async def test_a_run_that_lost_its_model_fails_and_resumes_where_it_stood(
     shop: Shop, make: Callable[..., Settings]
 ) -> None:
-    settings = make(
-        models={"small": {"model": "m", "price": "free", "retries": 0}}, teams={"desk": {"approval": "never"}}
-    )
+    settings = make(models={"small": {"model": "m", "price": "free", "retries": 0}}, teams={"desk": UNASKED})
 
     def broken(call: ModelCall) -> Reply:
         return ModelUnreachable("no route") if call.messages[-1]["role"] == "tool" else clerk(call)
@@ -269,7 +270,7 @@ async def test_a_run_that_takes_too_long_fails_typed(shop: Shop, make: Callable[
 async def test_an_attempt_that_was_overtaken_acts_and_writes_no_more(
     shop: Shop, make: Callable[..., Settings]
 ) -> None:
-    settings = make(teams={"desk": {"approval": "never"}})
+    settings = make(teams={"desk": UNASKED})
     opened_here: list[proctor.Proctor] = []
 
     async def overtaken(call: ModelCall) -> Reply:
@@ -299,7 +300,7 @@ async def crash_inside_the_tool(shop: Shop, settings: Settings, **more: object) 
 async def test_a_call_in_doubt_is_not_repeated_but_asked_about(
     shop: Shop, make: Callable[..., Settings]
 ) -> None:
-    settings = make(teams={"desk": {"approval": "never"}})
+    settings = make(teams={"desk": UNASKED})
     run_id = await crash_inside_the_tool(shop, settings)
     async with opened(shop, settings) as (running, _):
         run = await running.wait(run_id)
@@ -315,7 +316,7 @@ async def test_a_call_in_doubt_is_not_repeated_but_asked_about(
 async def test_an_idempotent_call_in_doubt_is_repeated_under_its_key(
     shop: Shop, make: Callable[..., Settings]
 ) -> None:
-    settings = make(teams={"desk": {"approval": "never"}})
+    settings = make(teams={"desk": UNASKED})
     run_id = await crash_inside_the_tool(shop, settings, idempotent=True)
     async with opened(shop, settings, idempotent=True) as (running, _):
         run = await running.wait(run_id)
@@ -327,7 +328,7 @@ async def test_an_idempotent_call_in_doubt_is_repeated_under_its_key(
 async def test_a_resumed_run_that_goes_another_way_after_an_effect_asks_first(
     shop: Shop, make: Callable[..., Settings]
 ) -> None:
-    settings = make(teams={"desk": {"approval": "never"}})
+    settings = make(teams={"desk": UNASKED})
     stop = asyncio.Event()
 
     async def first(call: ModelCall) -> Reply:
@@ -357,7 +358,7 @@ async def test_a_resumed_run_that_goes_another_way_after_an_effect_asks_first(
 async def test_a_run_does_not_end_while_an_action_of_unknown_end_was_passed_over(
     shop: Shop, make: Callable[..., Settings]
 ) -> None:
-    settings = make(teams={"desk": {"approval": "never"}})
+    settings = make(teams={"desk": UNASKED})
     run_id = await crash_inside_the_tool(shop, settings)
     async with opened(shop, settings, executes=False) as (running, _):
         await running.database.commit(
@@ -392,7 +393,7 @@ async def test_a_text_that_the_policy_denies_becomes_a_refused_run_and_is_not_ke
 async def test_a_card_number_is_masked_before_anything_is_stored(
     shop: Shop, make: Callable[..., Settings]
 ) -> None:
-    async with opened(shop, make(teams={"desk": {"approval": "never"}})) as (running, model):
+    async with opened(shop, make(teams={"desk": UNASKED})) as (running, model):
         run = await running.run("desk", "Cancel order 7, paid with 4111 1111 1111 1111")
         assert run.state == "completed"
         assert "policy.verdict" in await types(running, run.id)
@@ -416,7 +417,7 @@ async def test_an_agent_that_uses_up_its_tool_iterations_is_reported(
 async def test_large_values_are_kept_once_beside_the_journal(
     shop: Shop, make: Callable[..., Settings]
 ) -> None:
-    async with opened(shop, make(teams={"desk": {"approval": "never"}})) as (running, _):
+    async with opened(shop, make(teams={"desk": UNASKED})) as (running, _):
         run = await running.run("desk", "Cancel order 7. " + "x" * 150_000)
         assert run.state == "completed"
         kept = await running.database.read(
@@ -428,7 +429,7 @@ async def test_large_values_are_kept_once_beside_the_journal(
 
 
 async def test_tokens_and_events_are_streamed(shop: Shop, make: Callable[..., Settings]) -> None:
-    async with opened(shop, make(teams={"desk": {"approval": "never"}})) as (running, _):
+    async with opened(shop, make(teams={"desk": UNASKED})) as (running, _):
         items = [item async for item in running.stream("desk", "Cancel order 7")]
     text = "".join(item.text for item in items if isinstance(item, proctor.Token))
     assert text == "The shop says: order 7 is cancelled"
@@ -457,7 +458,7 @@ async def test_two_processes_never_execute_on_one_database(shop: Shop, make: Cal
 async def test_a_process_that_stops_lets_calls_in_progress_end_and_queues_the_run_again(
     shop: Shop, make: Callable[..., Settings]
 ) -> None:
-    settings = make(teams={"desk": {"approval": "never"}})
+    settings = make(teams={"desk": UNASKED})
     asked, go = asyncio.Event(), asyncio.Event()
 
     async def slow(call: ModelCall) -> Reply:
@@ -509,7 +510,7 @@ async def test_nothing_is_left_behind_when_runs_end(shop: Shop, make: Callable[.
 async def test_a_caller_who_gives_up_while_a_run_is_stored_loses_nothing(
     shop: Shop, make: Callable[..., Settings]
 ) -> None:
-    async with opened(shop, make(teams={"desk": {"approval": "never"}})) as (running, _):
+    async with opened(shop, make(teams={"desk": UNASKED})) as (running, _):
         caller = asyncio.create_task(running.run("desk", "Cancel order 7"))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -548,7 +549,7 @@ async def test_a_run_that_is_told_to_stop_while_it_comes_to_a_question_stops(
 async def test_a_failed_run_that_was_told_to_stop_goes_on_when_it_is_resumed(
     shop: Shop, make: Callable[..., Settings]
 ) -> None:
-    settings = make(teams={"desk": {"approval": "never"}})
+    settings = make(teams={"desk": UNASKED})
     async with opened(shop, settings, lambda _: ValueError("broken")) as (running, _):
         run = await running.run("desk", "Cancel order 7")
         assert run.state == "failed"
@@ -617,7 +618,7 @@ async def test_a_tool_that_ends_as_if_cancelled_ends_the_run_at_once(settings: S
 async def test_an_action_of_unknown_end_is_settled_before_another_is_begun(
     shop: Shop, make: Callable[..., Settings]
 ) -> None:
-    settings = make(teams={"desk": {"approval": "never"}})
+    settings = make(teams={"desk": UNASKED})
     run_id = await crash_inside_the_tool(shop, settings)
 
     def another_way(call: ModelCall) -> Reply:

@@ -93,6 +93,12 @@ def about(context: Context) -> dict[str, Any]:
 
 
 @server.tool()
+def where() -> dict[str, Any]:
+    """The folder that the process runs in, and what is there."""
+    return {"folder": str(Path.cwd()), "files": sorted(path.name for path in Path.cwd().iterdir())}
+
+
+@server.tool()
 def pid() -> int:
     """The process's id."""
     return os.getpid()

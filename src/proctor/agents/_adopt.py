@@ -28,7 +28,9 @@ from autogen_core.tools import BaseTool, StaticWorkbench, Workbench
 from proctor.agents._human import DurableHuman
 from proctor.agents._isolation import Circle, Isolated, Member
 from proctor.agents._model import GovernedModelClient
+from proctor.agents._recall import WatchedMemory
 from proctor.agents._runtime import KillableRuntime
+from proctor.agents._sandbox import executes_code, sandboxed
 from proctor.agents._session import Session
 from proctor.agents._workbench import GovernedWorkbench, NestedWorkbench
 from proctor.core import AgentSettings, TeamError, TeamSettings, UngovernedTeam
@@ -75,7 +77,7 @@ def adopt(
         TeamError: two agents have one place, or somebody stands in for who is no member of a team.
     """
     parts = tuple(parts_of(team, "", stand_ins))
-    roles = _govern_parts(parts, runtime, settings.max_tool_iterations)
+    roles = _govern_parts(parts, runtime, session, settings)
     isolation = _Isolation(session=session, runtime=runtime, settings=settings, stand_ins=stand_ins)
     for place, part in parts:
         if isinstance(part, BaseGroupChat):
@@ -91,7 +93,7 @@ def adopt(
 
 
 def _govern_parts(
-    parts: Iterable[tuple[str, Any]], runtime: KillableRuntime, max_tool_iterations: int
+    parts: Iterable[tuple[str, Any]], runtime: KillableRuntime, session: Session, settings: TeamSettings
 ) -> Roles:
     limits: dict[str, int] = {}
     people: set[str] = set()
@@ -102,11 +104,15 @@ def _govern_parts(
             case BaseGroupChat():
                 _adopt_team(part, place, runtime)
             case AssistantAgent():
-                limits[part.name] = _adopt_assistant(part, place, runtime, max_tool_iterations)
+                limits[part.name] = _adopt_assistant(
+                    part, place, runtime, session, settings.max_tool_iterations
+                )
             case SocietyOfMindAgent():
                 part._model_client = _bound(part._model_client, place)
+                session.instruct(part._instruction)
+                session.instruct(part._response_prompt)
             case CodeExecutorAgent():
-                raise _executes_code(place)
+                _adopt_executor(part, place, session, settings.sandbox)
             case DurableHuman():
                 people.add(part.name)
             case UserProxyAgent():
@@ -232,7 +238,7 @@ def _check_held(part: object, place: str, runtime: KillableRuntime) -> None:
                 case BaseTool() if not isinstance(value, AgentTool | TeamTool):
                     raise _free_tools(place, [value.name])
                 case CodeExecutor():
-                    raise _executes_code(place)
+                    raise executes_code(place)
                 case _:
                     pass
 
@@ -245,13 +251,6 @@ def _items(held: object) -> Iterable[object]:
             return held
         case _:
             return (held,)
-
-
-def _executes_code(place: str) -> UngovernedTeam:
-    return UngovernedTeam(
-        f"{place} executes code, which no chain can govern",
-        hint="Give the work to a tool server that runs it in a sandbox.",
-    )
 
 
 def _free_tools(place: str, names: Sequence[str]) -> UngovernedTeam:
@@ -280,12 +279,26 @@ def _adopt_team(team: BaseGroupChat, place: str, runtime: KillableRuntime) -> No
 
 
 def _adopt_assistant(
-    agent: AssistantAgent, place: str, runtime: KillableRuntime, max_tool_iterations: int
+    agent: AssistantAgent, place: str, runtime: KillableRuntime, session: Session, max_tool_iterations: int
 ) -> int:
+    for message in agent._system_messages:
+        session.instruct(message.content)
+    for handoff in agent._handoffs.values():
+        session.instruct(handoff.message)
+    if agent._memory is not None:
+        agent._memory = [WatchedMemory(session, memory) for memory in agent._memory]
     agent._model_client = _bound(agent._model_client, place)
     agent._workbench = [part for workbench in agent._workbench for part in _govern(workbench, place, runtime)]
     agent._max_tool_iterations = min(agent._max_tool_iterations, max_tool_iterations)
     return agent._max_tool_iterations
+
+
+def _adopt_executor(agent: CodeExecutorAgent, place: str, session: Session, sandbox: str) -> None:
+    agent._code_executor = sandboxed(agent._code_executor, place, sandbox, session)
+    for message in agent._system_messages:
+        session.instruct(message.content)
+    if agent._model_client is not None:
+        agent._model_client = _bound(agent._model_client, place)
 
 
 def _bound(client: ChatCompletionClient, place: str) -> GovernedModelClient:

@@ -1,7 +1,7 @@
 """What the door asks of the run behind it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -72,6 +72,15 @@ class Session(Protocol):
 
     async def human(self, agent: str, question: Question) -> str:
         """What a person answers. Where there is no answer yet the run is suspended: this never returns."""
+
+    def instruct(self, text: str) -> None:
+        """Takes a text as the application's own: whoever wrote it may give orders."""
+
+    def derive(self, text: str, parts: Iterable[str], source: str) -> None:
+        """Takes a text as made of these parts; a part that the run hasn't seen is of an untrusted source.
+
+        So is the text where there is no part.
+        """
 
     def message(self, agent: str, kind: str, text: str) -> None:
         """Takes note of a message that an agent sent to its team."""

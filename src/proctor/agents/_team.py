@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from proctor.agents._adopt import Roles, adopt
 from proctor.agents._batch import Merged
+from proctor.agents._extract import extract
 from proctor.agents._human import DurableHuman
 from proctor.agents._memory import Knowledge, Losses, Memory
 from proctor.agents._model import GovernedModelClient
@@ -20,8 +21,10 @@ from proctor.agents._runtime import PATIENCE, KillableRuntime
 from proctor.agents._session import Session
 from proctor.agents._workbench import GovernedWorkbench
 from proctor.core import JsonObject, NotFound, TeamError, TeamSettings, ToolSpec, end_tasks
+from proctor.models.router import AUTO, no_tiers
 
 A = TypeVar("A", bound=str | BaseModel)
+S = TypeVar("S", bound=BaseModel)
 
 LONGEST_ROLE = 64
 
@@ -72,6 +75,7 @@ class TeamContext:
 
         Raises:
             NotFound: the configuration has no such deployment.
+            MissingSetting: it is `auto`, and no deployment has a tier.
         """
         features = self._features(name)
         info = ModelInfo(
@@ -130,6 +134,7 @@ class TeamContext:
 
         Raises:
             NotFound: the configuration has no such deployment.
+            MissingSetting: it is `auto`, and no deployment has a tier.
             AnswersMissing: some items have no usable answer, although each of them was asked for alone.
         """
         merged = Merged(
@@ -144,8 +149,60 @@ class TeamContext:
         )
         return await merged.answers(items)
 
+    async def extract(
+        self,
+        text: str,
+        schema: type[S],
+        *,
+        model: str,
+        instruction: str = "",
+        agent: str = "",
+        options: JsonObject | None = None,
+    ) -> S:
+        """What a text that nobody vouches for says, read by a model without tools into a pydantic value.
+
+        A text that the run hasn't seen counts as untrusted. The value's strings keep the text's label, also
+        those that the schema limits to a few. Its numbers and truth values can't carry what somebody wrote,
+        but a prompt that is put together of them still counts as the worst that the run has seen: once you
+        have looked that it holds nothing else, `trust` vouches for it. The agent that has the text read
+        stays as it was, as long as it isn't told the value.
+
+        Called by an agent of your own in its turn, it is done in the name of that agent's `reader`, such as
+        `desk/clerk/reader`; `agent` gives another agent's.
+
+        Raises:
+            NotFound: the configuration has no such deployment.
+            MissingSetting: it is `auto`, and no deployment has a tier.
+            AnswersMissing: the model gave no such value, also when it was asked once more.
+        """
+        self._features(model)
+        return await extract(
+            self._session,
+            text,
+            schema,
+            model=model,
+            instruction=instruction,
+            agent=agent,
+            options=options or {},
+        )
+
+    def trust(self, text: str) -> str:
+        """The text, as one that the application itself vouches for, such as a memory's content.
+
+        What the run has seen from an untrusted source stays untrusted.
+        """
+        self._session.instruct(text)
+        return text
+
+    def distrust(self, text: str, *, source: str) -> str:
+        """The text, as one that somebody else may have written: for what your own code reads, not a tool."""
+        self._session.derive(text, (), source)
+        return text
+
     def _features(self, name: str) -> ModelFeatures:
         features = self._models.get(name)
+        if features is None and name == AUTO:
+            raise no_tiers()
         if features is None:
             raise NotFound(
                 f"there is no model deployment {name!r}",
@@ -158,6 +215,7 @@ class TeamContext:
 
         Raises:
             NotFound: the team declared no such tools.
+            TeamError: two of them have one name, so that a model couldn't tell them apart.
         """
         specs: dict[str, ToolSpec] = {}
         for name in names:
@@ -166,7 +224,13 @@ class TeamContext:
                     f"the team declares no tools {name!r}",
                     hint=f'Write @app.team(…, tools=["{name}"]); declared: {", ".join(self._tools) or "-"}',
                 )
-            specs |= {spec.name: spec for spec in self._tools[name]}
+            for spec in self._tools[name]:
+                other = specs.setdefault(spec.name, spec)
+                if other.server != spec.server:
+                    raise TeamError(
+                        f"{other.server} and {spec.server} both have a tool {spec.name}",
+                        hint=f'Name the tools one by one, such as "{spec.server}.{spec.name}".',
+                    )
         return GovernedWorkbench(self._session, tuple(specs.values()))
 
     def stand_in(self, agent: ChatAgent, backup: ChatAgent) -> None:

@@ -133,6 +133,11 @@ def result_from_wire(result: ModelResult) -> CreateResult:
     return CreateResult(finish_reason=reason, content=text, usage=usage, cached=result.cached)
 
 
+def bare(text: str) -> str:
+    """The JSON of an answer, without the fence that models like to put around it."""
+    return text.strip().removeprefix("```json").removeprefix("```").removesuffix("```").strip()
+
+
 def _readable(arguments: str) -> str:
     """The arguments where they are an object of plain JSON, or none; else what AutoGen refuses to the model.
 

@@ -6,14 +6,19 @@ from functools import partial
 from random import Random
 from typing import TypeVar
 
+from proctor import policies
+from proctor.app._asks import asks_by
+from proctor.app._guards import Guards
 from proctor.app._judge import judge_by
 from proctor.app._links import Links
 from proctor.approvals import ApprovalGate
 from proctor.core import (
     Clock,
+    DataSettings,
     DeploymentSettings,
     ModelCall,
     ModelMiddleware,
+    PolicySettings,
     ProctorError,
     TeamSettings,
     ToolMiddleware,
@@ -22,7 +27,18 @@ from proctor.degradation import Degradation
 from proctor.models import Models, fallback, hedge, retry
 from proctor.runs import Chains, begin_before_acting, journal_model, journal_tool, refuse_repetition
 from proctor.telemetry import Metrics, trace_model, trace_tool
-from proctor.tools import Toolbox, allow_list, check_arguments, check_output
+from proctor.tools import (
+    Toolbox,
+    allow_list,
+    check_arguments,
+    check_output,
+    guard_access,
+    guard_flow,
+    guard_places,
+    limit_calls,
+    limit_time,
+    mark_untrusted,
+)
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -43,6 +59,7 @@ class Link:
 MODEL_CHAIN: tuple[Link, ...] = (
     Link(name="journal", does="answers recorded calls, records new ones with their cost and events"),
     Link(name="trace", does="measures the call"),
+    Link(name="mark", does="marks what untrusted tools returned as data"),
     Link(name="route", does="chooses a deployment for `auto`, and takes the one that is set for the agent"),
     Link(name="thrift", does="asks in a cheaper way where a budget nears its end"),
     Link(name="cache", does="gives an answer again that the same request was given"),
@@ -60,14 +77,20 @@ MODEL_CHAIN: tuple[Link, ...] = (
 TOOL_CHAIN: tuple[Link, ...] = (
     Link(name="journal", does="answers recorded calls, records new ones with their cost and events"),
     Link(name="trace", does="measures the call"),
-    Link(name="allow", does="refuses what the team didn't declare"),
+    Link(name="allow", does="refuses what neither team nor agent was given, and what runs commands"),
+    Link(name="pins", does="refuses tools that have changed since they were accepted"),
+    Link(name="limits", does="refuses calls beyond what a run, an answer or a minute may hold"),
     Link(name="arguments", does="refuses arguments that the tool's schema doesn't take"),
+    Link(name="places", does="refuses paths and addresses that lead outside of named folders and hosts"),
+    Link(name="access", does="keeps kinds of data from who isn't cleared for them; labels what comes back"),
     Link(name="degrade", does="refuses tools with side effects while the system may only read"),
     Link(name="repetition", does="refuses a call that its agent makes again and again, for the same answer"),
+    Link(name="flow", does="asks or refuses where untrusted text may speak, or data would go too far"),
     Link(name="approval", does="waits for people where a rule names the tool, or it has side effects"),
     Link(name="spend", does="sets aside what the tool may cost, or refuses; enters what it did"),
-    Link(name="output", does="cleans and limits what the tool returns"),
+    Link(name="output", does="cleans and limits what the tool returns; sets aside what isn't as promised"),
     Link(name="begin", does="notes durably that a tool with side effects is about to act"),
+    Link(name="time", does="ends a call that takes longer than its tool may"),
     Link(name="tool", does="calls the tool"),
 )
 
@@ -79,6 +102,9 @@ class Parts:
     degradation: Degradation
     metrics: Metrics
     links: Links
+    guards: Guards
+    data: DataSettings
+    policies: PolicySettings
     models: Models
     toolbox: Toolbox
     deployments: Mapping[str, DeploymentSettings]
@@ -91,7 +117,7 @@ class Parts:
 
 def build_chains(parts: Parts) -> Chains:
     """Both chains of a team, ready to take calls."""
-    links = parts.links
+    links, rules = parts.links, parts.guards.rules
 
     def repeated(call: ModelCall, error: ProctorError) -> None:
         parts.metrics.model_retried(call, error)
@@ -100,12 +126,13 @@ def build_chains(parts: Parts) -> Chains:
     model: dict[str, ModelMiddleware] = {
         "journal": journal_model,
         "trace": trace_model(parts.metrics),
-        "fallback": fallback(parts.deployments, on_fallback=parts.metrics.model_fell_back),
-        "degrade": parts.degradation.model,
+        "mark": mark_untrusted(parts.policies.marking),
         "route": links.router.route,
         "thrift": links.budgets.thrift,
         "cache": links.cache.model,
         "batch": links.batches.model,
+        "fallback": fallback(parts.deployments, on_fallback=parts.metrics.model_fell_back),
+        "degrade": parts.degradation.model,
         "retry": retry(parts.deployments, clock=parts.clock, rng=parts.rng, on_retry=repeated),
         "breaker": links.breakers.model,
         "hedge": hedge(parts.deployments, clock=parts.clock, on_hedge=parts.metrics.model_hedged),
@@ -116,18 +143,27 @@ def build_chains(parts: Parts) -> Chains:
     tool: dict[str, ToolMiddleware] = {
         "journal": journal_tool,
         "trace": trace_tool(parts.metrics),
-        "allow": allow_list(parts.declared),
+        "allow": allow_list(parts.declared, agents=parts.team.agents, rules=rules),
+        "pins": parts.guards.pins.middleware,
+        "limits": limit_calls(parts.team, parts.guards.rates),
         "arguments": check_arguments(),
-        "repetition": refuse_repetition(parts.team),
+        "places": guard_places(rules),
+        "access": guard_access(rules, parts.team, parts.data),
         "degrade": parts.degradation.tool,
+        "repetition": refuse_repetition(parts.team),
+        "flow": guard_flow(rules, parts.team),
         "approval": ApprovalGate(parts.team, judge=judge_by(ask)),
         "spend": links.budgets.tool,
+        "output": check_output(MAX_OUTPUT, rules=rules, find_secrets=policies.find_secrets),
         "begin": begin_before_acting,
-        "output": check_output(MAX_OUTPUT),
+        "time": limit_time(rules),
     }
     return Chains(
         model=ask,
-        tool=_compose([tool[link.name] for link in TOOL_CHAIN[:-1]], parts.toolbox.call),
+        tool=_compose(
+            [tool[link.name] for link in TOOL_CHAIN[:-1]],
+            partial(parts.toolbox.call, asks=asks_by(ask, parts.team)),
+        ),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
+from proctor.app._guards import make_guards
 from proctor.app._notices import make_notices
 from proctor.app._proctor import GRACE, Proctor
 from proctor.app._settings import Settings, check_names, load_settings
@@ -61,7 +62,10 @@ async def open_proctor(
         database = await stack.enter_async_context(await opening)
         models = Models(settings.models, local=settings.local, environ=environ, providers=providers)
         stack.push_async_callback(models.close)
-        servers = {name: ToolServer(name, server, clock) for name, server in settings.tools.items()}
+        guards = make_guards(settings, database, clock=clock)
+        servers = {
+            name: ToolServer(name, server, clock, pins=guards.pins) for name, server in settings.tools.items()
+        }
         stack.push_async_callback(_close_all, servers.values())
         notices = make_notices(settings, database, clock=clock, environ=environ, signs=executes)
         running = Proctor(
@@ -74,6 +78,7 @@ async def open_proctor(
             clock=clock,
             models=models,
             toolbox=Toolbox(servers, app.functions),
+            guards=guards,
             notices=notices,
             environ=environ,
         )

@@ -6,6 +6,7 @@ from random import Random
 from proctor import policies
 from proctor.agents import ModelFeatures
 from proctor.app._chains import Parts, build_chains
+from proctor.app._guards import Guards
 from proctor.app._links import Links
 from proctor.app._settings import Settings
 from proctor.app._teams import App
@@ -16,7 +17,7 @@ from proctor.models import Models
 from proctor.models.router import AUTO, common_capabilities
 from proctor.runs import Run, TeamPlan
 from proctor.telemetry import Metrics
-from proctor.tools import Toolbox
+from proctor.tools import Toolbox, check_agent_tools
 
 
 class Plans:
@@ -32,6 +33,7 @@ class Plans:
         links: Links,
         models: Models,
         toolbox: Toolbox,
+        guards: Guards,
         clock: Clock,
     ) -> None:
         self._app = app
@@ -41,6 +43,7 @@ class Plans:
         self._links = links
         self._models = models
         self._toolbox = toolbox
+        self._guards = guards
         self._clock = clock
         self._plans: dict[tuple[str, bool], TeamPlan] = {}
 
@@ -56,6 +59,10 @@ class Plans:
             self._plans[key] = await self._make(*key)
         return self._plans[key]
 
+    def forget(self) -> None:
+        """Lets each plan be made anew: what tools are like has changed."""
+        self._plans.clear()
+
     async def _make(self, name: str, simple: bool) -> TeamPlan:  # noqa: FBT001 - as the run's row says
         team = self._app.find(name)
         factory = team.simple if simple else team.factory
@@ -69,10 +76,14 @@ class Plans:
         tools = {declared: await self._toolbox.specs([declared]) for declared in team.tools}
         declared = frozenset((spec.server, spec.name) for specs in tools.values() for spec in specs)
         check_patterns(name, limits, declared)
+        check_agent_tools(name, limits, declared)
         parts = Parts(
             degradation=self._degradation,
             metrics=self._metrics,
             links=self._links,
+            guards=self._guards,
+            data=self._settings.data,
+            policies=self._settings.policies,
             models=self._models,
             toolbox=self._toolbox,
             deployments=self._settings.models,

@@ -14,6 +14,7 @@ from typing_extensions import Unpack
 
 from proctor import policies
 from proctor.app._engine import make_engine
+from proctor.app._guards import Guards
 from proctor.app._links import Ground, Links
 from proctor.app._notices import NOTICE_LOOK
 from proctor.app._plans import Plans
@@ -38,7 +39,7 @@ from proctor.runs import ENDED, Hooks, Prepared, Run, Runs, Share, Thread, Threa
 from proctor.schedules import Schedules
 from proctor.store import Database
 from proctor.telemetry import Metrics
-from proctor.tools import Toolbox
+from proctor.tools import Toolbox, check_packages
 
 STOPPED = ENDED | {"waiting"}
 
@@ -59,6 +60,9 @@ CANCEL_LOOK = timedelta(seconds=0.5)
 
 EXPIRY_LOOK = timedelta(seconds=2)
 """Between looks for questions that nobody has answered in time."""
+
+PINS_LOOK = timedelta(seconds=2)
+"""Between looks for tools that people have accepted."""
 
 SCHEDULE_LOOK = timedelta(seconds=1)
 """Between looks for schedules that are due."""
@@ -95,6 +99,7 @@ class Proctor:
         clock: Clock,
         models: Models,
         toolbox: Toolbox,
+        guards: Guards,
         notices: Notices,
         environ: Mapping[str, str],
     ) -> None:
@@ -138,21 +143,13 @@ class Proctor:
                 wake=self._wake,
             )
         )
-        plans = Plans(
-            app,
-            settings,
-            degradation=self.degradation,
-            metrics=self.metrics,
-            links=self.links,
-            models=models,
-            toolbox=toolbox,
-            clock=clock,
-        )
+        self._guards = guards
+        self._plans = self._make_plans(models, guards)
         self.runs = Runs(
             database,
             clock=clock,
             linger=settings.database.linger,
-            hooks=self._hooks(plans),
+            hooks=self._hooks(self._plans),
             share=share,
             limits=self._limits,
             worker=worker,
@@ -163,6 +160,19 @@ class Proctor:
         )
         self.threads = Threads(database, clock=clock)
         self.engine = make_engine(settings.engine, database, self.runs.execution, self._chores())
+
+    def _make_plans(self, models: Models, guards: Guards) -> Plans:
+        return Plans(
+            self.app,
+            self.settings,
+            guards=guards,
+            degradation=self.degradation,
+            metrics=self.metrics,
+            links=self.links,
+            models=models,
+            toolbox=self.toolbox,
+            clock=self._clock,
+        )
 
     def _hooks(self, plans: Plans) -> Hooks:
         return Hooks(
@@ -331,9 +341,10 @@ class Proctor:
         """Takes part in executing from now on, under the budgets that were set.
 
         Raises:
-            ConfigurationError: such a budget can't be read.
+            ConfigurationError: such a budget can't be read, or packages are frozen and one isn't fixed.
             DatabaseInUse: another process executes runs on this database.
         """
+        check_packages(self.settings.tools, self.settings.trust)
         await self.links.budgets.look()
         await self.engine.start()
 
@@ -358,6 +369,10 @@ class Proctor:
         if not self.degradation.closed:
             await self.schedules.fire()
 
+    async def _look_at_pins(self) -> None:
+        if await self._guards.pins.look():
+            self._plans.forget()  # runs that begin from here on are shown what was accepted
+
     async def _expire_approvals(self) -> None:
         if await self.runs.desk.expire():
             self.engine.wake()
@@ -370,6 +385,7 @@ class Proctor:
             Chore(name="degradation", every=LEVEL_LOOK, work=self.degradation.tick),
             Chore(name="a sign of life", every=BEAT, work=self.workers.beat),
             *self.links.chores(),
+            Chore(name="tools that people accept", every=PINS_LOOK, work=self._look_at_pins),
         )
         notices = Chore(name="notices", every=NOTICE_LOOK, work=self.notices.work)
         return (*chores, notices) if self.notices.tells else chores

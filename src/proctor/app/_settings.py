@@ -40,6 +40,7 @@ from proctor.core import (
 from proctor.models import stand_ins
 from proctor.models.router import overrides
 from proctor.runs import Limit, Limits
+from proctor.tools import ToolRules, check_clearances
 
 FILE = "proctor.toml"
 PREFIX = "PROCTOR_"
@@ -169,6 +170,8 @@ def check_names(settings: Settings) -> None:
             _check_model(f"budgets.{name}.of", budget.of, settings)
         for role in budget.roles:
             check_role(f"budgets.{name}", role, settings.roles)
+    rules = ToolRules(settings.tools, settings.functions, settings.data)
+    check_clearances(settings.teams, rules, settings.data)
     check_roles(settings.teams, settings.roles, settings.models, told=settings.notices.roles)
 
 

@@ -8,6 +8,7 @@ from proctor.approvals._rules import (
     check_patterns,
     check_role,
     check_roles,
+    elicit_terms,
     human_terms,
     roles_from,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "delegate",
     "due_reminders",
     "editable_schema",
+    "elicit_terms",
     "expire",
     "expired",
     "get",

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from proctor.approvals import _sql, _standing
 from proctor.approvals._edits import check_edit
+from proctor.approvals._elicited import check_given
 from proctor.approvals._values import EXPIRY, Approval, with_arguments
 from proctor.approvals._who import Roles, check_name, check_right, is_member, voters
 from proctor.core import (
@@ -136,7 +137,9 @@ def _time_may_approve(approval: Approval) -> bool:
     """Whether no judge's doubt, no second person and no arguments of a person's are passed over by it."""
     question = approval.question
     second = question.terms.second
-    needs_people = question.kind in ("second", "edited") or (second is not None and not second.judge)
+    needs_people = question.kind in ("second", "edited", "elicit") or (
+        second is not None and not second.judge
+    )
     return not needs_people and approval.edited is None
 
 
@@ -183,6 +186,8 @@ def _checked(approval: Approval, decision: Decision) -> Decision:
             f"there is no decision {decision.kind}", hint=f"Decide {', '.join(get_args(DecisionKind))}."
         )
     _standing.check_standing(approval, decision)
+    if approval.question.kind == "elicit":
+        decision = check_given(approval, decision)
     if (decision.kind == "edit") != (decision.arguments is not None):
         raise InvalidInput("an edit has arguments, and no other decision has")
     if decision.arguments is None:

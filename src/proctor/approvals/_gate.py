@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias, assert_never
 
-from proctor.approvals._rules import terms_of
-from proctor.approvals._values import EXPIRY
+from proctor.approvals._edits import editable_schema
+from proctor.approvals._rules import ActionRules
+from proctor.approvals._values import EXPIRY, UNTRUSTED
 from proctor.core import (
     Decision,
     JsonObject,
@@ -38,17 +39,20 @@ Judge: TypeAlias = Callable[[ToolCall, Second], Awaitable[Opinion]]
 class ApprovalGate:
     """Asks people about the calls that the team's rules name, and about others with side effects.
 
-    Arguments that a person put in place of the model's were held against the tool's own schema when the
-    person decided, with the same check that the model's passed before they came here.
+    Where there is cause for caution it asks about any call. Arguments that a person put in place of the
+    model's were held against the tool's own schema when the person decided, with the same check that the
+    model's passed before they came here.
     """
 
     def __init__(self, team: TeamSettings, *, judge: Judge) -> None:
-        self._team = team
+        self._rules = ActionRules(team)
         self._judge = judge
 
     async def __call__(self, call: ToolCall, proceed: ToolHandler) -> ToolResult:
         """The tool's answer, or the person's refusal for the model to read."""
-        terms = terms_of(call, self._team)
+        terms = self._rules.terms_of(call)
+        if call.caution:
+            terms = _cautious(call, terms)
         if terms is None:
             return await proceed(call)
         question = _question(call, terms)
@@ -70,8 +74,8 @@ class ApprovalGate:
         """The tool's answer to what a person made of a call, once all agree whom the rules name for that."""
         assert decision.arguments is not None
         arguments = decision.arguments
-        edited = replace(call, arguments=arguments)
-        needed = terms_of(edited, self._team)
+        edited = replace(call, arguments=arguments, caution=())  # what a person wrote is that person's order
+        needed = self._rules.terms_of(edited)
         if needed is not None and not _covers(question.terms, needed):
             text = (
                 f"{decision.by or 'A person'} changed the arguments, and {needed.rule} holds for them. "
@@ -104,6 +108,15 @@ class ApprovalGate:
         asked = replace(question, kind="second", text=text, action=call.request(), terms=terms)
         decision = await call.scope.decision(asked)
         return None if decision.kind == "approve" else _refusal(decision)
+
+
+def _cautious(call: ToolCall, terms: Terms | None) -> Terms:
+    """The terms on which a person is asked, whatever the rules say. Silence never approves here."""
+    if terms is None:
+        editable = editable_schema(call.tool.parameters, call.arguments, "all")
+        return Terms(rule="flow", labels=(UNTRUSTED,), editable=editable)
+    on_expiry = "reject" if terms.on_expiry == "approve" else terms.on_expiry
+    return replace(terms, labels=tuple(dict.fromkeys((*terms.labels, UNTRUSTED))), on_expiry=on_expiry)
 
 
 def _covers(given: Terms, needed: Terms) -> bool:
@@ -140,7 +153,8 @@ def _refusal(decision: Decision) -> ToolResult:
 
 
 def _question(call: ToolCall, terms: Terms) -> Question:
-    return Question(kind="action", role="", text=_says(call), action=call.request(), terms=terms)
+    text = " ".join([_says(call), *call.caution])
+    return Question(kind="action", role="", text=text, action=call.request(), terms=terms)
 
 
 def _says(call: ToolCall) -> str:

@@ -5,6 +5,7 @@ argument is missing or of another type than the condition, never spares a person
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
@@ -28,17 +29,40 @@ from proctor.core import (
 )
 
 
-def terms_of(call: ToolCall, team: TeamSettings) -> Terms | None:
-    """The terms on which a person is asked about a call; nothing where nobody is."""
-    for place, rule in enumerate(team.approvals, start=1):
-        if rule.human or not _names(rule.tools, call.tool):
-            continue
-        met = _met(rule.when, call.arguments)
-        if met or (met is None and rule.needs == "person"):
-            return None if rule.needs == "nobody" else _action_terms(rule, place, call)
-    if call.tool.effect == "read_only" or team.approval == "never":
-        return None
-    return Terms(editable=editable_schema(call.tool.parameters, call.arguments, "all"))
+class ActionRules:
+    """A team's rules for tool calls. Those that name a tool are found at once, however many there are."""
+
+    def __init__(self, team: TeamSettings) -> None:
+        self._team = team
+        self._naming: dict[tuple[str, str], tuple[tuple[int, ApprovalRule], ...]] = {}
+        """By tool: the rules whose patterns name it, each with its place."""
+
+    def terms_of(self, call: ToolCall) -> Terms | None:
+        """The terms on which a person is asked about a call; nothing where nobody is."""
+        for place, rule in self._rules_naming(call.tool):
+            met = _met(rule.when, call.arguments)
+            if met or (met is None and rule.needs == "person"):
+                return None if rule.needs == "nobody" else _action_terms(rule, place, call)
+        if call.tool.effect == "read_only" or self._team.approval == "never":
+            return None
+        return Terms(editable=editable_schema(call.tool.parameters, call.arguments, "all"))
+
+    def _rules_naming(self, tool: ToolSpec) -> tuple[tuple[int, ApprovalRule], ...]:
+        key = (tool.server, tool.name)
+        found = self._naming.get(key)
+        if found is None:
+            rules = enumerate(self._team.approvals, start=1)
+            found = tuple(
+                (place, rule) for place, rule in rules if not rule.human and _names(rule.tools, tool)
+            )
+            self._naming[key] = found
+        return found
+
+
+def elicit_terms(call: ToolCall, team: TeamSettings) -> Terms:
+    """The terms on which a person gives a tool what it asks for while it runs: those of the call itself."""
+    terms = ActionRules(team).terms_of(call)
+    return Terms() if terms is None else replace(terms, editable=None, second=None)
 
 
 def human_terms(role: str, team: TeamSettings) -> Terms:
@@ -58,7 +82,7 @@ def check_patterns(team: str, settings: TeamSettings, declared: Collection[tuple
     known = {name for server, tool in declared for name in (tool, f"{server}.{tool}")}
     for place, rule in enumerate(settings.approvals, start=1):
         for pattern in (*rule.tools, *(rule.second.tools if rule.second else ())):
-            if not any(fnmatchcase(name, pattern) for name in known):
+            if pattern not in known and not any(fnmatchcase(name, pattern) for name in known):
                 near = get_close_matches(pattern, known, n=1)
                 hint = f"Did you mean {near[0]}?" if near else "Mend it, or take it out."
                 raise ConfigurationError(

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, and_, or_, select, update
 from sqlalchemy import insert as insert_into
 
 from proctor.approvals._tables import standing, votes
-from proctor.approvals._values import Approval, Standing
+from proctor.approvals._values import UNTRUSTED, Approval, Standing
 from proctor.core import (
     Conflict,
     Decision,
@@ -55,6 +55,11 @@ def check_standing(approval: Approval, decision: Decision) -> None:
         raise InvalidInput("a question like this is asked each time")
     if decision.standing == "thread" and approval.thread_id is None:
         raise InvalidInput("the run belongs to no conversation", hint="Let it stand for the run or the day.")
+    if UNTRUSTED in question.terms.labels and decision.same is not None:
+        raise InvalidInput(
+            "untrusted text may have asked for this: an approval stands for exactly these arguments",
+            hint="Leave `same` out.",
+        )
     missing = [name for name in decision.same or () if name not in _arguments(question)]
     if missing:
         raise InvalidInput(f"the call has no argument {missing[0]}")
@@ -110,7 +115,8 @@ def match(
 ) -> Standing | None:
     """The standing approval that answers a question, where there is one.
 
-    One that was given by a person who mustn't decide this question answers it not.
+    One that was given by a person who mustn't decide this question answers it not, and a question about what
+    untrusted text may have asked for is answered by one for exactly its arguments.
     """
     if question.kind != "action" or question.terms.second is not None:
         return None
@@ -133,6 +139,8 @@ def match(
     )
     for row in connection.execute(query):
         given = _standing(row)
+        if UNTRUSTED in question.terms.labels and not given.exact:
+            continue
         if _covers(given, _arguments(question)) and _givers(connection, given).isdisjoint(barred):
             return given
     return None

@@ -14,6 +14,10 @@ EXPIRY = "expiry"
 STANDING = "standing:"
 """Begins the name of who decided where a standing approval did; its id follows."""
 
+UNTRUSTED = "untrusted"
+"""Labels a question about a call that untrusted text may have asked for. Only an approval of exactly its
+arguments stands for it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vote:

@@ -19,9 +19,17 @@ from proctor.app import Settings, load_settings
 from proctor.cli._checks import Finding, State, broken, print_findings
 from proctor.cli._config import check_settings
 from proctor.cli._options import ConfigFile, Json
-from proctor.core import DatabaseInUse, DeploymentSettings, ProctorError, SystemClock, ToolServerSettings
+from proctor.cli._tool_checks import about_packages, about_pins
+from proctor.core import (
+    DatabaseInUse,
+    DeploymentSettings,
+    ProctorError,
+    SystemClock,
+    ToolServerSettings,
+    TrustSettings,
+)
 from proctor.models import ConfiguredEndpoints, Deployment
-from proctor.tools import ToolServer
+from proctor.tools import ToolServer, check_packages, stored_pins
 
 AUTOGEN = "0.7.5"
 PYTHONS = ((3, 11), (3, 14))
@@ -50,6 +58,8 @@ def doctor(*, config: ConfigFile = None, json: Json = False) -> int:
         return print_findings([*findings, broken("settings", error)], json=json)
     findings += check_settings(loaded)
     findings += asyncio.run(_reach(loaded.settings))
+    frozen = loaded.settings.trust.frozen
+    findings += about_packages(loaded.settings, state="broken" if frozen else "note")
     findings += _disks(loaded.settings)
     findings += _extras(loaded.settings)
     return print_findings(findings, json=json)
@@ -59,8 +69,9 @@ async def _reach(settings: Settings) -> Sequence[Finding]:
     """Findings about everything that has to answer."""
     found = await asyncio.gather(
         _database(settings.database.url),
+        _pins(settings),
         *(_model(name, deployment, settings) for name, deployment in settings.models.items()),
-        *(_tool_server(name, server) for name, server in settings.tools.items()),
+        *(_tool_server(name, server, settings.trust) for name, server in settings.tools.items()),
     )
     return [finding for finding in found if finding is not None]
 
@@ -105,6 +116,26 @@ async def _database(url: str) -> Finding | None:
         schema = "" if current else ", its schema is brought up to date at the next start"
         served = await asyncio.to_thread(_served, database)
         return Finding(what="database", state="ok", found=f"{shown}, writable{schema}{served}")
+    finally:
+        await database.close()
+
+
+async def _pins(settings: Settings) -> Finding | None:
+    """Whether tools wait for a person; nothing where there are no servers, or no database yet."""
+    if not settings.tools:
+        return None
+    try:
+        engine = store.make_engine(settings.database.url)
+    except ProctorError:
+        return None  # a finding of its own
+    file = _file(engine.url)
+    if file is not None and not await asyncio.to_thread(file.exists):
+        return about_pins(settings, {})
+    database = store.Database(engine)
+    try:
+        return about_pins(settings, await database.read(stored_pins))
+    except (SQLAlchemyError, ProctorError):
+        return None  # an older schema, or a finding of its own
     finally:
         await database.close()
 
@@ -170,10 +201,11 @@ async def _weights(name: str, deployment: DeploymentSettings, settings: Settings
     return Finding(what=what, state="ok", found=str(path))
 
 
-async def _tool_server(name: str, settings: ToolServerSettings) -> Finding:
+async def _tool_server(name: str, settings: ToolServerSettings, trust: TrustSettings) -> Finding:
     server = ToolServer(name, settings, SystemClock())
     what = f"tools.{name}"
     try:
+        check_packages({name: settings}, trust)
         tools = await server.list_tools()
     except ProctorError as error:
         return broken(what, error)

@@ -58,7 +58,16 @@ app.command("proctor.cli._worker:worker", name="worker", help="Execute runs that
 app.command("proctor.cli._db:db", name="db", help="Upgrade, check and move the database.")
 app.command("proctor.cli._config:config", name="config", help="Show and check the configuration.")
 app.command("proctor.cli._doctor:doctor", name="doctor", help="Check all that Proctor needs on this machine.")
-app.command("proctor.cli._models:models", name="models", help="Fetch weights of models that run locally.")
+app.command(
+    "proctor.cli._models:models",
+    name="models",
+    help="See what `auto` chooses and what waits in batches; fetch weights for local models.",
+)
+app.command(
+    "proctor.cli._tools:tools",
+    name="tools",
+    help="See what tools say of themselves, and accept what has changed.",
+)
 app.command("proctor.cli._init:init", name="init", help="Write a configuration and a first team.")
 
 

@@ -16,6 +16,13 @@ ConfigFile: TypeAlias = Annotated[
 ]
 Json: TypeAlias = Annotated[bool, Parameter(negative="", help="Print one JSON value for programs.")]
 
+Frozen: TypeAlias = Annotated[
+    bool,
+    Parameter(
+        negative="", help="Start no tool server without a fixed version, and believe only pinned tools."
+    ),
+]
+
 Limit: TypeAlias = Annotated[int, Parameter(validator=Number(gte=1, lte=10_000))]
 
 Format = Literal["table", "csv", "json"]
@@ -27,6 +34,7 @@ DURATION = re.compile(rf"(\d{{1,9}}({'|'.join(UNITS)}))+")
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
 LONGEST_DURATION = timedelta(days=36_500)
 USUAL_PERIOD = timedelta(days=30)
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 
 
 class WrongCall(InvalidInput):
@@ -64,7 +72,8 @@ def read_period(
 ) -> tuple[datetime, datetime]:
     """The beginning and the end that `--since`, `--until` and `--last` name; else the last 30 days.
 
-    Days are those of UTC, as in the ledger, and the last one belongs to it.
+    Days are those of UTC, as in the ledger, and the last one belongs to it. Before 1970 and after 9998 there
+    is nothing: no time zone has trouble with what is between.
 
     Raises:
         InvalidInput: one can't be read, or they leave no time between them.
@@ -77,7 +86,7 @@ def read_period(
     begin = end - span if since is None else _read_day(since, timedelta())
     if begin >= end:
         raise InvalidInput("The end doesn't come after the beginning.", hint="See --since and --until.")
-    return begin, end
+    return max(begin, EARLIEST), min(end, LATEST)
 
 
 def _read_day(text: str, more: timedelta) -> datetime:
@@ -85,7 +94,7 @@ def _read_day(text: str, more: timedelta) -> datetime:
     try:
         at = datetime.fromisoformat(text)
         at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-        return at + more if DAY.fullmatch(text) else at
+        return min(at, LATEST) + more if DAY.fullmatch(text) else at
     except (ValueError, OverflowError):
         hint = "Write 2026-12-01, or 2026-12-01T08:00+01:00."
         raise InvalidInput(f"{text!r} is no day and no time.", hint=hint) from None

@@ -20,14 +20,15 @@ from proctor.app import (
     open_proctor,
     split_target,
 )
-from proctor.cli._execution import Interrupted, follow, whole_place
+from proctor.cli._execution import Interrupted, follow, frozen_in, print_loose_packages, whole_place
 from proctor.cli._live import Live, Silent, View
-from proctor.cli._options import ConfigFile, Json, read_duration, this_user
+from proctor.cli._options import ConfigFile, Frozen, Json, read_duration, this_user
 from proctor.cli._output import console, print_json
 from proctor.cli._report import print_interruption, print_outcome, report_json, report_on
 from proctor.core import InvalidInput
 from proctor.policies import read_text
 from proctor.runs import Run
+from proctor.tools import check_packages
 
 NEW_THREAD = "new"
 LIKE_AN_OPTION = re.compile(r"--?[a-z][a-z-]*")
@@ -46,6 +47,7 @@ def run(
     tenant: str = "default",
     by: str | None = None,
     thread: str | None = None,
+    frozen: Frozen = False,
     config: ConfigFile = None,
     json: Json = False,
 ) -> int:
@@ -82,7 +84,11 @@ def run(
     place, team = split_target(target)
     task = read_task(text)
     settings = load_settings(config).settings
+    settings = frozen_in(settings) if frozen else settings
+    check_packages(settings.tools, settings.trust)
     app = load_app(place)
+    if not json:
+        print_loose_packages(settings)
     whole = f"{whole_place(place)}:{team}"
     options = StartOptions(tenant=tenant, priority=priority, requester=this_user() if by is None else by)
     begins = read_time(at, in_, datetime.now(UTC).astimezone())

@@ -8,8 +8,15 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from proctor.app import App, Settings, decision_page, load_app, load_settings, open_proctor
-from proctor.cli._execution import place_to_serve, print_strange_teams, stop_signals, whole_place
-from proctor.cli._options import PORTS, ConfigFile
+from proctor.cli._execution import (
+    frozen_in,
+    place_to_serve,
+    print_loose_packages,
+    print_strange_teams,
+    stop_signals,
+    whole_place,
+)
+from proctor.cli._options import PORTS, ConfigFile, Frozen
 from proctor.cli._output import console
 from proctor.cli._report import tell
 from proctor.cli._web import loopback, web
@@ -23,6 +30,7 @@ def serve(
     port: Annotated[
         int | None, Parameter(validator=PORTS, help="Port of /metrics and /decide; 0 takes a free one.")
     ] = None,
+    frozen: Frozen = False,
     config: ConfigFile = None,
 ) -> None:
     """Execute the runs of this database until stopped, and answer on /metrics and on decision links.
@@ -39,10 +47,12 @@ def serve(
         it through a proxy, which needs to pass on /decide/ alone.
     """
     settings = load_settings(config).settings
+    settings = frozen_in(settings) if frozen else settings
     address = loopback(host or settings.server.host)
     place = place_to_serve(app, settings)
     loaded = load_app(place)
     print_strange_teams(loaded, settings)
+    print_loose_packages(settings)
     listens_on = settings.server.port if port is None else port
     asyncio.run(_serve(loaded, settings, whole_place(place), address, listens_on))
 

@@ -21,6 +21,8 @@ WHAT_WIDTH = 10
 FIGURE_WIDTHS = (12, 9, 8)
 LONGEST = 400
 """Characters of a message that are shown."""
+_MARKED = frozenset({"untrusted", "private", "secret"})
+"""What of a label is shown."""
 DETAIL = 160
 """Characters of a tool call that are shown."""
 
@@ -164,6 +166,7 @@ def _tool_line(event: Event, call: RecordedCall | None) -> Line:
     elif data["error"]:
         mood = "bad"
         text += " failed"
+    text += _mark(data)
     if call is not None and call.outcome is not None:
         detail = f"{_arguments(call.request)} → {call.outcome['text']}"
     return Line(
@@ -176,6 +179,15 @@ def _tool_line(event: Event, call: RecordedCall | None) -> Line:
         cost=_cost(data),
         took=_took(data),
     )
+
+
+def _mark(data: JsonObject) -> str:
+    """What a tool's answer is, where it isn't anybody's own word or may not go anywhere."""
+    label = data.get("label")
+    if not isinstance(label, Mapping):
+        return ""
+    worst = [str(label[name]) for name in ("integrity", "confidentiality") if label[name] in _MARKED]
+    return f" [{', '.join(worst)}]" if worst else ""
 
 
 def _plain_line(event: Event) -> Line:
@@ -238,6 +250,47 @@ def _wasted(data: JsonObject) -> str:
     return f"{data.get('deployment') or data.get('tool')}: {data['outcome']}, for {_usd(data['cost'])}"
 
 
+def _progress(data: JsonObject) -> str:
+    done, total, said = (data.get(name) for name in ("progress", "total", "message"))
+    parts = [f"{done}{f' of {total}' if total else ''}" if done is not None else "", str(said or "")]
+    return _about(data, "; ".join(filter(None, parts)))
+
+
+def _logged(data: JsonObject) -> str:
+    level = data.get("level")
+    return _about(data, f"{level}: {data.get('text', '')}" if level else str(data.get("text", "")))
+
+
+def _raised(data: JsonObject) -> str:
+    sources = _listed(data.get("sources"))
+    return f"reads what others may have written{f': {sources}' if sources else ''}"
+
+
+_CHANGES = {
+    "changed": "isn't what was accepted, and is blocked",
+    "unpinned": "was never accepted, and is blocked",
+    "gone": "isn't offered any more",
+}
+
+
+def _accessed(data: JsonObject) -> str:
+    seen, masked = _listed(data.get("classes")), _listed(data.get("masked"))
+    said = [f"{seen} data" if seen else "", f"{masked} data masked" if masked else ""]
+    return _about(data, ", ".join(filter(None, said)))
+
+
+def _about(data: JsonObject, said: str) -> str:
+    """Of which tool, or else which server, and what of it."""
+    name = _tool(data) if "tool" in data else str(data.get("server", ""))
+    return f"{name}: {said}" if name and said else name or said
+
+
+def _listed(values: JsonValue) -> str:
+    if isinstance(values, Sequence) and not isinstance(values, str):
+        return ", ".join(str(value) for value in values)
+    return str(values or "")
+
+
 def _forgotten(data: JsonObject) -> str:
     parts = data["parts"]
     said = [f"{place}: {why}" for place, why in parts.items()] if isinstance(parts, Mapping) else []
@@ -274,6 +327,14 @@ _SAYINGS: Mapping[EventType, tuple[Mood, str, Callable[[JsonObject], str]]] = {
     "run.simplified": ("asks", "simplified", lambda _: "the team's simple form takes the run"),
     "tool.refused": ("bad", "refused", lambda data: f"{_tool(data)}: {data['reason']}"),
     "tool.limit_reached": ("asks", "limit", lambda data: f"{data['iterations']} rounds of tools are used up"),
+    "tool.progress": ("plain", "progress", _progress),
+    "tool.logged": ("plain", "logs", _logged),
+    "tool.quarantined": ("bad", "quarantine", lambda data: _about(data, _listed(data.get("reason")))),
+    "tool.pinned": ("plain", "pins", lambda data: _about(data, "as it was first seen")),
+    "tool.changed": ("bad", "changed", lambda data: _about(data, _CHANGES[str(data["how"])])),
+    "data.accessed": ("plain", "data", _accessed),
+    "data.denied": ("bad", "denied", lambda data: _about(data, f"{_listed(data.get('classes'))} data")),
+    "label.raised": ("asks", "untrusted", _raised),
     "approval.requested": ("asks", "asks", _asks),
     "approval.voted": ("good", "votes", _decided),
     "approval.delegated": ("asks", "delegated", lambda data: f"to {data['to']}"),

@@ -9,8 +9,15 @@ from cyclopts.validators import Number
 from rich.text import Text
 
 from proctor.app import App, Settings, load_app, load_settings, open_proctor
-from proctor.cli._execution import place_to_serve, print_strange_teams, stop_signals, whole_place
-from proctor.cli._options import PORTS, ConfigFile
+from proctor.cli._execution import (
+    frozen_in,
+    place_to_serve,
+    print_loose_packages,
+    print_strange_teams,
+    stop_signals,
+    whole_place,
+)
+from proctor.cli._options import PORTS, ConfigFile, Frozen
 from proctor.cli._output import console
 from proctor.cli._report import tell
 from proctor.cli._web import loopback, web
@@ -26,6 +33,7 @@ def worker(
     ] = None,
     host: str = "127.0.0.1",
     port: Annotated[int, Parameter(validator=PORTS, help="Port of /metrics; 0 takes a free one.")] = 0,
+    frozen: Frozen = False,
     config: ConfigFile = None,
 ) -> None:
     """Execute runs that Temporal gives to this process, until stopped.
@@ -42,6 +50,7 @@ def worker(
         Address of /metrics: a loopback address, since there is no authentication yet.
     """
     settings = load_settings(config).settings
+    settings = frozen_in(settings) if frozen else settings
     if settings.engine.kind != "temporal":
         raise ConfigurationError(
             "workers share their runs through Temporal, and the configuration names the embedded engine",
@@ -53,6 +62,7 @@ def worker(
         settings = settings.model_copy(update={"engine": engine})
     loaded = load_app(place)
     print_strange_teams(loaded, settings)
+    print_loose_packages(settings)
     asyncio.run(_work(loaded, settings, whole_place(place), loopback(host), port))
 
 

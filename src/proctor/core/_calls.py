@@ -60,6 +60,14 @@ class CallScope(Protocol):
         """What the run has cost so far, in all of its attempts."""
 
     @property
+    def number(self) -> int:
+        """Of a tool call: which one of its run it is, from 1."""
+
+    @property
+    def rank(self) -> int:
+        """Of a tool call: which one of those it is that one answer of a model asked for, from 1."""
+
+    @property
     def label(self) -> Label:
         """Of all that the call rests on: what its agent had read when it was made."""
 
@@ -97,8 +105,11 @@ class CallScope(Protocol):
             StaleAttempt: another attempt has taken the run over; nothing may be done any more.
         """
 
-    def is_decided(self, kind: QuestionKind) -> bool:
-        """Whether a person has decided a question of this kind about this call."""
+    def is_decided(self, kind: QuestionKind, action: JsonObject | None = None) -> bool:
+        """Whether a person has decided a question of this kind about this call.
+
+        `action` says which one, for `elicit`: a tool may ask for several things while it runs.
+        """
 
     async def decision(self, question: Question) -> Decision:
         """A person's decision on this call. Where there is none yet the run waits: this never returns."""

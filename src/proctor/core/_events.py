@@ -34,6 +34,7 @@ EventType = Literal[
     "tool.progress",
     "tool.logged",
     "tool.quarantined",
+    "tool.cleaned",
     "tool.pinned",
     "tool.changed",
     "data.accessed",

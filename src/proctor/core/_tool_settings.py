@@ -71,6 +71,8 @@ class SamplingSettings(Section):
 class OAuthSettings(Section):
     """`[tools.NAME.oauth]`: how we sign in at an HTTP server that asks for OAuth."""
 
+    issuer: str
+    """The address of the authorization server, as it gives it itself: id and secret are sent nowhere else."""
     client_id_env: str
     """The environment variable that holds our id at the authorization server."""
     client_secret_env: str

@@ -3,6 +3,6 @@
 Knows no run, no model and no database: it takes a text and settings, and gives a verdict.
 """
 
-from proctor.policies._screen import read_text, redact, screen
+from proctor.policies._screen import find_secrets, read_text, redact, screen
 
-__all__ = ["read_text", "redact", "screen"]
+__all__ = ["find_secrets", "read_text", "redact", "screen"]

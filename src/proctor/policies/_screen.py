@@ -81,6 +81,11 @@ def redact(text: str) -> str:
     return _redact(text, _find(text, dict.fromkeys(_RULES, True)))
 
 
+def find_secrets(text: str) -> tuple[Span, ...]:
+    """The keys, tokens and passwords in a text, in its order and without overlaps."""
+    return _find(text, {"secret": True, "password": True})
+
+
 def _find(text: str, strict: dict[str, bool]) -> tuple[Span, ...]:
     """What the rules find in the original text, in its order; what overlaps becomes one span."""
     plain = canonical(text)

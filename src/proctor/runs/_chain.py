@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
 from proctor.core import (
     IfBroken,
     JsonObject,
+    JsonValue,
+    Label,
     ModelCall,
     ModelHandler,
     ModelResult,
@@ -15,6 +18,8 @@ from proctor.core import (
     ToolCall,
     ToolHandler,
     ToolResult,
+    join,
+    label_to_json,
     monotonic_ms,
 )
 from proctor.runs._replay import ASIDE, SETTLED
@@ -23,6 +28,7 @@ from proctor.runs._session import RunSession
 from proctor.runs._values import (
     RecordedCall,
     model_outcome,
+    read_label,
     read_model_outcome,
     read_tool_outcome,
     tool_outcome,
@@ -34,15 +40,17 @@ async def journal_model(call: ModelCall, proceed: ModelHandler) -> ModelResult:
     scope = cast("Scope", call.scope)
     recorded = await scope.recorded()
     if recorded is not None:
+        scope.label = join((scope.label, read_label(recorded)))
         return read_model_outcome(recorded)
     await settle_past(scope)
     with await scope.session.live():
+        scope.session.raise_label(scope)
         began = monotonic_ms()
         with closing_books(scope):
             result = await proceed(call)
         duration = monotonic_ms() - began
-        scope.event("model.called", _model_data(result, duration))
-        scope.finish(model_outcome(result), cost=result.cost, duration_ms=duration)
+        scope.event("model.called", {**_model_data(result, duration), **_shown(scope.label)})
+        scope.finish(model_outcome(result, scope.label), cost=result.cost, duration_ms=duration)
     return result
 
 
@@ -59,8 +67,10 @@ async def journal_tool(call: ToolCall, proceed: ToolHandler) -> ToolResult:
         began = monotonic_ms()
         with closing_books(scope):
             result = await _unless_in_doubt(scope, call, proceed)
+        if result.refused_by:  # a refusal quotes what the model wrote
+            result = replace(result, label=join((result.label, scope.label)))
         duration = monotonic_ms() - began
-        scope.event("tool.called", _tool_data(call, result, duration))
+        scope.event("tool.called", {**_tool_data(call, result, duration), **_shown(result.label)})
         acted = scope.begun or scope.call_key in scope.session.journal.in_doubt
         outcome = {**tool_outcome(result), "acted": acted}
         scope.finish(outcome, cost=result.cost, duration_ms=duration)
@@ -95,18 +105,26 @@ async def consult(
     *,
     model: str,
     messages: tuple[JsonObject, ...],
-    response_format: JsonObject,
+    response_format: JsonObject | None = None,
+    options: JsonObject | None = None,
 ) -> ModelResult:
     """A model's answer about a tool call that waits for it: a call of the same run, recorded and paid for."""
     outer = cast("Scope", call.scope)
-    request: JsonObject = {
-        "model": model,
-        "messages": messages,
-        "response_format": response_format,
-        "about": outer.key,
-    }
+    request: dict[str, JsonValue] = {"model": model, "messages": messages, "about": outer.key}
+    if response_format is not None:
+        request["response_format"] = response_format
+    if options:
+        request["options"] = options
     scope = outer.session.scope(f"{outer.agent}{ASIDE}", "model", request)
-    return await ask(ModelCall(scope=scope, model=model, messages=messages, response_format=response_format))
+    scope.label = outer.label
+    asked = ModelCall(
+        scope=scope,
+        model=model,
+        messages=messages,
+        response_format=response_format,
+        options=options or {},
+    )
+    return await ask(asked)
 
 
 async def begin_before_acting(call: ToolCall, proceed: ToolHandler) -> ToolResult:
@@ -173,6 +191,11 @@ def _model_data(result: ModelResult, duration: float) -> dict[str, str | int | f
         "way": result.way,
         "ms": round(duration, 1),
     }
+
+
+def _shown(label: Label) -> JsonObject:
+    """A label as events tell of it; nothing of one that says nothing new."""
+    return {} if label.is_trusted and not label.exceeds("user") else {"label": label_to_json(label)}
 
 
 def _tool_data(call: ToolCall, result: ToolResult, duration: float) -> dict[str, str | int | float | bool]:

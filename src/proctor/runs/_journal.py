@@ -147,6 +147,12 @@ class Journal:
         )
         self._arm()
 
+    def withdraw(self, key: CallKey) -> None:
+        """Takes back that a call has begun to act: it has ended, and is to be made again."""
+        self._started.discard(key)
+        if self.in_doubt.pop(key, None) is not None:
+            self.also(lambda connection: _sql.forget_start(connection, self._run_id, key))
+
     def finished(
         self,
         key: CallKey,

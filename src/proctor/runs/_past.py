@@ -19,6 +19,8 @@ class Past:
     said: tuple[str, ...] = ()
     memory: JsonObject | None = None
     """What earlier runs of the thread knew."""
+    raised: frozenset[str] = frozenset()
+    """Agents of which the log tells that they have read what is untrusted."""
     loss_told: bool = False
     """Whether the log tells already what of it could not be given to the team."""
 
@@ -34,6 +36,7 @@ class Past:
             asked=approvals.of_run(connection, run_id),
             said=said,
             memory=_threads_sql.begin(connection, run_id),
+            raised=frozenset(event.agent for event in events if event.type == "label.raised"),
             loss_told=any(event.type == "thread.state_lost" for event in events),
         )
 

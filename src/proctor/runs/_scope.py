@@ -51,6 +51,10 @@ class Scope:
         """Of all that the call rests on."""
         self.repeats = 0
         """How often the agent has made this very call before, for the same answer."""
+        self.number = 1
+        """Of a tool call: which one of its run it is, from 1."""
+        self.rank = 1
+        """Of a tool call: which one of its answer's it is, from 1."""
         self.begun = False
         """Whether the call came as far as acting on the world."""
         self.outcome: JsonObject | None = None
@@ -147,6 +151,9 @@ class Scope:
         key = self._question_key(question)
         approval = self.session.decided(key)
         if approval is None or approval.decision is None:
+            if question.kind == "elicit" and self.begun:
+                # Its end is known: it asked. With the answer it begins anew.
+                self.session.journal.withdraw(self.call_key)
             await self.session.ask(key, self.agent, question)
         if digest(approval.question.action) != digest(question.action):
             raise Conflict(f"approval {approval.id} was given for another action")
@@ -155,9 +162,9 @@ class Scope:
             self._approvals.append(approval.id)
         return approval.decision
 
-    def is_decided(self, kind: QuestionKind) -> bool:
-        """Whether a person has decided a question of this kind about this call."""
-        approval = self.session.decided(self._key_of(kind))
+    def is_decided(self, kind: QuestionKind, action: JsonObject | None = None) -> bool:
+        """Whether a person has decided a question of this kind about this call; of `elicit` this very one."""
+        approval = self.session.decided(self._key_of(kind, action))
         return approval is not None and approval.decision is not None
 
     def doubted(self, text: str) -> Question:
@@ -200,9 +207,11 @@ class Scope:
     def _question_key(self, question: Question) -> str:
         if question.kind in ("diverged", "budget"):  # one for all of the run's calls that meet it
             return digest([self.run_id, question.kind, digest(question.action)])
-        return self._key_of(question.kind)
+        return self._key_of(question.kind, question.action)
 
-    def _key_of(self, kind: QuestionKind) -> str:
+    def _key_of(self, kind: QuestionKind, action: JsonObject | None = None) -> str:
+        if kind == "elicit":  # one for each thing that the call asks for
+            return digest([self.key, kind, digest(action)])
         return self._uncertain_key() if kind == "uncertain" else key_of(self.key, kind)
 
     def _uncertain_key(self) -> str:

@@ -185,7 +185,7 @@ class Segment:
             self._journal.event(end.event.type, "", end.event.data)
         values: list[Mapping[str, Any]] = []
         if end.state == "completed" and self._knowledge is not None:
-            state = canonical_json(self._knowledge.state)
+            state = canonical_json({**self._knowledge.state, "labels": self._session.texts.kept()})
             self._journal.also(lambda connection: _threads_sql.keep(connection, run_id, state))
 
         def close(connection: Connection) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Never, TypeVar
@@ -11,6 +11,7 @@ from weakref import WeakSet
 from proctor import approvals
 from proctor.agents import Failure
 from proctor.core import (
+    TRUSTED,
     CallKind,
     Clock,
     JsonObject,
@@ -29,16 +30,18 @@ from proctor.core import (
     canonical_json,
     digest_of,
     end_tasks,
+    label_to_json,
     new_id,
 )
 from proctor.runs._asking import Asking, redacted
 from proctor.runs._journal import Journal
 from proctor.runs._loops import Rounds, Streaks
+from proctor.runs._numbers import ToolNumbers
 from proctor.runs._past import Past, said_mark
 from proctor.runs._plan import TeamPlan
 from proctor.runs._replay import SETTLED
 from proctor.runs._scope import Scope
-from proctor.runs._texts import Texts
+from proctor.runs._texts import Texts, earlier_texts, strings_in
 from proctor.runs._turns import AGENT_ERRORS, Turn, Turns, lineage
 from proctor.runs._values import CallKey, Run
 
@@ -100,8 +103,10 @@ class RunSession:
         self.pace = run.pace
         self.journal = journal
         self.clock = clock
-        self.texts = Texts()
+        self.texts = Texts(earlier_texts(past.memory))
         """Where the run's texts come from."""
+        self._raised = set(past.raised)
+        """Agents that have read what is untrusted, which the log tells."""
         self._chains = plan.chains
         self._decided = {approval.call_key: approval for approval in past.asked}
         self._said = Counter(past.said)
@@ -133,7 +138,11 @@ class RunSession:
         self._turns = Turns(self, plan.on_agent_failure)
         self._rounds = Rounds(plan.settings.repetition.rounds)
         self.streaks = Streaks()
+        self._numbers = ToolNumbers()
         self._messages = 0
+        self.texts.order(run.task)
+        for approval in past.asked:
+            self._hear(approval)
 
     # What the team calls.
 
@@ -166,8 +175,10 @@ class RunSession:
         }
 
         async def work() -> ModelResult:
+            scope = self.scope(agent, "model", request)
+            scope.label = self.texts.label_of_request(messages)
             call = ModelCall(
-                scope=self.scope(agent, "model", request),
+                scope=scope,
                 model=model,
                 messages=messages,
                 tools=tools,
@@ -176,7 +187,10 @@ class RunSession:
                 options=options,
                 on_text=None if on_text is None else listen,
             )
-            return await self._chains.model(call)
+            result = await self._chains.model(call)
+            self.texts.answer(agent, result.message, scope.label)
+            self._numbers.answered(agent, result.message)
+            return result
 
         return await self._guard(agent, work)
 
@@ -188,9 +202,12 @@ class RunSession:
             scope = self.scope(agent, "tool", request)
             self._rounds.call(agent.rpartition("/")[2], scope.call_key.fingerprint)
             scope.repeats = self.streaks.ask(scope.call_key)
+            scope.label = self.texts.label_of_call(agent, call_id)
+            scope.number, scope.rank = self._numbers.next(agent, call_id)
             call = ToolCall(scope=scope, tool=tool, arguments=arguments, call_id=call_id)
             result = await self._chains.tool(call)
             self.streaks.answer(scope.call_key, call, result)
+            self.texts.receive(result.text, result.label)
             return result
 
         return await self._guard(agent, work)
@@ -205,7 +222,9 @@ class RunSession:
         self._rounds.forget()
         self.streaks.forget()
         if recorded is not None:
-            return str(recorded["text"])
+            text = str(recorded["text"])
+            self.texts.order(text)
+            return text
         with await self.live():
             terms = approvals.human_terms(question.role, self._settings)
             asked = redacted(question, self._redact)
@@ -214,7 +233,19 @@ class RunSession:
             text = f"{words.get(decision.kind, '')} {decision.comment}".strip()
             scope.event("human.answered", {"decision": decision.kind, "by": decision.by})
             scope.finish({"text": text, "by": decision.by}, cost=0)
+        self.texts.order(text)
         return text
+
+    def instruct(self, text: str) -> None:
+        """Takes a text as the application's own: whoever wrote it may give orders."""
+        self.texts.order(text, TRUSTED)
+
+    def derive(self, text: str, parts: Iterable[str], source: str) -> None:
+        """Takes a text as made of these parts; a part that the run hasn't seen is of an untrusted source.
+
+        So is the text where there is no part.
+        """
+        self.texts.derive(text, parts, source)
 
     async def begin_turn(self, agent: str, *, spares: Callable[[], bool]) -> Turn | Failure:
         """The agent's next turn, or how it failed where that is recorded.
@@ -380,6 +411,23 @@ class RunSession:
             raise asyncio.CancelledError
         await asyncio.get_running_loop().create_future()
         raise AssertionError("a parked call is only ever cancelled")
+
+    def raise_label(self, scope: Scope) -> None:
+        """Logs that an agent reads what is untrusted for the first time."""
+        if not scope.label.is_trusted and scope.agent not in self._raised:
+            self._raised.add(scope.agent)
+            scope.event("label.raised", label_to_json(scope.label))
+
+    def _hear(self, approval: approvals.Approval) -> None:
+        """Takes what a person wrote who decided: a comment, and arguments in the place of a model's."""
+        decision = approval.decision
+        if decision is None:
+            return
+        known = set(strings_in(approval.question.action))
+        said = (decision.comment, *strings_in(decision.arguments))
+        for text in said:
+            if text and text not in known:
+                self.texts.order(text)
 
     def decided(self, call_key: str) -> approvals.Approval | None:
         """The approval of a call, where one was asked for."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import Connection, Row, bindparam, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, or_, select, update
 from sqlalchemy import insert as insert_into
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -291,6 +291,20 @@ def finish_call(connection: Connection, run_id: str, call: CallRow) -> None:
             "b_duration_ms": call.duration_ms,
             "b_attempt": call.attempt,
         },
+    )
+
+
+def forget_start(connection: Connection, run_id: str, key: CallKey) -> None:
+    """Takes out a call that was started and has no outcome."""
+    connection.execute(
+        delete(calls).where(
+            calls.c.run_id == run_id,
+            calls.c.agent == key.agent,
+            calls.c.kind == key.kind,
+            calls.c.fingerprint == key.fingerprint,
+            calls.c.occurrence == key.occurrence,
+            calls.c.outcome.is_(None),
+        )
     )
 
 

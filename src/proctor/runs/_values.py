@@ -4,7 +4,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from proctor.core import CallKind, InvalidInput, JsonObject, Micros, ModelResult, Pace, ToolResult, Usage
+from proctor.core import (
+    CallKind,
+    InvalidInput,
+    JsonObject,
+    Label,
+    Micros,
+    ModelResult,
+    Pace,
+    ToolResult,
+    Usage,
+    label_from_json,
+    label_to_json,
+)
 
 RunState = Literal["queued", "running", "waiting", "completed", "failed", "cancelled", "refused"]
 
@@ -121,8 +133,17 @@ class RecordedCall:
     duration_ms: float | None
 
 
-def model_outcome(result: ModelResult) -> dict[str, Any]:
-    """A model's answer as the journal keeps it."""
+UNRECORDED = Label(integrity="untrusted", confidentiality="user", sources=("unknown",))
+"""Of what was kept before there were labels."""
+
+
+def read_label(outcome: JsonObject) -> Label:
+    """The label that was kept with an outcome."""
+    return label_from_json(outcome["label"]) if "label" in outcome else UNRECORDED
+
+
+def model_outcome(result: ModelResult, label: Label) -> dict[str, Any]:
+    """A model's answer as the journal keeps it, with the label of all that it rests on."""
     usage = result.usage
     return {
         "message": result.message,
@@ -135,6 +156,7 @@ def model_outcome(result: ModelResult) -> dict[str, Any]:
         "cached": result.cached,
         "saved": result.saved,
         "way": result.way,
+        "label": label_to_json(label),
     }
 
 
@@ -171,6 +193,7 @@ def tool_outcome(result: ToolResult) -> dict[str, Any]:
         "structured": result.structured,
         "cost": result.cost,
         "edited": result.edited,
+        "label": label_to_json(result.label),
     }
 
 
@@ -183,4 +206,5 @@ def read_tool_outcome(outcome: Any) -> ToolResult:
         structured=outcome["structured"],
         cost=outcome["cost"],
         edited=outcome.get("edited"),
+        label=read_label(outcome),
     )

@@ -26,6 +26,10 @@ class FakeScope:
     pace: Pace = "prompt"
     spent: Micros = 0
     """What the run has cost so far; `book` adds to it."""
+    number: int = 1
+    """Which tool call of the run this is."""
+    rank: int = 1
+    """Which one of those it is that one answer asked for."""
     left: float = 600.0
     """Seconds until the attempt must have ended."""
     booked: list[tuple[Micros, Callable[[Any], None]]] = field(default_factory=list)
@@ -76,7 +80,7 @@ class FakeScope:
         """Counts."""
         self.begun += 1
 
-    def is_decided(self, _kind: QuestionKind) -> bool:
+    def is_decided(self, _kind: QuestionKind, _action: JsonObject | None = None) -> bool:
         """Nothing is before it was asked."""
         return False
 

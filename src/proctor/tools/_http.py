@@ -1,14 +1,17 @@
 """A tool server behind a URL, over streamable HTTP. A request that fails fails alone."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx2
+from mcp.client.auth import OAuthFlowError
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CONNECTION_CLOSED
 
 from proctor.core import ToolServerSettings
+from proctor.tools._environment import headers_of
+from proctor.tools._oauth import oauth_of
 from proctor.tools._stdio import MESSAGE_LIMIT
 
 if TYPE_CHECKING:
@@ -23,9 +26,10 @@ _NOT_FOUND = 404
 class HttpLink:
     """The way to a server behind a URL."""
 
-    def __init__(self, url: str, settings: ToolServerSettings) -> None:
+    def __init__(self, name: str, url: str, settings: ToolServerSettings, environ: Mapping[str, str]) -> None:
         self._url = url
-        self._settings = settings
+        self._headers = headers_of(name, settings, environ)
+        self._auth = None if settings.oauth is None else oauth_of(name, url, settings.oauth, environ)
 
     @property
     def title(self) -> str:
@@ -38,18 +42,16 @@ class HttpLink:
     @property
     def hint(self) -> str:
         """What to try when the server fails."""
-        return (
-            f"See that the server runs, that {self.title} is its MCP endpoint and that `headers` let us in."
-        )
+        what = f"See that the server runs, that {self.title} is its MCP endpoint"
+        return f"{what} and that `headers` or `oauth` let us in."
 
     @asynccontextmanager
     async def connect(self, _over: Callable[[], None], /) -> AsyncGenerator["TransportStreams"]:
         """The streams to and from the server. HTTP has no connection that could end and be told of."""
-        headers = {name: value.get_secret_value() for name, value in self._settings.headers.items()}
         # An answer may take as long as the call may; the call has its own time-out, so reading has none.
         timeout = httpx2.Timeout(_CONNECT_SECONDS, read=None)
         async with (
-            _Client(headers=headers, timeout=timeout) as client,
+            _Client(headers=self._headers, auth=self._auth, timeout=timeout) as client,
             streamable_http_client(
                 self._url, http_client=client, max_sse_event_size=MESSAGE_LIMIT
             ) as streams,
@@ -77,6 +79,8 @@ class _Client(httpx2.AsyncClient):
             response = await super().send(request, **how)
         except httpx2.TransportError as error:
             return _failure(request, f"{type(error).__name__}: {error}".removesuffix(": "))
+        except OAuthFlowError as error:
+            return _failure(request, f"it doesn't let us sign in: {error}")
         json = response.headers.get("content-type", "").lower().startswith("application/json")
         # 404 is how a server says that it has forgotten the session, and the SDK reads it so.
         if response.status_code < _BAD_REQUEST or response.status_code == _NOT_FOUND or json:

@@ -1,28 +1,254 @@
-"""What a tool gave back, made fit to be stored and shown."""
+"""What a tool gave back, made fit to be stored and shown; or set aside where nobody can tell what it is."""
 
-from dataclasses import replace
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeAlias
 
-from proctor.core import JsonObject, ToolCall, ToolHandler, ToolMiddleware, ToolResult, canonical_json
+from proctor.core import (
+    JsonObject,
+    JsonValue,
+    Span,
+    ToolCall,
+    ToolHandler,
+    ToolMiddleware,
+    ToolResult,
+    canonical_json,
+    in_own_thread,
+)
+from proctor.tools._hidden import without_hidden
+from proctor.tools._returns import misfit
+from proctor.tools._rules import ToolRules
 from proctor.tools._text import clean, clean_json, cut
 
+FindSecrets: TypeAlias = Callable[[str], Sequence[Span]]
+"""Where a text holds what nobody should read, in order and without overlaps."""
 
-def check_output(limit: int) -> ToolMiddleware:
-    """A middleware after which texts hold no NUL and no lone surrogate and have at most `limit` characters.
+LONG = 5_000
+"""Characters from which on an answer is checked beside the event loop: about 5 ms of work."""
 
+QUICK = 1_000
+"""Steps of a check against a schema that hold up nobody: 5 ms, or 20 where it is made for that."""
+PATIENT = 200_000
+"""The same beside the event loop: enough for a table of 20,000 rows."""
+
+_SECRET = "secret"
+"""The kind of data that a tool may be declared to return."""
+
+_ESCAPE = re.compile(r'(?<!\\)\\++(?:u[0-9a-fA-F]{4}|["bfnrt])?')
+"""In JSON within a text. What follows one may be the begin of a secret."""
+
+_SEARCHED = 1_000_000
+"""Characters that are searched, at most."""
+
+_UNREADABLE = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffd]")
+_SAMPLE = 10_000
+_FEW = 8
+_UNREADABLE_SHARE = 10
+"""The part, as a divisor, of characters that no text holds, from which on an answer counts as none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Checked:
+    """An answer that may be shown."""
+
+    result: ToolResult
+    hidden: int = 0
+    """Invisible characters that were taken out."""
+    secrets: int = 0
+    """Secrets that were taken out."""
+
+
+def check_output(
+    limit: int, *, rules: ToolRules | None = None, find_secrets: FindSecrets | None = None
+) -> ToolMiddleware:
+    """A middleware after which answers hold what the tool promised, and nothing that people don't see.
+
+    Texts hold no NUL, no lone surrogate, no invisible characters and no terminal commands, no secrets
+    unless the tool is there for them, and have at most `limit` characters, or the tool's `max_output`.
     Structured content that is longer as JSON is left out, which the text then says.
+
+    An answer that is no text, or doesn't fit the schema that the tool gives, is set aside: the model is told
+    why, and reads none of it. Its digest is logged, its content is kept nowhere.
     """
 
     async def middleware(call: ToolCall, handler: ToolHandler) -> ToolResult:
         result = await handler(call)
-        text, structured = clean(result.text), _clean_object(result.structured)
-        if structured is not None and (size := len(canonical_json(structured))) > limit:
-            structured = None
-            note = f"\n[left out: structured content of {size:,} characters]"
-            text = cut(text, max(0, limit - len(note))) + note
-        return replace(result, text=cut(text, limit), structured=structured)
+        if result.refused_by:
+            return result
+        most, finds = limit, find_secrets
+        if rules is not None:
+            rule = rules.of(call.tool.server, call.tool.name)
+            most = min(limit, rule.max_output or limit)
+            if _SECRET in rule.classes or _SECRET in rule.fields.values():
+                finds = None  # who has no clearance for them doesn't see them
+        check = partial(_check, call, result, most, finds)
+        checked = None if _is_long(result) else check(QUICK)
+        if checked is None:
+            checked = await in_own_thread(partial(check, PATIENT), name="proctor-output")
+        if checked is None:
+            checked = "the schema of its answers asks for too much work"
+        if isinstance(checked, str):
+            return _quarantine(call, result, checked)
+        if checked.hidden or checked.secrets:
+            call.scope.event(
+                "tool.cleaned", {**_about(call), "hidden": checked.hidden, "secrets": checked.secrets}
+            )
+        return checked.result
 
     return middleware
 
 
+def _check(
+    call: ToolCall, result: ToolResult, limit: int, finds: FindSecrets | None, work: int
+) -> _Checked | str | None:
+    """The answer as it may be shown, or why it may not; nothing where that takes more work."""
+    sample = result.text[:_SAMPLE]
+    if len(_UNREADABLE.findall(sample)) > max(_FEW, len(sample) // _UNREADABLE_SHARE):
+        return "it is no text"
+    why = misfit(None if result.is_error else call.tool.returns, result.structured, work)
+    if why != "":
+        return why
+    cleaning = _Cleaning(finds)
+    # Before the text is cut to its limit: half of a secret isn't known for what it is.
+    text = cleaning.text(cut(clean(result.text), max(limit, _SEARCHED)))
+    structured = _clean_object(result.structured)
+    if structured is not None:
+        if (size := len(canonical_json(structured))) <= limit:
+            structured = cleaning.object(structured)
+        else:
+            structured = None
+            note = f"\n[left out: structured content of {size:,} characters]"
+            text = cut(text, max(0, limit - len(note))) + note
+    shown = replace(result, text=cut(text, limit), structured=structured)
+    return _Checked(result=shown, hidden=cleaning.hidden, secrets=cleaning.secrets)
+
+
+class _Cleaning:
+    """One answer on its way; counts what is taken out of it."""
+
+    def __init__(self, finds: FindSecrets | None) -> None:
+        self._finds = finds
+        self.hidden = 0
+        self.secrets = 0
+
+    def text(self, text: str) -> str:
+        """The text without what is hidden or secret."""
+        text = self._seen(text)
+        if self._finds is None:
+            return text
+        pieces: list[str] = []
+        place = 0
+        for span in self._finds(_unescaped(text)):
+            pieces += [text[place : span.start], f"[{span.type}]"]
+            place = span.end
+            self.secrets += 1
+        return "".join([*pieces, text[place:]])
+
+    def object(self, value: JsonObject) -> JsonObject:
+        """The structured content without what is hidden or secret.
+
+        It is searched as one text in which names stand before their values, since a name may tell a secret.
+        """
+        seen = {self._seen(name): _mapped(item, self._seen, self._seen) for name, item in value.items()}
+        if self._finds is None:
+            return seen
+        leaves = tuple(_leaves(seen))
+        spans = self._finds(_unescaped("".join(f"{name}: {leaf}\n" for name, leaf in leaves)))
+        if not spans:
+            return seen
+        shown = iter(self._masked(leaves, spans))
+        return {name: _mapped(item, str, lambda _: next(shown)) for name, item in seen.items()}
+
+    def _masked(self, leaves: Iterable[tuple[str, str]], spans: Sequence[Span]) -> Iterator[str]:
+        """The leaves as they may be shown; the spans are places in the text of all leaves and their names."""
+        start = place = 0
+        for name, leaf in leaves:
+            start += len(name) + 2
+            pieces: list[str] = []
+            shown = 0
+            while place < len(spans) and spans[place].start < start + len(leaf):
+                span = spans[place]
+                if span.end > start:
+                    pieces += [leaf[shown : max(0, span.start - start)], f"[{span.type}]"]
+                    shown = span.end - start
+                    self.secrets += 1
+                if span.end > start + len(leaf):
+                    break  # it goes on in the next one
+                place += 1
+            yield "".join([*pieces, leaf[shown:]])
+            start += len(leaf) + 1
+
+    def _seen(self, text: str) -> str:
+        shown, count = without_hidden(text)
+        self.hidden += count
+        return shown
+
+
+def _unescaped(text: str) -> str:
+    """The text, as long as it was, with quotes or blanks in the place of JSON's escapes."""
+    return _ESCAPE.sub(lambda match: ('"' if match[0][-1] == '"' else " ") * len(match[0]), text)
+
+
 def _clean_object(value: JsonObject | None) -> JsonObject | None:
     return None if value is None else {clean(str(name)): clean_json(item) for name, item in value.items()}
+
+
+def _mapped(value: JsonValue, name: Callable[[str], str], leaf: Callable[[str], str]) -> JsonValue:
+    """The value with each name and each text in it changed, in order."""
+    match value:
+        case str():
+            return leaf(value)
+        case Mapping():
+            return {name(key): _mapped(item, name, leaf) for key, item in value.items()}
+        case list() | tuple():
+            return [_mapped(item, name, leaf) for item in value]
+        case _:
+            return value
+
+
+def _leaves(value: JsonValue, name: str = "") -> Iterator[tuple[str, str]]:
+    """Each text in the value with the name above it, in the order of `_mapped`."""
+    match value:
+        case str():
+            yield name, value
+        case Mapping():
+            for key, item in value.items():
+                yield from _leaves(item, key)
+        case list() | tuple():
+            for item in value:
+                yield from _leaves(item, name)
+        case _:
+            pass
+
+
+def _is_long(result: ToolResult) -> bool:
+    size = len(result.text)
+    left: list[JsonValue] = [result.structured]
+    while left and size < LONG:
+        value = left.pop()
+        size += len(value) if isinstance(value, str) else 1
+        if isinstance(value, Mapping):
+            size += sum(map(len, value))
+            left += value.values()
+        elif isinstance(value, list | tuple):
+            left += value
+    return size >= LONG
+
+
+def _quarantine(call: ToolCall, result: ToolResult, why: str) -> ToolResult:
+    """What the model reads in the place of an answer that nobody may rely on."""
+    content = result.text.encode("utf-8", "surrogatepass")
+    data: JsonObject = {"characters": len(result.text), "sha256": hashlib.sha256(content).hexdigest()}
+    call.scope.event("tool.quarantined", {**_about(call), "reason": why, **data})
+    text = (
+        f"The tool {call.tool.name!r} has answered, but its answer was set aside: {why}. "
+        "What it was asked to do may have been done."
+    )
+    return replace(result, text=text, is_error=True, structured=None)
+
+
+def _about(call: ToolCall) -> dict[str, JsonValue]:
+    return {"server": call.tool.server, "tool": call.tool.name}

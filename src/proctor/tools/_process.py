@@ -94,12 +94,6 @@ class _Protocol(SubprocessStreamProtocol):
         self.exited.set()
 
 
-def minimal_environment(own: dict[str, str]) -> dict[str, str]:
-    """`PATH`, `HOME` and `LANG` of this process, and over them what the configuration gives."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return {"LANG": "C.UTF-8", **kept, **own}
-
-
 def exit_text(code: int) -> str:
     """How a process ended, for people."""
     if code >= 0:

@@ -25,7 +25,7 @@ from proctor.tools._text import cut
 def read_result(answer: CallToolResult, *, max_output: int) -> ToolResult:
     """The answer with its texts joined; where it has none, its structured content as JSON."""
     structured = answer.structured_content
-    text = "\n".join(_text(block) for block in answer.content)
+    text = "\n".join(text_of_block(block) for block in answer.content)
     if not text and structured is not None:
         text = canonical_json(structured)
     return ToolResult(
@@ -35,7 +35,8 @@ def read_result(answer: CallToolResult, *, max_output: int) -> ToolResult:
     )
 
 
-def _text(block: ContentBlock) -> str:
+def text_of_block(block: ContentBlock) -> str:
+    """A part of an answer as text, with a reference in place of bytes."""
     match block:
         case TextContent():
             return block.text
@@ -46,12 +47,13 @@ def _text(block: ContentBlock) -> str:
         case ResourceLink():
             return f"[resource {block.uri}{f', {block.mime_type}' if block.mime_type else ''}]"
         case EmbeddedResource():
-            return _resource(block.resource)
+            return text_of_resource(block.resource)
         case _:
             assert_never(block)
 
 
-def _resource(resource: TextResourceContents | BlobResourceContents) -> str:
+def text_of_resource(resource: TextResourceContents | BlobResourceContents) -> str:
+    """A resource's text; where it has bytes, a reference to them."""
     if isinstance(resource, TextResourceContents):
         return resource.text
     return _reference(f"resource {resource.uri}", resource.mime_type or "binary", resource.blob)

@@ -27,6 +27,8 @@ class Rule:
 
     label: Label
     """Of what it returns, before its arguments are considered."""
+    level: Confidentiality = "user"
+    """Of what it returns beside its kinds of data."""
     clearance: Confidentiality = "private"
     """How confidential what it is given may be."""
     classes: frozenset[str] = frozenset()
@@ -75,6 +77,18 @@ class ToolRules:
             rule = self._known[key] = self._make(server, tool)
         return rule
 
+    def rate_of(self, server: str) -> int | None:
+        """How often in a minute tools of a server may be called, all together."""
+        settings = self._servers.get(server)
+        return None if settings is None else settings.rate_per_minute
+
+    def cwd_of(self, server: str) -> Path | None:
+        """The folder from which a server's relative paths go on; nothing where that isn't known."""
+        if server == PYTHON:
+            return Path.cwd()
+        settings = self._servers.get(server)
+        return settings.cwd.absolute() if settings is not None and settings.cwd is not None else None
+
     def level_of(self, kind: str) -> Confidentiality:
         """How far data of a kind may go."""
         return self._levels[kind]
@@ -114,6 +128,7 @@ class ToolRules:
                 confidentiality=max(levels, key=LEVELS.index),
                 sources=(f"{server}.{tool}",),
             ),
+            level=level,
             clearance=own.clearance or (above.clearance if above else "private"),
             classes=classes,
             fields=own.fields,

@@ -1,6 +1,8 @@
 """A tool server as the application holds it: started when needed, shared by all runs, started again."""
 
 import asyncio
+import os
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,9 @@ from proctor.core import (
     ToolServerUnavailable,
     ToolSpec,
 )
+from proctor.tools._asks import Asks
 from proctor.tools._listing import Listing
+from proctor.tools._pins import Pins
 from proctor.tools._refusals import refuse
 
 if TYPE_CHECKING:
@@ -30,9 +34,19 @@ class ToolServer:
     between, calls are refused for a while that doubles with each further failure.
     """
 
-    def __init__(self, name: str, settings: ToolServerSettings, clock: Clock) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: ToolServerSettings,
+        clock: Clock,
+        *,
+        pins: Pins | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
         self.name = name
+        self._pins = pins
         self._settings = settings
+        self._environ = environ
         self._clock = clock
         self._listing = Listing(name, settings)
         self._session: Session | None = None
@@ -58,7 +72,7 @@ class ToolServer:
             await asyncio.wait({self._session.task})
 
     async def list_tools(self) -> tuple[ToolSpec, ...]:
-        """The tools that may be called, read anew only after a restart or a change that the server tells of.
+        """The tools that may be shown, read anew only after a restart or a change that the server tells of.
 
         Raises:
             ToolError: as for `start`, or the list can't be read.
@@ -66,12 +80,19 @@ class ToolServer:
         from proctor.tools._session import SessionForgotten
 
         try:
-            return await (await self._running()).specs()
+            specs = await (await self._running()).specs()
         except SessionForgotten:
-            return await (await self._running()).specs()
+            specs = await (await self._running()).specs()
+        return specs if self._pins is None else self._pins.offered(specs)
 
-    async def call(self, call: ToolCall) -> ToolResult:
+    def withholds(self, tool: str) -> bool:
+        """Whether it offers a tool that isn't shown because nobody has pinned it."""
+        return self._pins is not None and self._pins.withholds(self.name, tool)
+
+    async def call(self, call: ToolCall, asks: Asks | None = None) -> ToolResult:
         """The server's answer, or a refusal where the configuration doesn't allow the tool.
+
+        `asks` answers what the server asks for meanwhile; without it such requests are declined.
 
         Raises:
             ToolServerUnavailable: no answer came. The call is not repeated, since the tool may have acted.
@@ -83,11 +104,17 @@ class ToolServer:
         from proctor.tools._session import SessionForgotten
 
         try:
-            result = await (await self._running_for(call)).call(call)
+            result = await self._answer(call, asks)
         except SessionForgotten:
-            result = await (await self._running_for(call)).call(call)
+            result = await self._answer(call, asks)
         self._failures = 0
         return result
+
+    async def _answer(self, call: ToolCall, asks: Asks | None) -> ToolResult:
+        session = await self._running_for(call)
+        # The server may have started, or have told of a change, since the chain looked.
+        refused = None if self._pins is None else self._pins.refusal(call)
+        return refused or await session.call(call, asks)
 
     async def _running_for(self, call: ToolCall) -> "Session":
         """The session; after a wait for it, only where the call may still act.
@@ -97,6 +124,7 @@ class ToolServer:
         if self._session is not None and self._session.ready:
             return self._session
         session = await self._running()
+        await session.settled()
         if call.tool.effect != "read_only":
             await call.scope.begin()
         return session
@@ -122,9 +150,15 @@ class ToolServer:
                 f"{self._failure.message}\nIt failed {self._failures} times; next try in {wait:.1f} s.",
                 hint=self._failure.hint,
             )
-        session = self._session = Session(self.name, self._settings, self._listing)
+        session = self._session = Session(
+            self.name, self._settings, self._listing, self._listed, self._environ
+        )
         session.task.add_done_callback(lambda _: self._ended(session))
         return session
+
+    async def _listed(self, server: str, specs: Sequence[ToolSpec]) -> None:
+        if self._pins is not None:
+            await self._pins.meet(server, specs)
 
     def _ended(self, session: "Session") -> None:
         self._session = None

@@ -5,11 +5,12 @@ cancelled at any point, and any task may end the session.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from contextvars import Context
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import anyio
 import httpx2
@@ -19,20 +20,18 @@ from mcp.client.subscriptions import Subscription, SubscriptionLost
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
     CONNECTION_CLOSED,
+    HEADER_MISMATCH,
     INVALID_REQUEST,
-    CallToolRequest,
-    CallToolRequestParams,
-    CallToolResult,
     Implementation,
     InputRequiredResult,
-    RequestParamsMeta,
     Tool,
     ToolListChangedNotification,
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from proctor.core import (
+    Decision,
     ProctorError,
     ToolCall,
     ToolError,
@@ -41,11 +40,15 @@ from proctor.core import (
     ToolServerUnavailable,
     ToolSpec,
 )
+from proctor.tools._asks import Asks
+from proctor.tools._exchange import Exchange, told_of_disturbance
 from proctor.tools._http import HttpLink
 from proctor.tools._listing import Listing
-from proctor.tools._results import read_result
+from proctor.tools._requests import addresses_of, request_of
+from proctor.tools._resources import list_entries
 from proctor.tools._stdio import StdioLink
 from proctor.tools._text import cut, printable
+from proctor.tools._traffic import Traffic
 
 if TYPE_CHECKING:
     from mcp.client._transport import TransportStreams
@@ -65,7 +68,11 @@ _SESSION_FORGOTTEN = "Session terminated"
 _BREAKS = (MCPError, OSError, RuntimeError, ValueError, httpx2.HTTPError, httpx2.InvalidURL, ExceptionGroup)
 """What the SDK raises when a server doesn't start, or breaks off."""
 
-_Answer: TypeAdapter[CallToolResult | InputRequiredResult] = TypeAdapter(CallToolResult | InputRequiredResult)
+_ROUNDS = 10
+"""How often a server may ask for further input before it answers a call."""
+
+_FIRST_PAUSE = 0.05
+"""Seconds before a server that wants nothing but time is asked again; doubled with each round."""
 
 
 class Link(Protocol):
@@ -80,17 +87,35 @@ class Link(Protocol):
 
 
 class SessionForgotten(ToolServerUnavailable):
-    """The server has forgotten the session. What was asked was not looked at, and may go to a new session."""
+    """The server has forgotten the session, or we its tools. What was asked was not looked at: ask again."""
+
+
+Listed: TypeAlias = Callable[[str, Sequence[ToolSpec]], Awaitable[None]]
+"""Told of a server's tools each time its list was read, before anything is done with it."""
 
 
 class Session:
     """A server that starts, runs and ends, once."""
 
-    def __init__(self, name: str, settings: ToolServerSettings, listing: Listing) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: ToolServerSettings,
+        listing: Listing,
+        listed: Listed,
+        environ: Mapping[str, str],
+    ) -> None:
+        """Raises `MissingSetting` where the environment lacks what the server is to be given."""
         self._name = name
+        self._listed = listed
         self._settings = settings
         self._listing = listing
-        self._link: Link = HttpLink(settings.url, settings) if settings.url else StdioLink(settings)
+        self._link: Link = (
+            HttpLink(name, settings.url, settings, environ)
+            if settings.url
+            else StdioLink(name, settings, environ)
+        )
+        self._traffic = Traffic(settings.call_timeout.total_seconds())
         self._client: Client | None = None
         self._specs: tuple[ToolSpec, ...] | None = None
         self._changes = 0
@@ -109,7 +134,7 @@ class Session:
     @property
     def ready(self) -> bool:
         """Whether a call can go to the server at once."""
-        return self._client is not None and not self.ending
+        return self._client is not None and self._specs is not None and not self.ending
 
     @property
     def ending(self) -> bool:
@@ -156,47 +181,90 @@ class Session:
             changes = self._changes
             try:
                 async with self._awaiting("the request for its tools"):
-                    specs = self._listing.specs(await _read_tools(self._connected))
+                    specs = self._specs_of(await _read_tools(self._connected), self._connected)
             except (MCPError, ValueError) as error:
                 raise ToolError(
                     f"tool server {self._name!r} can't list its tools: {_first_line(error)}"
                 ) from error
+            await self._listed(self._name, specs)
             if changes == self._changes:
                 self._specs = specs
             return specs
 
-    async def call(self, call: ToolCall) -> ToolResult:
+    async def settled(self) -> None:
+        """Returns when it is known what the server offers, where it said that this has changed.
+
+        Raises:
+            ToolServerUnavailable: no list came.
+            ToolError: the list can't be read.
+        """
+        if self._specs is None:
+            await self.specs()
+
+    async def call(self, call: ToolCall, asks: Asks | None = None) -> ToolResult:
         """The server's answer to one call, which is sent once.
+
+        Where the server asks for something that only a person knows, the run waits: this never returns. The
+        call is made again, from its beginning, when the person has answered.
 
         Raises:
             SessionForgotten: the call was not made.
             ToolServerUnavailable: no answer came; the tool may have acted.
         """
-        meta: dict[str, object] = {
-            "proctor/idempotency-key": call.scope.key,
-            "proctor/tenant": call.scope.tenant,
-            "proctor/run": call.scope.run_id,
-        }
-        params = CallToolRequestParams(
-            name=call.tool.name, arguments=dict(call.arguments), _meta=cast("RequestParamsMeta", meta)
-        )
-        try:
+        known: dict[str, Decision] = {}
+        while True:
+            exchange = Exchange(call, asks, self._settings.sampling, known)
+            async with self._traffic.turn():
+                result = await self._made(exchange)
+            if not exchange.open:
+                return told_of_disturbance(result) if exchange.disturbed else result
+            await exchange.ask(result.text)
+
+    async def _made(self, exchange: Exchange) -> ToolResult:
+        with self._traffic.under_way(exchange):
+            try:
+                async with self._awaiting(f"the call of {exchange.call.tool.name!r}"):
+                    sending = self._answered(exchange)
+                    return await (exchange.carry(sending) if self._settings.sampling else sending)
+            except MCPError as error:
+                for address in addresses_of(error):
+                    await exchange.elicited(address)
+                return self._error_result(error.message)
+            except ValidationError as error:
+                return self._error_result(f"The tool's answer can't be read: {_first_line(error)}")
+
+    async def _answered(self, exchange: Exchange) -> ToolResult:
+        call, limit = exchange.call, self._settings.max_output
+        reading = self._listing.reading(call.tool.name)
+        if reading in ("list_resources", "list_prompts"):
+            return await list_entries(self._connected, reading, call.arguments, limit)
+        request = request_of(call, reading)
+        further: dict[str, Any] = {}
+        for round_ in range(_ROUNDS):
             # Not `Client.call_tool`: it raises where the structured content doesn't fit its schema, although
             # the tool has acted and answered.
-            async with self._awaiting(f"the call of {call.tool.name!r}"):
-                answer = await self._connected.session.send_request(CallToolRequest(params=params), _Answer)
-        except MCPError as error:
-            return self._error_result(error.message)
-        except ValidationError as error:
-            return self._error_result(f"The tool's answer can't be read: {_first_line(error)}")
-        if isinstance(answer, InputRequiredResult):
-            return self._error_result("The tool asks for further input while it runs, which nobody can give.")
-        return read_result(answer, max_output=self._settings.max_output)
+            answer = await self._connected.session.send_request(
+                request.make(further), request.answer, progress_callback=exchange.progressed
+            )
+            if not isinstance(answer, InputRequiredResult):
+                return request.read(answer, max_output=limit)
+            given = await exchange.responses(answer.input_requests or {})
+            if exchange.open:
+                return ToolResult(text="")
+            further = {"input_responses": given, "request_state": answer.request_state}
+            if not given:
+                await asyncio.sleep(_FIRST_PAUSE * 2**round_)
+        return self._error_result(
+            f"The tool has asked {_ROUNDS} times for further input, and gives no answer."
+        )
 
     @property
     def _connected(self) -> Client:
         assert self._client is not None
         return self._client
+
+    def _specs_of(self, tools: list[Tool], client: Client) -> tuple[ToolSpec, ...]:
+        return self._listing.specs(tools, client.server_capabilities)
 
     def _error_result(self, text: str) -> ToolResult:
         return ToolResult(text=cut(text, self._settings.max_output), is_error=True)
@@ -211,7 +279,10 @@ class Session:
                     changes = await self._subscribe(client, stack)
                     tools = await _read_tools(client)
                 self._listing.check(tools)
-                self._specs = self._listing.specs(tools)
+                specs = self._specs_of(tools, client)
+                await self._listed(self._name, specs)
+                if not self._changes:
+                    self._specs = specs
                 self._client = client
                 self._settled.set()
                 await self._stay(changes)
@@ -228,7 +299,11 @@ class Session:
         return Client(
             self._link.connect(self._over.set),
             message_handler=self._heard,
-            client_info=Implementation(name="proctor", version=""),
+            logging_callback=self._traffic.logged,
+            log_level="info",
+            elicitation_callback=self._traffic.elicited,
+            sampling_callback=self._traffic.sampled if self._settings.sampling else None,
+            client_info=Implementation(name="proctor", version=_own_version()),
             cache=None,
         )
 
@@ -282,6 +357,9 @@ class Session:
             if error.code == INVALID_REQUEST and error.message == _SESSION_FORGOTTEN:
                 self.stop()
                 raise SessionForgotten(f"tool server {self._name!r} has forgotten the session") from error
+            if error.code == HEADER_MISMATCH:
+                self._forget_specs()
+                raise SessionForgotten(f"the tools of {self._name!r} have changed") from error
             if error.code != CONNECTION_CLOSED:
                 raise
             raise await self._loss(what, error) from error
@@ -340,6 +418,13 @@ async def _read_tools(client: Client) -> list[Tool]:
         if cursor is None:
             return tools
     raise ValueError(f"its list of tools has no end: {_PAGES_LIMIT} pages")
+
+
+def _own_version() -> str:
+    try:
+        return version("proctor-runtime")
+    except PackageNotFoundError:  # run from its sources
+        return "0"
 
 
 def _cause(error: BaseException) -> BaseException:

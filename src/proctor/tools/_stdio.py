@@ -6,16 +6,19 @@ buffers a line without bound; this one does not. It knows no MCP beyond one JSON
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCMessage, jsonrpc_message_adapter
 
-from proctor.core import ToolServerSettings
-from proctor.tools._process import Process, exit_text, minimal_environment
+from proctor.core import ToolServerSettings, in_own_thread
+from proctor.tools._environment import elsewhere, environment_of
+from proctor.tools._process import Process, exit_text
 from proctor.tools._text import cut, printable
 
 MESSAGE_LIMIT = 16 * 1024 * 1024
@@ -43,8 +46,10 @@ _SHORTEST_SECRET = 6
 class StdioLink:
     """The way to a server that is a child process. Good for one connection."""
 
-    def __init__(self, settings: ToolServerSettings) -> None:
+    def __init__(self, name: str, settings: ToolServerSettings, environ: Mapping[str, str]) -> None:
         self._settings = settings
+        self._environment = environment_of(name, settings, environ)
+        self._secrets = (*settings.env.values(), *(self._environment[each] for each in settings.env_from))
         self._exit: int | None = None
         self._complaint = ""
         self._garbage = ""
@@ -58,7 +63,9 @@ class StdioLink:
     @property
     def hint(self) -> str:
         """What to try when the server fails."""
-        return f"Run {self.title} by hand: it should print nothing and wait for input."
+        hint = f"Run {self.title} by hand: it should print nothing and wait for input."
+        where = "" if self._settings.cwd else " It runs in an empty folder; `cwd` names another."
+        return hint + where
 
     @asynccontextmanager
     async def connect(self, over: Callable[[], None], /) -> AsyncGenerator[Streams]:
@@ -67,10 +74,27 @@ class StdioLink:
         Raises:
             OSError: the program can't be started.
         """
-        settings = self._settings
-        process = await Process.start(
-            settings.command, minimal_environment(settings.env), settings.cwd, MESSAGE_LIMIT
-        )
+        async with self._workplace() as (command, folder):
+            process = await Process.start(command, self._environment, folder, MESSAGE_LIMIT)
+            async with self._streams(process, over) as streams:
+                yield streams
+
+    @asynccontextmanager
+    async def _workplace(self) -> AsyncGenerator[tuple[tuple[str, ...], Path]]:
+        """The command and the folder that it runs in: where none is named an empty one of its own."""
+        command, folder = self._settings.command, self._settings.cwd
+        if folder is not None:
+            yield command, folder
+            return
+        command = elsewhere(command, self._environment.get("PATH", ""))
+        private = TemporaryDirectory(prefix="proctor-tool-", ignore_cleanup_errors=True)
+        try:
+            yield command, Path(private.name)
+        finally:
+            await in_own_thread(private.cleanup, name="proctor-tool-folder")
+
+    @asynccontextmanager
+    async def _streams(self, process: Process, over: Callable[[], None]) -> AsyncGenerator[Streams]:
         inbound, read = anyio.create_memory_object_stream[SessionMessage | Exception](0)
         write, outbound = anyio.create_memory_object_stream[SessionMessage](_WRITES_AHEAD)
         lost = asyncio.Event()
@@ -152,7 +176,7 @@ class StdioLink:
 
     def _shown(self, line: str) -> str:
         # Servers like to print the key that doesn't work, and this text reaches logs and models.
-        for value in self._settings.env.values():
+        for value in self._secrets:
             if len(value) >= _SHORTEST_SECRET:
                 line = line.replace(value, "[hidden]")
         return cut(printable(line).strip(), _LINE)

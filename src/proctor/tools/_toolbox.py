@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from proctor.core import ConfigurationError, NotFound, ToolCall, ToolResult, ToolSpec
+from proctor.tools._asks import Asks
 from proctor.tools._functions import PYTHON, PythonTool
 from proctor.tools._server import ToolServer
 from proctor.tools._text import did_you_mean
@@ -39,8 +40,10 @@ class Toolbox:
                     )
         return tuple(found.values())
 
-    async def call(self, call: ToolCall) -> ToolResult:
+    async def call(self, call: ToolCall, *, asks: Asks | None = None) -> ToolResult:
         """The answer of the server or function that the call is for.
+
+        `asks` answers what a server asks for meanwhile; without it such requests are declined.
 
         Raises:
             NotFound: there is no such server or function.
@@ -48,7 +51,7 @@ class Toolbox:
         """
         if call.tool.server == PYTHON:
             return await self._function(call.tool.name).call(call)
-        return await self._server(call.tool.server).call(call)
+        return await self._server(call.tool.server).call(call, asks)
 
     async def _specs(self, name: str) -> tuple[ToolSpec, ...]:
         if name in self._functions:
@@ -64,6 +67,11 @@ class Toolbox:
             return specs
         if chosen := tuple(spec for spec in specs if spec.name == tool):
             return chosen
+        if self._server(server).withholds(tool):
+            raise ConfigurationError(
+                f"nobody has pinned {name}, and pins are required",
+                hint=f"Look at it and accept it: proctor tools pin {name}",
+            )
         raise NotFound(
             f"the tool server {server!r} has no tool {tool!r}",
             hint=did_you_mean(tool, [spec.name for spec in specs]),

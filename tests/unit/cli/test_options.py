@@ -50,6 +50,13 @@ def test_what_is_no_duration_or_longer_than_a_life_is_refused(text: str):
             datetime(2026, 3, 2, tzinfo=UTC),
             datetime(2026, 3, 2, 8, tzinfo=UTC),
         ),
+        (
+            "0001-01-01",
+            "9999-12-31",
+            None,
+            datetime(1970, 1, 1, tzinfo=UTC),
+            datetime(9999, 1, 1, tzinfo=UTC),
+        ),
     ],
 )
 def test_a_period_is_read_in_utc_and_holds_its_last_day(since, until, last, begin, end):

@@ -160,3 +160,36 @@ def test_a_timeline_says_what_budgets_did():
         "teams of desk for 2026-01: ann adds $5.00",
         "small: cancelled, for $0.000012",
     ]
+
+
+def test_a_timeline_says_where_answers_come_from_and_what_befell_tools_and_data():
+    web = {"integrity": "untrusted", "confidentiality": "user", "sources": ["web.fetch"]}
+    secret = {"integrity": "trusted", "confidentiality": "secret", "sources": ["bank.card"]}
+    about = {"server": "orders", "tool": "refund"}
+    events = log(
+        ("tool.called", "clerk", {**used("fetch"), "label": web}),
+        ("tool.called", "clerk", {**used("card"), "label": secret}),
+        ("label.raised", "clerk", web),
+        ("tool.progress", "clerk", {**about, "progress": 2, "total": 5, "message": "half"}),
+        ("tool.progress", "clerk", {**about, "progress": 3, "total": None, "message": ""}),
+        ("tool.logged", "clerk", {"server": "orders", "level": "warning", "text": "slow"}),
+        ("tool.quarantined", "clerk", {**about, "reason": "hidden text"}),
+        ("tool.pinned", "clerk", {**about, "digest": "ab", "by": "first use"}),
+        ("tool.changed", "clerk", {**about, "how": "changed", "pinned": "ab", "now": "cd"}),
+        ("data.accessed", "clerk", {**about, "classes": ["personal"], "masked": ["payment"]}),
+        ("data.denied", "clerk", {**about, "classes": ["payment", "secret"]}),
+    )
+
+    assert [(line.what, line.text) for line in lines(events, [])] == [
+        ("tool", "orders.fetch [untrusted]"),
+        ("tool", "orders.card [secret]"),
+        ("untrusted", "reads what others may have written: web.fetch"),
+        ("progress", "orders.refund: 2 of 5; half"),
+        ("progress", "orders.refund: 3"),
+        ("logs", "orders: warning: slow"),
+        ("quarantine", "orders.refund: hidden text"),
+        ("pins", "orders.refund: as it was first seen"),
+        ("changed", "orders.refund: isn't what was accepted, and is blocked"),
+        ("data", "orders.refund: personal data, payment data masked"),
+        ("denied", "orders.refund: payment, secret data"),
+    ]

@@ -61,6 +61,34 @@ async def test_fitting_arguments_are_passed_on():
     assert await answer(fitting) == ToolResult(text="acted")
 
 
+async def test_what_has_a_default_need_not_be_given():
+    properties = {"order_id": {"type": "string"}, "scale": {"type": "string", "default": "css"}}
+    schema = {"type": "object", "properties": properties, "required": ["order_id", "scale"]}
+    assert await answer({"order_id": "a"}, schema) == ToolResult(text="acted")
+    assert (await answer({"scale": "css"}, schema)).refused_by == "arguments"
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        {"properties": {"x": {"$ref": "#"}}, "allOf": [{"$ref": "#"}]},
+        {"$schema": ["x"]},
+        {"properties": {"x": {"$ref": "#/default"}}, "default": 5},
+        {"properties": {"x": {"allOf": [{"$ref": "#/$defs/a"}] * 2}}}
+        | {"$defs": {"a": {"allOf": [{"$ref": "#/$defs/a"}] * 2}}},
+    ],
+)
+async def test_a_hostile_schema_is_refused_and_holds_up_nobody(hostile):
+    refused = await answer({"x": "y"}, {"type": "object", **hostile})
+    assert refused.refused_by == "arguments"
+    assert "can't be called" in refused.text
+
+
+async def test_patterns_are_left_to_the_server():
+    schema = {"type": "object", "properties": {"x": {"type": "string", "pattern": "^(a+)+$"}}}
+    assert await answer({"x": "a" * 40 + "!"}, schema) == ToolResult(text="acted")
+
+
 async def test_a_refusal_is_a_result_and_an_event():
     refused = call({})
     result = await check_arguments()(refused, acts)
@@ -109,7 +137,7 @@ async def test_a_schema_that_takes_further_arguments_gets_them():
 async def test_a_tool_with_a_broken_schema_is_not_called(schema):
     result = await answer({"a": 1}, schema)
     assert result.refused_by == "arguments"
-    assert "its own schema is broken" in result.text
+    assert "can't be called: its own schema can't be used" in result.text
 
 
 async def test_a_call_with_a_thousand_faults_gets_a_short_refusal():

@@ -1,0 +1,1 @@
+"""What the benchmark of ways to a denied tool is made of."""

@@ -1,0 +1,1 @@
+"""What the benchmark of the tool chain is made of."""
