@@ -3,8 +3,8 @@
 One MCP server on stdio is killed, stalls, floods its client with messages, writes what is no message, takes
 three seconds to start, never says a word, or changes a tool's schema; and of 50 concurrent calls ten are
 cancelled. Measured is what each caller got, whether calls were harmed that had no part in the fault, and how
-long it took until a call was answered again. AutoGen 0.7.5 has an environment of its own, since its adapter needs
-`mcp` 1.x. Both give a call 1.5 seconds; Proctor has a time of its own for the start.
+long it took until a call was answered again. AutoGen 0.7.5 has an environment of its own, since its adapter
+needs `mcp` 1.x. Both give a call 1.5 seconds; Proctor has a time of its own for the start.
 
 Promised of Proctor: each caller has an answer or an error of a known type, no call hangs, no bystander is
 harmed, the server is told of each cancelled call, and after at most five seconds a call is answered again.

@@ -43,8 +43,12 @@ class AutogenBench:
         task = asyncio.create_task(self._call(tool, arguments, token))
         while not started() and not task.done():  # noqa: ASYNC110 - another process says so
             await asyncio.sleep(0.01)
-        token.cancel()
-        await task
+        try:
+            token.cancel()
+            await task
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
 
     async def schema(self, tool: str) -> Any:
         tools = await self._bench.list_tools()

@@ -16,6 +16,8 @@ Address: TypeAlias = IPv4Address | IPv6Address
 
 _WEB = frozenset({"http", "https", "ws", "wss", "ftp", "ftps"})
 _LONGEST = 4096
+_AROUND = "\x00\x20\t\r\n\u3000\xa0<>()[]\"'`"
+"""What may stand around an address in a text."""
 _ADDRESS_WORDS = frozenset(
     {
         *("url", "urls", "uri", "uris", "href", "host", "hosts", "hostname", "endpoint", "webhook", "proxy"),
@@ -157,4 +159,4 @@ def _is_public(host: str) -> bool:
 
 def _bare(value: str) -> str:
     """The text as browsers take it: without blanks around it, and without what they drop within."""
-    return re.sub(r"[\t\r\n]", "", without_hidden(value[:_LONGEST])[0].strip("\x00\x20\t\r\n\u3000\xa0"))
+    return re.sub(r"[\t\r\n]", "", without_hidden(value[:_LONGEST])[0].strip(_AROUND))

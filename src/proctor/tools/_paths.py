@@ -24,9 +24,9 @@ _PATH_WORDS = frozenset(
 )
 _TEXT_WORDS = frozenset(
     {
-        *("content", "contents", "text", "body", "message", "messages", "data", "html", "markdown", "prompt"),
+        *("content", "contents", "text", "body", "message", "messages", "html", "markdown", "prompt"),
         *("description", "title", "comment", "summary", "note", "notes", "subject", "query", "question"),
-        *("type", "encoding", "format", "mode", "size", "id", "count", "limit", "内容", "文本"),
+        *("type", "encoding", "format", "mode", "size", "count", "limit", "内容", "文本"),
     }
 )
 """Words after which a text isn't a path, whatever it begins with: `file_content`, `fileType`."""
@@ -38,13 +38,13 @@ _DOTS = str.maketrans(
 )
 _LEADS_AWAY = re.compile(
     r"(?!\s*+(?!file:)[a-z][a-z0-9+.-]{0,30}://)"
-    r"(?:\s*(?:/|~|\$|%[a-z_]+%|[a-z]:/|file:|\.{1,2}(?:/|\s*$))|.*(?:^|/)\.\.(?:/|$))",
+    r"(?:\s*(?:/|~|\$\{?[a-z_]|%[a-z_]+%|[a-z]:/|file:|\.{1,2}(?:/|\s*$))|.*(?:^|/)\.\.(?:/|$))",
     re.IGNORECASE,
 )
 """A text that is no address of its own kind, and begins like a whole path or goes up."""
 _DRIVE = re.compile(r"[A-Za-z]:")
 _UNFIT = frozenset({"Cc", "Cs"})
-_VARIABLE = re.compile(r"(?:^|/)(?:\$\{?\w|%\w+%)")
+_VARIABLE = re.compile(r"(?:^|/)(?:\$\{?[A-Za-z_]|%\w+%)")
 
 
 @lru_cache(maxsize=4096)

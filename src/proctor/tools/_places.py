@@ -75,6 +75,9 @@ def _texts(name: str, value: JsonValue) -> Iterator[Given]:
         name, value = waiting.pop()
         if isinstance(value, str):
             yield Given(name=name, value=value)
+            option, _, behind = value.partition("=")
+            if behind and option.startswith("-"):
+                yield Given(name=option, value=behind)
         elif isinstance(value, Mapping):
             for key, item in value.items():
                 yield Given(name="", value=key)

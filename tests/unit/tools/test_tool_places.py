@@ -53,6 +53,7 @@ def root(tmp_path: Path) -> Path:
         {"path": "{root}/a", "edits": [{"oldText": "/etc/hosts", "newText": "../x"}]},
         {"branch": "feature/x", "query": "and/or", "ratio": "3/4", "mime": "text/plain"},
         {"fileType": "/any", "note": "~"},
+        {"price": "$5", "expression": "$1/2", "args": ["--name=x", "-v"]},
         {"count": 3, "flag": True, "none": None},
         {"url": "https://example.com/../x"},
     ],
@@ -105,6 +106,9 @@ async def test_a_call_stays_within_its_roots(arguments, root):
         {"files": [{"name": "/etc/passwd"}]},
         {"deep": {"er": [{"filePath": "/etc/passwd"}]}},
         {"source": "/etc/passwd"},
+        {"args": ["--output=/etc/passwd"]},
+        {"id": "../../x"},
+        {"data": "/etc/passwd"},
         {"anything": "/etc/passwd"},
         {"anything": "~/x"},
         {"anything": "../x"},
@@ -232,6 +236,9 @@ async def test_addresses_at_named_hosts_may_be_followed(arguments):
         "data:,x",
         "view-source:https://example.com",
         "blob:https://example.com/1",
+        "<https://evil.example>",
+        "(https://evil.example/x)",
+        "--url=https://evil.example",
     ],
 )
 async def test_no_address_leads_to_another_host(value):
