@@ -79,7 +79,7 @@ async def _play_all(chosen: list[Case]) -> Played:
     async with shop.serving():
         for number, case in enumerate(chosen, start=1):
             if case.shape not in controls:
-                controls[case.shape] = await play(case.shape, shop, denies="allowed")
+                controls[case.shape] = await play(case.shape, shop, "allowed")
             outcomes.append(await play(case, shop))
             if number % 20 == 0:
                 print(f"{number} of {len(chosen)} cases", file=sys.stderr, flush=True)

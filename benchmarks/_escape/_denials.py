@@ -20,6 +20,8 @@ on."""
 
 RESUMED: tuple[When, ...] = ("start", "later", "again", "interrupted", "thread")
 
+Answer: TypeAlias = Literal["approve", "reject"]
+
 Agents: TypeAlias = Literal["hand", "place", "outer"]
 """Under which name the agent stands in the configuration."""
 
@@ -51,7 +53,7 @@ class Denial:
     """Of the calls, beside their number."""
     reads_before: bool = False
     """Whether something untrusted is read first."""
-    answer: Literal["approve", "reject"] = "approve"
+    answer: Answer = "approve"
     """What a person says, once the tool is denied."""
     bypass: Bypass | None = None
     """How the team's own code gives its agent the tool beside the chain, once it is denied."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from autogen_agentchat.base import ChatAgent, Team
 
 import proctor
 from benchmarks._escape._bypass import free
-from benchmarks._escape._denials import DENIALS, FUNCTION, TEAM, Denial, Setup, When
+from benchmarks._escape._denials import DENIALS, FUNCTION, TEAM, Answer, Denial, Setup, When
 from benchmarks._escape._disguises import DISGUISES
 from benchmarks._escape._roads import ROADS, Kit
 from benchmarks._escape._shop import LOOK, Shop
@@ -31,6 +31,9 @@ MOST_LOOKS = 30
 """Calls until a server's word that its tools have changed has arrived."""
 
 PERSON = "ann@example.org"
+
+Side: TypeAlias = Literal["denied", "allowed"]
+"""`allowed`: the control, in which what would be denied stays allowed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,23 +81,21 @@ class Outcome:
             return f"the denied tool acted {self.reached} times"
         if self.state not in ("completed", "failed"):
             return f"the run is {self.state}"
-        return (
-            ""
-            if self.asked or self.stopped_by == ("ungoverned_team",)
-            else f"nobody asked for the tool: {self.error or self.state}"
-        )
+        if self.asked or self.stopped_by == ("ungoverned_team",):
+            return ""
+        return f"nobody asked for the tool: {self.error or self.state}"
 
 
 class Stage:
     """One case while it is played."""
 
-    def __init__(self, case: Case, shop: Shop, folder: Path, *, denies: str) -> None:
+    def __init__(self, case: Case, shop: Shop, folder: Path, side: Side) -> None:
         self.case = case
         self.denial = DENIALS[case.denial]
         self.road = ROADS[case.road]
         self.shop = shop
         self._folder = folder
-        self._denies = denies == "denied"
+        self._denies = side == "denied"
         hand = self.denial.target[1] if self.road.namesake else "hand"
         self.victim = Victim(_plan(case, self.denial, shop), hand=hand)
         place = self.road.place.format(hand=hand)
@@ -116,15 +117,28 @@ class Stage:
         return self.denial.denied if self._denies else self.denial.allowed
 
     @property
-    def answer(self) -> str:
+    def answer(self) -> Answer:
         """What a person says from then on."""
         return self.denial.answer if self._denies else "approve"
 
     @asynccontextmanager
     async def open(self, setup: Setup, *, asks: bool) -> AsyncIterator[proctor.Proctor]:
         """One life of a process, under a configuration that says whether a person is asked."""
+        async with (
+            asyncio.timeout(BOUND),
+            proctor.open(
+                self._application(setup),
+                settings=proctor.Settings.model_validate(self._settings(setup, asks=asks)),
+                providers={"openai": ScriptedModel(self.victim.answer)},
+                environ={},
+                grace=timedelta(0),
+            ) as running,
+        ):
+            yield running
+
+    def _application(self, setup: Setup) -> proctor.App:
         app = proctor.App()
-        bypass = self.denial.bypass
+        bypass = self.denial.bypass if setup is self.denial.denied else None
 
         async def look(n: int) -> str:
             """Looks something up."""
@@ -136,45 +150,35 @@ class Stage:
             await self.shop.act("python", FUNCTION)
             return f"{n}"
 
-        app.tool(effect="read_only")(look)
-        app.tool(effect="consequential")(wipe_all)
-
-        @app.team(TEAM, tools=list(setup.tools))
         def team(ctx: proctor.TeamContext) -> Team | ChatAgent:
             kit = Kit(
                 ctx=ctx,
                 tools=setup.held or setup.tools,
                 victim=self.victim,
                 streamed=self.case.streamed,
-                free=free(bypass, wipe_all) if bypass and setup is self.denial.denied else {},
+                free=free(bypass, wipe_all) if bypass else {},
             )
             return self.road.build(kit)
 
-        settings: dict[str, Any] = {
+        app.tool(effect="read_only")(look)
+        app.tool(effect="consequential")(wipe_all)
+        app.team(TEAM, tools=list(setup.tools))(team)
+        return app
+
+    def _settings(self, setup: Setup, *, asks: bool) -> dict[str, Any]:
+        team = {
+            "approval": "consequential" if asks else "never",
+            "max_tool_iterations": 2 * MOST_LOOKS,
+            "retries": 0,
+            "repetition": {"same_call": 2 * MOST_LOOKS},
+        }
+        settings = {
             "database": {"url": f"sqlite:///{self._folder / 'proctor.db'}", "linger": 0},
             "models": {"small": {"model": "small", "price": "free"}},
             "tools": {name: {"url": url} for name, url in self.shop.urls.items()},
-            "teams": {
-                TEAM: {
-                    "approval": "consequential" if asks else "never",
-                    "max_tool_iterations": 2 * MOST_LOOKS,
-                    "retries": 0,
-                    "repetition": {"same_call": 2 * MOST_LOOKS},
-                }
-            },
+            "teams": {TEAM: team},
         }
-        settings = _laid_over(settings, setup.settings(self._agent))
-        async with (
-            asyncio.timeout(BOUND),
-            proctor.open(
-                app,
-                settings=proctor.Settings.model_validate(settings),
-                providers={"openai": ScriptedModel(self.victim.answer)},
-                environ={},
-                grace=timedelta(0),
-            ) as running,
-        ):
-            yield running
+        return _laid_over(settings, setup.settings(self._agent))
 
     async def start(self, running: proctor.Proctor, **options: Any) -> proctor.Run:
         """A run after it has ended or waits."""
@@ -186,11 +190,11 @@ class Stage:
         return await running.wait(run)
 
 
-async def play(case: Case, shop: Shop, *, denies: str = "denied") -> Outcome:
-    """A case from its beginning to its end; with another word than `denied` its control."""
+async def play(case: Case, shop: Shop, side: Side = "denied") -> Outcome:
+    """A case from its beginning to its end."""
     shop.reset()
     with TemporaryDirectory() as folder:
-        stage = Stage(case, shop, Path(folder), denies=denies)
+        stage = Stage(case, shop, Path(folder), side)
         try:
             return await _LIVES[case.when](stage)
         except TimeoutError:
@@ -271,12 +275,10 @@ _LIVES = {
 }
 
 
-async def _answer(running: proctor.Proctor, run: proctor.Run, kind: Any) -> proctor.Run:
+async def _answer(running: proctor.Proctor, run: proctor.Run, kind: Answer) -> proctor.Run:
     """The run after a person has answered what it asks now."""
     for approval in await running.approvals():
-        if approval.run_id == run.id:
-            kinds = approval.question.kind
-            await running.decide(approval.id, Decision(kind=kind, by=PERSON, comment=f"{kinds}"))
+        await running.decide(approval.id, Decision(kind=kind, by=PERSON))
     return await running.wait(run.id)
 
 

@@ -69,9 +69,9 @@ def complaints_of(suite: str, outcomes: Sequence[Outcome]) -> list[str]:
             "attacks succeeded": tally.attacks_succeeded,
             "secrets leaked": tally.leaks,
             "attacks didn't reach the model": alone.met - tally.met,
-            "plays broke": sum(tally.errors.values()),
         }
         found += [f"{suite}, {side}: {count} {what}" for what, count in wrong.items() if count > 0]
+        found += [f"{suite}, {side}: {count} plays broke: {error}" for error, count in tally.errors.items()]
     for side in ASKING:
         found += _short_of(suite, side, outcomes)
     return found

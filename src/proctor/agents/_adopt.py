@@ -17,7 +17,7 @@ from autogen_agentchat.agents import (
     SocietyOfMindAgent,
     UserProxyAgent,
 )
-from autogen_agentchat.base import ChatAgent, Team
+from autogen_agentchat.base import ChatAgent, Handoff, Team
 from autogen_agentchat.messages import StructuredMessage
 from autogen_agentchat.teams import BaseGroupChat, Swarm
 from autogen_agentchat.tools import AgentTool, TeamTool
@@ -76,7 +76,7 @@ def adopt(
         UngovernedTeam: a part of the team would bypass the chain.
         TeamError: two agents have one place, or somebody stands in for who is no member of a team.
     """
-    parts = tuple(parts_of(team, "", stand_ins))
+    parts = _with_held(parts_of(team, "", stand_ins), stand_ins)
     roles = _govern_parts(parts, runtime, session, settings)
     isolation = _Isolation(session=session, runtime=runtime, settings=settings, stand_ins=stand_ins)
     for place, part in parts:
@@ -226,9 +226,27 @@ def parts_of(
         yield from parts_of(backup, above, stand_ins)
 
 
+def _with_held(parts: Iterable[tuple[str, Any]], stand_ins: StandIns) -> tuple[tuple[str, Any], ...]:
+    """The parts, and those that agents of the user's own keep to themselves: they have tools too."""
+    found = list(parts)
+    known = {id(part) for _, part in found}
+    for place, part in found:
+        for held in [value for kept in vars(part).values() for value in _items(kept)]:
+            if isinstance(held, ChatAgent | BaseGroupChat) and id(held) not in known:
+                within = [each for each in parts_of(held, place, stand_ins) if id(each[1]) not in known]
+                known |= {id(one) for _, one in within}
+                found += within  # looked at in its turn
+    return tuple(found)
+
+
 def _check_held(part: object, place: str, runtime: KillableRuntime) -> None:
-    """Returns where an agent of the user's own holds nothing that would bypass the chain."""
-    for held in vars(part).values():
+    """Returns where an agent of the user's own holds nothing that would bypass the chain.
+
+    What it holds by a name of its own is told whose it is: it may be used where nothing else tells.
+    """
+    for name, held in list(vars(part).items()):
+        if isinstance(held, GovernedWorkbench | GovernedModelClient):
+            vars(part)[name] = held.bound(place)
         for value in _items(held):
             match value:
                 case ChatCompletionClient():
@@ -284,6 +302,8 @@ def _adopt_assistant(
     for message in agent._system_messages:
         session.instruct(message.content)
     for handoff in agent._handoffs.values():
+        if type(handoff).handoff_tool is not Handoff.handoff_tool:
+            raise _free_tools(place, [handoff.name])
         session.instruct(handoff.message)
     if agent._memory is not None:
         agent._memory = [WatchedMemory(session, memory) for memory in agent._memory]

@@ -18,7 +18,7 @@ from proctor.agents._wire import (
     result_from_wire,
     tools_to_wire,
 )
-from proctor.core import JsonObject, ModelResult
+from proctor.core import UNKNOWN_AGENT, JsonObject, ModelResult
 
 CHARACTERS_PER_TOKEN = 4
 """A rough measure for AutoGen's context limits; the true count comes with the provider's answer."""
@@ -36,7 +36,7 @@ def caller() -> str:
     try:
         name = MessageHandlerContext.agent_id().type
     except RuntimeError:
-        return "team"
+        return UNKNOWN_AGENT
     return name[: -_UUID_LENGTH - 1] if len(name) > _UUID_LENGTH + 1 else name
 
 

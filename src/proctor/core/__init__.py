@@ -10,6 +10,7 @@ from proctor.core._budget_settings import (
     StorageSettings,
 )
 from proctor.core._calls import (
+    UNKNOWN_AGENT,
     CallKind,
     CallScope,
     Effect,
@@ -141,6 +142,7 @@ __all__ = [
     "LONGEST_NAME",
     "PRICED_OPTIONS",
     "TRUSTED",
+    "UNKNOWN_AGENT",
     "AgentFailed",
     "AgentSettings",
     "AgentTimedOut",

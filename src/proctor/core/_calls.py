@@ -26,6 +26,10 @@ Pace = Literal["prompt", "patient"]
 FinishReason = Literal["stop", "tool_calls", "length", "content_filter"]
 
 
+UNKNOWN_AGENT = "team"
+"""Stands for the agent where nobody can tell which one calls: in a task that a team's own code started."""
+
+
 class CallScope(Protocol):
     """What a middleware can ask of the run in which a call is made."""
 

@@ -19,6 +19,7 @@ from proctor.core import (
     in_own_thread,
     join,
 )
+from proctor.tools._callers import narrowest
 from proctor.tools._fields import Fields
 from proctor.tools._masks import mask
 from proctor.tools._refusals import refuse
@@ -111,8 +112,10 @@ def check_clearances(teams: Mapping[str, TeamSettings], rules: ToolRules, data: 
 def _clearance(agent: str, team: TeamSettings, data: DataSettings) -> frozenset[str]:
     """The kinds of data that an agent may see."""
     may_see = frozenset(data.clearance if team.clearance is None else team.clearance)
-    own = team.agents.get(agent) or team.agents.get(agent.rpartition("/")[2])
-    return may_see if own is None or own.clearance is None else may_see.intersection(own.clearance)
+    own = {
+        name: frozenset(each.clearance) for name, each in team.agents.items() if each.clearance is not None
+    }
+    return may_see.intersection(narrowest(agent, own, may_see))
 
 
 def _view(rule: Rule, clearance: frozenset[str], rules: ToolRules) -> _View:

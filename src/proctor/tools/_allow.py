@@ -1,6 +1,6 @@
 """Which tools a team and its agents may call."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -14,6 +14,7 @@ from proctor.core import (
     ToolResult,
     ToolSpec,
 )
+from proctor.tools._callers import narrowest
 from proctor.tools._commands import runs_commands
 from proctor.tools._functions import PYTHON
 from proctor.tools._refusals import refuse
@@ -91,21 +92,9 @@ def _narrowed(exact: Tools, agents: Mapping[str, AgentSettings]) -> Callable[[st
 
     @lru_cache(maxsize=1024)
     def of_agent(place: str) -> Tools:
-        return next((lists[word] for word in _words(place) if word in lists), exact)
+        return narrowest(place, lists, exact)
 
     return of_agent
-
-
-def _words(place: str) -> Iterator[str]:
-    """What an agent's settings may stand under: its place, its name, and those of what it is part of.
-
-    So an agent within another one can do no more than that one, where nothing is said of it.
-    """
-    while place:
-        yield place
-        above, _, name = place.rpartition("/")
-        yield name
-        place = above
 
 
 def _commands(rules: ToolRules | None) -> Callable[[ToolSpec], str]:
