@@ -55,6 +55,9 @@ def tools_escape(
     as_json: Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object.")] = False,
     cases: Annotated[int, Parameter(help="How many.")] = 200,
     seed: Annotated[int, Parameter(help="Of the choice.")] = 1,
+    beside: Annotated[
+        int, Parameter(help="Cases side by side: they wait for the disk most of the time.")
+    ] = 6,
     only: Annotated[str, Parameter(help="A part of the names of the cases that are played.")] = "",
 ) -> int:
     """0 where no denied tool acted and each allowed one did, else 1."""
@@ -63,7 +66,7 @@ def tools_escape(
     chosen = [case for case in cases_of(cases, seed) if only in case.name]
     if not chosen:
         raise SystemExit(f"no case has {only!r} in its name")
-    played = asyncio.run(_play_all(chosen))
+    played = asyncio.run(_play_all(chosen, beside))
     figures = _figures(chosen, played) | {"seed": seed, "seconds": round(time.perf_counter() - began, 1)}
     if as_json:
         print(json.dumps(figures, indent=2))
@@ -72,18 +75,29 @@ def tools_escape(
     return 0 if figures["ok"] else 1
 
 
-async def _play_all(chosen: list[Case]) -> Played:
-    shop = Shop()
-    controls: dict[Case, Outcome] = {}
-    outcomes = []
-    async with shop.serving():
-        for number, case in enumerate(chosen, start=1):
-            if case.shape not in controls:
-                controls[case.shape] = await play(case.shape, shop, "allowed")
-            outcomes.append(await play(case, shop))
-            if number % 20 == 0:
-                print(f"{number} of {len(chosen)} cases", file=sys.stderr, flush=True)
-    return Played(outcomes=tuple(outcomes), controls=tuple(controls.values()))
+async def _play_all(chosen: list[Case], beside: int) -> Played:
+    shapes: dict[Case, list[Case]] = {}
+    for case in chosen:
+        shapes.setdefault(case.shape, []).append(case)
+    left = list(shapes.items())
+    controls: list[Outcome] = []
+    outcomes: list[Outcome] = []
+
+    async def work() -> None:
+        shop = Shop()
+        async with shop.serving():
+            while left:
+                shape, cases = left.pop()
+                controls.append(await play(shape, shop, "allowed"))
+                for case in cases:
+                    outcomes.append(await play(case, shop))
+                    if len(outcomes) % 20 == 0:
+                        print(f"{len(outcomes)} of {len(chosen)} cases", file=sys.stderr, flush=True)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(beside):
+            group.create_task(work())
+    return Played(outcomes=tuple(outcomes), controls=tuple(controls))
 
 
 def _figures(chosen: list[Case], played: Played) -> dict[str, Any]:

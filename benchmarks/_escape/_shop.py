@@ -6,8 +6,8 @@ They act on whatever reaches them: nothing here holds a call back. What they off
 import asyncio
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
 import mcp_types as types
@@ -30,6 +30,15 @@ _DESCRIPTIONS = {
     READ: "Reads a page or a file.",
 }
 _TEXTS = {"place": {"type": "string"}, "places": {"type": "array", "items": {"type": "string"}}}
+
+
+class _Listener(uvicorn.Server):
+    """A web server that leaves signals to its process."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Captures none."""
+        yield
 
 
 class Shop:
@@ -70,7 +79,7 @@ class Shop:
         }
         web = Starlette(routes=[Mount(f"/{name}", app) for name, app in apps.items()])
         config = uvicorn.Config(web, log_level="error", lifespan="off", timeout_graceful_shutdown=1)
-        listener = uvicorn.Server(config)
+        listener = _Listener(config)
         async with AsyncExitStack() as stack:
             # It listens already: who connects before the server runs waits for it.
             place = stack.enter_context(socket.create_server(("127.0.0.1", 0)))

@@ -27,7 +27,9 @@ from proctor.core import (
 from proctor.testing import Reply, ScriptedModel, tool_call
 from teams.broken import DEEDS, TEAMS, Rogue, add_broken_teams, script
 
-LIMITS = TeamSettings(agent_timeout=timedelta(seconds=1), on_failure="state", approval="never", untrusted="allow", max_turns=50)
+LIMITS = TeamSettings(
+    agent_timeout=timedelta(seconds=1), on_failure="state", approval="never", untrusted="allow", max_turns=50
+)
 FAILING = LIMITS.model_copy(update={"on_failure": "fail", "retries": 0})
 
 

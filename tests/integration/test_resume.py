@@ -146,7 +146,9 @@ async def test_a_branch_that_is_slow_to_ask_again_is_waited_for(settings: Settin
     effects: list[str] = []
     app = application(effects)
     app.team("branches", tools=["act"])(branches)
-    free = settings.model_copy(update={"teams": {"branches": TeamSettings(approval="never", untrusted="allow")}})
+    free = settings.model_copy(
+        update={"teams": {"branches": TeamSettings(approval="never", untrusted="allow")}}
+    )
     reached = asyncio.Event()
     made: Counter[str] = Counter()
 
