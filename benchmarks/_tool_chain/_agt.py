@@ -11,8 +11,8 @@ import time
 from importlib.metadata import version
 from statistics import median
 
-from agent_os.policies.evaluator import PolicyEvaluator
-from agent_os.policies.schema import (
+from agent_os.policies.evaluator import PolicyEvaluator  # type: ignore[import-not-found]
+from agent_os.policies.schema import (  # type: ignore[import-not-found]
     PolicyAction,
     PolicyCondition,
     PolicyDocument,
