@@ -47,6 +47,10 @@ bench: setup
 	@$(RUN) -m benchmarks.router
 	@$(RUN) -m benchmarks.resilience
 	@$(RUN) -m benchmarks.budget
+	@$(RUN) -m benchmarks.injection
+	@$(RUN) -m benchmarks.tools_escape
+	@$(RUN) -m benchmarks.tool_chain
+	@$(RUN) -m benchmarks.mcp_faults
 	@$(RUN) -m benchmarks.faults
 	@$(RUN) -m benchmarks.scale
 

@@ -198,14 +198,15 @@ async def play(case: Case, shop: Shop, side: Side = "denied") -> Outcome:
         try:
             return await _LIVES[case.when](stage)
         except TimeoutError:
-            return _outcome(stage, 0, 0, state="stuck", error=f"it came to no end within {BOUND} s")
+            error = f"it came to no end within {BOUND} s"
+            return Outcome(case=case.name, reached=0, asked=0, stopped_by=(), state="stuck", error=error)
 
 
 async def _from_start(stage: Stage) -> Outcome:
     """It is denied from the start; of a server that changes the tools were pinned before."""
     if stage.denial.change is not None:
         async with stage.open(stage.denial.allowed, asks=False) as running:
-            await stage.start(running)
+            await _settled(running, await stage.start(running), "approve")
             stage.victim.word = "ENDED-2"
     stage.turn()
     effects, asked = stage.effects, len(stage.victim.asked)
@@ -248,7 +249,7 @@ async def _thread(stage: Stage) -> Outcome:
     """It is denied between two messages of a conversation."""
     async with stage.open(stage.denial.allowed, asks=False) as running:
         thread = await running.open_thread(TEAM)
-        await stage.start(running, thread=thread.id)
+        await _settled(running, await stage.start(running, thread=thread.id), "approve")
     stage.turn()
     stage.victim.word = "ENDED-2"
     effects, asked = stage.effects, len(stage.victim.asked)
@@ -282,31 +283,31 @@ async def _answer(running: proctor.Proctor, run: proctor.Run, kind: Answer) -> p
     return await running.wait(run.id)
 
 
+async def _settled(running: proctor.Proctor, run: proctor.Run, kind: Answer) -> proctor.Run:
+    """The run after a person has answered all that it asks."""
+    for _ in range(MOST_ANSWERS):
+        if run.state != "waiting":
+            break
+        run = await _answer(running, run, kind)
+    return run
+
+
 async def _ended(
     stage: Stage, running: proctor.Proctor, run: proctor.Run, effects: int, asked: int
 ) -> Outcome:
     """What became of a run, with all answered that it asks."""
-    for _ in range(MOST_ANSWERS):
-        if run.state != "waiting":
-            break
-        run = await _answer(running, run, stage.answer)
+    run = await _settled(running, run, stage.answer)
     events = await running.runs.events(run.id)
     rules = {str(event.data["rule"]) for event in events if event.type == "tool.refused"}
     people = {"person" for event in events if event.type == "approval.decided" and stage.answer == "reject"}
     stopped_by = tuple(sorted(rules | people)) or (run.error_code or "no such tool",)
-    return _outcome(stage, effects, asked, state=run.state, error=run.error or "", stopped_by=stopped_by)
-
-
-def _outcome(
-    stage: Stage, effects: int, asked: int, *, state: str, error: str, stopped_by: tuple[str, ...] = ()
-) -> Outcome:
     return Outcome(
         case=stage.case.name,
         reached=stage.effects - effects,
         asked=len(stage.victim.asked) - asked,
         stopped_by=stopped_by,
-        state=state,
-        error=error,
+        state=run.state,
+        error=run.error or "",
     )
 
 

@@ -15,7 +15,7 @@ from proctor.core import Clock, SystemClock
 from proctor.models import Models, Provider
 from proctor.runs import Run, Share
 from proctor.store import Database
-from proctor.tools import Toolbox, ToolServer
+from proctor.tools import Toolbox, ToolServer, ruled
 
 OPENING = timedelta(seconds=10)
 """What a process that executes waits at its start for a database that is away."""
@@ -64,7 +64,8 @@ async def open_proctor(
         stack.push_async_callback(models.close)
         guards = make_guards(settings, database, clock=clock)
         servers = {
-            name: ToolServer(name, server, clock, pins=guards.pins) for name, server in settings.tools.items()
+            name: ToolServer(name, server, clock, pins=guards.pins, environ=environ)
+            for name, server in settings.tools.items()
         }
         stack.push_async_callback(_close_all, servers.values())
         notices = make_notices(settings, database, clock=clock, environ=environ, signs=executes)
@@ -77,7 +78,7 @@ async def open_proctor(
             on_segment=on_segment,
             clock=clock,
             models=models,
-            toolbox=Toolbox(servers, app.functions),
+            toolbox=Toolbox(servers, ruled(app.functions, settings.functions)),
             guards=guards,
             notices=notices,
             environ=environ,

@@ -113,6 +113,8 @@ def _row(line: Line, when: str, text: str, figures: Sequence[str] = ()) -> Table
 
 def asked(action: JsonObject) -> str:
     """What a person is asked to decide on, on one line."""
+    if isinstance(asks := action.get("asks"), Mapping):
+        return one_line(f"{_tool(action)} asks: {asks.get('message')}")
     if "tool" in action:
         return one_line(f"{_tool(action)} {_arguments(action)}")
     if "budget" in action:

@@ -6,7 +6,7 @@ from proctor.tools._arguments import check_arguments
 from proctor.tools._asks import Asks
 from proctor.tools._commands import runs_commands
 from proctor.tools._flow import guard_flow
-from proctor.tools._functions import PythonTool, function_tool
+from proctor.tools._functions import PythonTool, function_tool, ruled
 from proctor.tools._limits import ToolRates, limit_calls, limit_time
 from proctor.tools._marking import mark_untrusted
 from proctor.tools._output import check_output
@@ -52,6 +52,7 @@ __all__ = [
     "limit_time",
     "loose_package",
     "mark_untrusted",
+    "ruled",
     "runs_commands",
     "spec_of",
     "stored_pins",

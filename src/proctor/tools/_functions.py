@@ -3,7 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, cast, get_type_hints
 
@@ -17,11 +17,13 @@ from proctor.core import (
     JsonValue,
     ToolCall,
     ToolResult,
+    ToolRule,
     ToolSpec,
     canonical_json,
     in_own_thread,
 )
 from proctor.tools._refusals import refuse
+from proctor.tools._text import did_you_mean
 
 PYTHON = "python"
 """Stands for the server where the tool is a function."""
@@ -100,6 +102,25 @@ def function_tool(
         effect=effect,
     )
     return PythonTool(spec=spec, function=function, arguments=model, call_parameter=call_parameter)
+
+
+def ruled(functions: Mapping[str, PythonTool], rules: Mapping[str, ToolRule]) -> Mapping[str, PythonTool]:
+    """The functions as the configuration has them: an effect that it names holds above the function's own.
+
+    Raises:
+        ConfigurationError: it has a section for a function that there isn't.
+    """
+    for name in rules:
+        if name not in functions:
+            raise ConfigurationError(
+                f"[functions.{name}] is for a function that the application doesn't have",
+                hint=did_you_mean(name, functions),
+            )
+    effects = {name: rule.effect for name, rule in rules.items() if rule.effect is not None}
+    return {
+        name: replace(tool, spec=replace(tool.spec, effect=effects[name])) if name in effects else tool
+        for name, tool in functions.items()
+    }
 
 
 def _arguments(function: Callable[..., object], title: str) -> tuple[type[BaseModel], str | None]:

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 
-from proctor.core import ConfigurationError, NotFound, ToolCall, ToolResult
-from proctor.tools import PythonTool, Toolbox, function_tool
+from proctor.core import ConfigurationError, NotFound, ToolCall, ToolResult, ToolRule
+from proctor.tools import PythonTool, Toolbox, function_tool, ruled
 
 
 class Scope:
@@ -214,4 +214,17 @@ async def test_a_toolbox_finds_functions_and_says_what_is_close():
     assert (await box.call(ToolCall(scope=Scope(), tool=tool.spec, arguments={"day": "2026-01-31"}))).text
     with pytest.raises(NotFound) as raised:
         await box.specs(["opening_hour"])
+    assert raised.value.hint == "Did you mean 'opening_hours'?"
+
+
+def test_the_configuration_says_what_a_function_does_to_the_world():
+    functions = {"opening_hours": function_tool(opening_hours, effect="read_only")}
+    rules = {"opening_hours": ToolRule(effect="consequential")}
+    assert ruled(functions, rules)["opening_hours"].spec.effect == "consequential"
+    assert ruled(functions, {"opening_hours": ToolRule()}) == functions
+
+
+def test_a_section_for_a_function_that_there_is_not_is_an_error():
+    with pytest.raises(ConfigurationError) as raised:
+        ruled({"opening_hours": function_tool(opening_hours)}, {"opening_hour": ToolRule()})
     assert raised.value.hint == "Did you mean 'opening_hours'?"
