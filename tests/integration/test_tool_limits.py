@@ -184,3 +184,17 @@ async def test_code_is_executed_in_the_sandbox_that_is_named(settings: Settings)
     run, read = await run_code(settings, Container(), "Container")
     assert (run.state, run.result) == ("completed", "It ran.")
     assert any("ran 1" in text for text in read)
+
+
+async def test_a_list_for_a_misspelt_agent_is_no_list_for_nobody(settings: Settings) -> None:
+    seen: list[int] = []
+    narrowed = TeamSettings(agents={"clark": AgentSettings(tools=())})
+    limited = settings.model_copy(update={"teams": {"team": narrowed}})
+    model = ScriptedModel([[tool_call("look", n=1)], "done"])
+    async with (
+        asyncio.timeout(25),
+        proctor.open(counting_app(seen), settings=limited, providers={"openai": model}) as running,
+    ):
+        run = await running.run("team", "look")
+    assert (run.state, seen) == ("failed", [])
+    assert "Did you mean clerk?" in str(run.error)

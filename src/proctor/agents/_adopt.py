@@ -7,6 +7,7 @@ Knows no journal, policy or provider.
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -84,12 +85,26 @@ def adopt(
             isolation.of_team(part, place)
     known = {word for place, _ in parts for word in (place, place.rpartition("/")[2])}
     for name in settings.agents.keys() - known:
-        log.warning("the settings of %s are for no agent of this team", name)
+        _pass_over(name, settings.agents, known)
     if isinstance(team, ChatAgent) and not isinstance(team, DurableHuman):
         team = isolation.of_agent(team, "", Circle())
     for agent in stand_ins.keys() - isolation.done:
         raise TeamError(f"{agent.name} is no member of a team here, so nobody can stand in for it")
     return Adopted(team=team, roles=roles)
+
+
+def _pass_over(name: str, agents: Mapping[str, AgentSettings], known: set[str]) -> None:
+    """Takes note of settings for an agent that isn't there: a team may be built in several forms.
+
+    Raises:
+        TeamError: they narrow an agent, and the name seems to be misspelt, so that one would not be narrowed.
+    """
+    near = get_close_matches(name, known - agents.keys(), n=1)
+    if near and (agents[name].tools is not None or agents[name].clearance is not None):
+        raise TeamError(
+            f"the settings of {name} are for no agent of this team", hint=f"Did you mean {near[0]}?"
+        )
+    log.warning("the settings of %s are for no agent of this team", name)
 
 
 def _govern_parts(
