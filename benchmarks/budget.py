@@ -53,7 +53,7 @@ Repeats = Literal["free", "billed"]
 
 REHEARSED = 24
 """Runs that tell what runs cost."""
-OF_ALL, OF_SHOP, OF_RUN = 0.85, 0.5, 0.6
+OF_ALL, OF_SHOP, OF_RUN = 0.6, 0.35, 0.6
 """Of what the work would cost, what may be spent: by all, by one team, by a run of another."""
 PLENTY = Decimal(1000)
 

@@ -165,6 +165,7 @@ def tool_answers(endpoint: Endpoint) -> list[str]:
     return [message["content"] for message in endpoint.bodies[-1]["messages"] if message["role"] == "tool"]
 
 
+@pytest.mark.slow
 def test_a_changed_tool_is_blocked_in_runs_until_a_person_accepts_it(shop: Shop, endpoint: Endpoint):
     shop.configure(endpoint=endpoint)
     endpoint.replies = [LOOKS_UP, says(completion("Found.")), LOOKS_UP, says(completion("It is blocked."))]
@@ -189,6 +190,7 @@ def test_a_changed_tool_is_blocked_in_runs_until_a_person_accepts_it(shop: Shop,
     assert tool_answers(endpoint)[0].endswith("answer to 7")
 
 
+@pytest.mark.slow
 def test_frozen_trust_offers_what_a_person_has_pinned_and_starts_no_loose_package(
     shop: Shop, endpoint: Endpoint
 ):

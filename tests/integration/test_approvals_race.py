@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import Connection
 
 import proctor
@@ -63,6 +64,7 @@ def ask(connection: Connection, terms: Terms = ANYBODY) -> list[str]:
     return ids
 
 
+@pytest.mark.slow
 async def test_of_eight_processes_one_decides_and_one_uses_each_of_200_requests(database_url: str) -> None:
     async with await Database.open(database_url) as database:
         ids = await database.commit(ask)

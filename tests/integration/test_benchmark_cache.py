@@ -87,6 +87,7 @@ async def test_looks_are_measured_and_identical_calls_meet(tmp_path):
     assert await together(tmp_path, 10) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_a_small_round_keeps_its_promises():
     command = [sys.executable, "-m", "benchmarks.cache", "--json"]

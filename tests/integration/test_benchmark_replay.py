@@ -155,6 +155,7 @@ def test_a_take_over_is_counted_from_the_last_strike_at_its_worker():
     assert take_overs(lost, struck) == TakeOvers(killed=[3.0], frozen=[4.0], drained=1, alive=2)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_nothing_is_lost_or_doubled_when_the_worker_is_struck():
     ended = benchmark(

@@ -468,7 +468,7 @@ async def test_an_embedded_engine_stops_when_another_process_has_its_right(held:
                     connection.execute(END)
                 await waiting
                 await until(lambda: not engine.running)
-                assert held.states() == {id: "queued"}
+                await until(lambda: held.states() == {id: "queued"})
                 held.open()
             await until(lambda: held.states() == {id: "done"})
             await engine.stop(GRACE)

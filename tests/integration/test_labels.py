@@ -461,6 +461,7 @@ async def test_what_a_person_writes_who_decides_is_an_order(free: Settings) -> N
         ):
             assert run.state == "waiting", run.error
             [approval] = await running.approvals()
+            assert PAGE in approval.question.text
             await running.decide(approval.id, decision)
             run = await running.wait(run.id)
     assert run.state == "completed", run.error

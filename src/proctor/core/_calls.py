@@ -84,6 +84,9 @@ class CallScope(Protocol):
         A value that stands in no text at all may come from any untrusted text that the call rests on.
         """
 
+    def excerpt_of(self, source: str, value: str = "") -> str:
+        """What an untrusted source said last, around a value that it holds; empty where it isn't known."""
+
     def seconds_left(self) -> float:
         """Seconds until this attempt at the run must have ended."""
 

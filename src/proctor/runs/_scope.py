@@ -93,6 +93,10 @@ class Scope:
         """The untrusted sources that a value may come from; none where a trusted text holds it."""
         return self.session.texts.origins_of(value, self.label)
 
+    def excerpt_of(self, source: str, value: str = "") -> str:
+        """What an untrusted source said last, around a value that it holds; empty where it isn't known."""
+        return self.session.texts.excerpt_of(source, value)
+
     def seconds_left(self) -> float:
         """Seconds until this attempt at the run must have ended."""
         return self.session.seconds_left()

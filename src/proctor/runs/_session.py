@@ -207,7 +207,9 @@ class RunSession:
             call = ToolCall(scope=scope, tool=tool, arguments=arguments, call_id=call_id)
             result = await self._chains.tool(call)
             self.streaks.answer(scope.call_key, call, result)
-            self.texts.receive(result.text, result.label)
+            # A refusal is ours, and quotes what the model wrote; a tool's answer may bring values along.
+            take = self.texts.learn if result.refused_by else self.texts.receive
+            take(result.text, result.label)
             return result
 
         return await self._guard(agent, work)

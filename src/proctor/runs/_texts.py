@@ -29,6 +29,9 @@ MOST = 4_000
 CHARACTERS = 32_000_000
 """Of all these texts together."""
 
+EXCERPT = 160
+"""Characters of a text that those read who decide on what it may have asked for."""
+
 KEPT = 1_000
 """Labels of texts that a thread's next run is told."""
 
@@ -163,6 +166,17 @@ class Texts:
             return ()
         found = join(label for text, label in self._foreign.items() if value in text)
         return found.sources or context.sources or UNRECORDED.sources
+
+    def excerpt_of(self, source: str, value: str) -> str:
+        """What an untrusted source said last, around a value that it holds; empty where it isn't known."""
+        said = [text for text, label in reversed(self._foreign.items()) if source in label.sources]
+        place, text = next(
+            ((found, one) for one in said if value and (found := one.find(value)) >= 0), (0, "")
+        )
+        text = text or next(iter(said), "")
+        start = max(0, place - EXCERPT // 2)
+        end = start + EXCERPT
+        return f"{'…' if start else ''}{text[start:end]}{'…' if len(text) > end else ''}"
 
     # What the thread's next run is told.
 

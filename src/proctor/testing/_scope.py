@@ -47,6 +47,8 @@ class FakeScope:
     """Of texts, by the texts."""
     origins: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """The untrusted sources of values, by the values."""
+    excerpts: dict[str, str] = field(default_factory=dict)
+    """What untrusted sources said, by the sources."""
     begun: int = 0
     """How often a call asked for its start to be durable."""
 
@@ -61,6 +63,10 @@ class FakeScope:
     def origins_of(self, value: str) -> tuple[str, ...]:
         """As prepared."""
         return self.origins.get(value, ())
+
+    def excerpt_of(self, source: str, _value: str = "") -> str:
+        """As prepared."""
+        return self.excerpts.get(source, "")
 
     def seconds_left(self) -> float:
         """As prepared."""

@@ -20,6 +20,9 @@ RULE = "flow"
 SHOWN = 5
 """Sources or recipients that a sentence names; it counts the others."""
 
+LONGEST = 200
+"""Characters that are quoted at once."""
+
 MOST = 50
 """Recipients of one call that are looked up. Of further ones nobody can tell who named them."""
 
@@ -58,7 +61,7 @@ def guard_flow(rules: ToolRules, team: TeamSettings) -> ToolMiddleware:
                     call, f"{_told(call, strange)} Ask for the recipient, or go on without this call."
                 )
             if strange:
-                caution.append(_told(call, strange))
+                caution.append(_told(call, strange) + _read_in(call, strange))
         return await handler(replace(call, caution=tuple(caution)))
 
     return middleware
@@ -96,8 +99,14 @@ def _untrusted_refusal(call: ToolCall) -> str:
 
 
 def _asked_for_by(call: ToolCall) -> str:
-    sources = _listed(call.scope.label.sources)
-    return f"{call.scope.agent} asks for this after it has read what others may have written: {sources}."
+    sources = call.scope.label.sources
+    said = "".join(
+        f" {printable(source)} said: {_quoted(excerpt)}."
+        for source in sources[:SHOWN]
+        if (excerpt := call.scope.excerpt_of(source))
+    )
+    who = f"{call.scope.agent} asks for this after it has read what others may have written"
+    return f"{who}: {_listed(sources)}.{said}"
 
 
 def _told(call: ToolCall, strange: list[tuple[Recipient, tuple[str, ...]]]) -> str:
@@ -111,8 +120,18 @@ def _told(call: ToolCall, strange: list[tuple[Recipient, tuple[str, ...]]]) -> s
     )
 
 
+def _read_in(call: ToolCall, strange: list[tuple[Recipient, tuple[str, ...]]]) -> str:
+    """Where the recipients were read, for the person who is asked: a model isn't told again."""
+    said = ""
+    for one, sources in strange[:SHOWN]:
+        excerpts = (call.scope.excerpt_of(source, one.value) for source in sources)
+        if excerpt := next((each for each in excerpts if one.value in each), ""):
+            said += f" {_quoted(one.value)} was read in: {_quoted(excerpt)}."
+    return said
+
+
 def _quoted(text: str) -> str:
-    return canonical_json(cut(printable(clean(text)).replace("\n", " "), 100))
+    return canonical_json(cut(printable(clean(text)).replace("\n", " "), LONGEST))
 
 
 def _listed(sources: Iterable[str]) -> str:
