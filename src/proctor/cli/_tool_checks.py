@@ -10,7 +10,7 @@ from proctor.tools import Pin, Suspicion, SuspicionKind, ToolRules, loose_packag
 
 _READ = "Read it: proctor tools show {name}. Ask its author, or leave it out by `allow` of [tools.{server}]."
 _ONE = "Leave one of them out by `allow` of [tools.{server}]."
-TODO: Mapping[SuspicionKind, str] = {
+ADVICE: Mapping[SuspicionKind, str] = {
     "hidden": _READ,
     "orders": _READ,
     "commands": "Leave it out by `allow` of [tools.{server}], or let it run commands by `commands` there.",
@@ -92,5 +92,5 @@ def _about(suspicion: Suspicion) -> Finding:
         what=name,
         state="broken",
         found=visible(suspicion.text),
-        todo=TODO[suspicion.kind].format(name=name, server=suspicion.server),
+        todo=ADVICE[suspicion.kind].format(name=name, server=suspicion.server),
     )
