@@ -187,6 +187,28 @@ async def test_a_cancelled_pull_keeps_what_was_checked(tmp_path: Path, index: Pa
     assert (await pull(NAME, folder=tmp_path, lock=lock)).read_bytes() == WHOLE
 
 
+async def test_a_pull_cancelled_as_its_download_ends_is_cancelled(
+    tmp_path: Path, index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = lock_of(index)
+    wait = asyncio.subprocess.Process.communicate
+    ended = asyncio.Event()
+
+    async def wait_and_linger(process: asyncio.subprocess.Process) -> tuple[bytes, bytes]:
+        said = await wait(process)
+        ended.set()
+        await asyncio.Event().wait()
+        return said
+
+    monkeypatch.setattr(asyncio.subprocess.Process, "communicate", wait_and_linger)
+    pulling = asyncio.create_task(pull(NAME, folder=tmp_path, lock=lock))
+    async with asyncio.timeout(60):
+        await ended.wait()
+        pulling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await pulling
+
+
 async def test_a_tampered_wheel_is_refused(tmp_path: Path, index: Path) -> None:
     lock = lock_of(index)
     with zipfile.ZipFile(index / wheel_name(2), "a") as wheel:

