@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 from cyclopts import App as Commands
 from cyclopts import Parameter
@@ -54,6 +54,10 @@ from proctor.ledger import (
 )
 
 T = TypeVar("T")
+
+OneBudget: TypeAlias = Annotated[str, Parameter(help="Only this budget.")]
+Most: TypeAlias = Annotated[Limit, Parameter(help="At most so many values of each budget.")]
+Form: TypeAlias = Annotated[Format, Parameter(help="table, csv or json.")]
 
 budget = Commands(
     name="budget", help="Set budgets, and see how they stand and will stand.", help_format="plaintext"
@@ -147,36 +151,25 @@ def set_(
 
 @budget.command
 def show(
-    name: str = "",
+    name: OneBudget = "",
     /,
     *,
-    limit: Limit = 5,
-    format: Format = "table",
+    limit: Most = 5,
+    format: Form = "table",
     config: ConfigFile = None,
     json: Json = False,
 ) -> None:
-    """Show how every budget stands: for each, the values that spent most of it in this period.
-
-    Parameters
-    ----------
-    name
-        Only this budget.
-    limit
-        At most so many values of each budget.
-    format
-        table, csv or json.
-    """
+    """Show how every budget stands: for each, the values that spent most of it in this period."""
     found = _of_each(config, name, partial(balances, at=datetime.now(UTC), limit=limit))
     stands = [each for _, of in found for each in of]
-    match "json" if json else format:
-        case "json":
-            print_json(
-                [rule_json(named) | {"balances": [balance_json(each) for each in of]} for named, of in found]
-            )
-        case "csv":
-            print_csv_of([{"budget": each.budget.name} | balance_json(each) for each in stands])
-        case "table":
-            print_balances(stands)
+    if json or format == "json":
+        print_json(
+            [rule_json(named) | {"balances": [balance_json(each) for each in of]} for named, of in found]
+        )
+    elif format == "csv":
+        print_csv_of([{"budget": each.budget.name} | balance_json(each) for each in stands])
+    else:
+        print_balances(stands)
 
 
 @budget.command
@@ -211,39 +204,28 @@ def remove(name: str, /, *, config: ConfigFile = None, json: Json = False) -> No
 
 @budget.command
 def forecast(
-    name: str = "",
+    name: OneBudget = "",
     /,
     *,
-    limit: Limit = 5,
-    format: Format = "table",
+    limit: Most = 5,
+    format: Form = "table",
     config: ConfigFile = None,
     json: Json = False,
 ) -> None:
-    """Tell how budgets will stand at the end of their periods, if spending goes on as in the last 7 days.
-
-    Parameters
-    ----------
-    name
-        Only this budget.
-    limit
-        At most so many values of each budget.
-    format
-        table, csv or json.
-    """
+    """Tell how budgets will stand at the end of their periods, if spending goes on as in the last 7 days."""
     made = _of_each(config, name, partial(forecasts, at=datetime.now(UTC), limit=limit))
     found = [each for _, of in made for each in of]
-    match "json" if json else format:
-        case "json":
-            print_json([forecast_json(each) for each in found])
-        case "csv":
-            print_csv_of([forecast_json(each) for each in found])
-        case "table":
-            print_forecasts(found)
+    if json or format == "json":
+        print_json([forecast_json(each) for each in found])
+    elif format == "csv":
+        print_csv_of([forecast_json(each) for each in found])
+    else:
+        print_forecasts(found)
 
 
 @budget.command
 def reconcile(
-    name: str = "",
+    name: OneBudget = "",
     /,
     *,
     release: Annotated[bool, Parameter(negative="")] = False,
@@ -254,8 +236,6 @@ def reconcile(
 
     Parameters
     ----------
-    name
-        Only this budget.
     release
         Give back what is lost: you know, from the provider's bill, that it wasn't spent.
     """

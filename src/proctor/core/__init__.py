@@ -132,7 +132,7 @@ from proctor.core._tool_settings import (
     ToolServerSettings,
     TrustSettings,
 )
-from proctor.core._verdicts import ALLOW, Outcome, Span, Verdict
+from proctor.core._verdicts import ALLOW, Outcome, Span, Stage, Verdict
 
 __all__ = [
     "ALLOW",
@@ -229,6 +229,7 @@ __all__ = [
     "Section",
     "ServerSettings",
     "Span",
+    "Stage",
     "StaleAttempt",
     "StandingScope",
     "StorageSettings",

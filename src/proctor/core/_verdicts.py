@@ -5,6 +5,10 @@ from typing import Literal
 
 Outcome = Literal["allow", "redact", "escalate", "deny"]
 
+Stage = Literal["input", "tool_result", "knowledge", "output", "memory"]
+"""Where a text passes by: what a requester sends, what a tool gives back, a document on its way into the
+knowledge base, what a run answers, and what is kept from one run to another."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
@@ -16,6 +20,8 @@ class Span:
     """One past the last character."""
     type: str
     """What was found, for example `payment_card`."""
+    confidence: float = 1.0
+    """From 0 to 1: how sure the rule is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
