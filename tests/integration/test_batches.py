@@ -129,7 +129,7 @@ class Process:
             linger=timedelta(0),
             hooks=Hooks(
                 plan=self._plan,
-                screen=lambda _: Verdict(outcome="allow"),
+                screen=lambda _task, _team: Verdict(outcome="allow"),
                 finished=lambda *_: None,
                 segment=lambda _: None,
                 simplifies=lambda _: False,

@@ -111,6 +111,7 @@ class Proctor:
         self._target = target
         self._clock = clock
         self._limits = limits_of(settings)
+        self._policy = policies.Policy(settings.policies)
         self._on_segment = on_segment
         worker = f"{socket.gethostname()[:LONGEST_HOST]}:{os.getpid()}:{secrets.token_hex(3)}"
         self.degradation = Degradation(
@@ -390,8 +391,8 @@ class Proctor:
         notices = Chore(name="notices", every=NOTICE_LOOK, work=self.notices.work)
         return (*chores, notices) if self.notices.tells else chores
 
-    def _screen(self, task: str) -> Verdict:
-        verdict = policies.screen(task, self.settings.policies.input)
+    def _screen(self, task: str, team: str) -> Verdict:
+        verdict = self._policy.read(task, "input", team=team)
         self.metrics.policy_said("input", verdict.outcome)
         return verdict
 

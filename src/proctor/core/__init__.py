@@ -93,6 +93,7 @@ from proctor.core._model_settings import (
 )
 from proctor.core._money import Micros, format_usd, to_micros
 from proctor.core._notice_settings import NoticeSettings
+from proctor.core._policy_settings import Kind, PolicyRule, PolicySettings, StagePolicy, Treatment
 from proctor.core._questions import (
     LINK,
     LONGEST_NAME,
@@ -111,10 +112,8 @@ from proctor.core._settings import (
     AgentSettings,
     BusyThread,
     EngineSettings,
-    InputPolicySettings,
     KnowledgeSettings,
     LocalModelSettings,
-    PolicySettings,
     RepetitionSettings,
     ServerSettings,
     StoreSettings,
@@ -182,11 +181,11 @@ __all__ = [
     "Forbidden",
     "ForgedLink",
     "IfBroken",
-    "InputPolicySettings",
     "Integrity",
     "InvalidInput",
     "JsonObject",
     "JsonValue",
+    "Kind",
     "KnowledgeSettings",
     "Label",
     "LinkSpent",
@@ -212,6 +211,7 @@ __all__ = [
     "OnExpiry",
     "Outcome",
     "Pace",
+    "PolicyRule",
     "PolicySettings",
     "PriceSettings",
     "PriceUnknown",
@@ -230,6 +230,7 @@ __all__ = [
     "ServerSettings",
     "Span",
     "Stage",
+    "StagePolicy",
     "StaleAttempt",
     "StandingScope",
     "StorageSettings",
@@ -252,6 +253,7 @@ __all__ = [
     "ToolServerSettings",
     "ToolServerUnavailable",
     "ToolSpec",
+    "Treatment",
     "TrustSettings",
     "Unavailable",
     "UngovernedTeam",

@@ -233,6 +233,8 @@ class ToolCall:
     """The id that the model gave to the call."""
     caution: tuple[str, ...] = field(default=(), compare=False)
     """Why a person has to be asked, whatever the rules of approval say; sentences for that person."""
+    act: "ToolHandler | None" = field(default=None, compare=False, repr=False)
+    """Carries the call out where it is for no server and no function: for a sandbox that an agent holds."""
 
     def request(self) -> dict[str, JsonValue]:
         """What identifies and replays the call."""

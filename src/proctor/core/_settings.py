@@ -116,25 +116,6 @@ class EngineSettings(Section):
     """Temporal's task queue: workers of the same applications share it."""
 
 
-class InputPolicySettings(Section):
-    """`[policies.input]`: what a text that enters may hold. Outcomes by class of finding."""
-
-    payment_card: Literal["allow", "redact", "deny"] = "redact"
-    secret: Literal["allow", "redact", "deny"] = "deny"
-    password: Literal["allow", "redact", "deny"] = "redact"
-    national_id: Literal["allow", "redact", "deny"] = "redact"
-    max_characters: PositiveInt = 200_000
-
-
-class PolicySettings(Section):
-    """`[policies]`."""
-
-    input: InputPolicySettings = InputPolicySettings()
-    marking: Literal["delimit", "interleave", "off"] = "delimit"
-    """How untrusted text is marked as data in prompts: between delimiters that its writer can't know, or with
-    a mark in the place of each blank as well."""
-
-
 class StoreSettings(Section):
     """`[database]`."""
 

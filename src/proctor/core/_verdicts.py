@@ -33,7 +33,10 @@ class Verdict:
     """Ids of the rules that spoke, strongest first."""
     spans: tuple[Span, ...] = ()
     text: str | None = None
-    """The text to go on with where the outcome is `redact`."""
+    """The text to go on with, where it isn't the original: for `redact`, and for `escalate` where something
+    was taken out as well."""
+    asks: tuple[str, ...] = ()
+    """Kinds of findings that a person looks at before they have consequences."""
     reason: str = ""
     """One sentence for the person or model that is refused."""
 

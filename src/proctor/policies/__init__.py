@@ -1,8 +1,22 @@
-"""What a text that enters may hold: personal data and secrets are found by value, never by talk about them.
+"""What a text may hold, wherever it passes by: personal data, secrets, injections, advice, claims.
 
-Knows no run, no model and no database: it takes a text and settings, and gives a verdict.
+Things are found by what they are, never by talk about them. Knows no run, no model and no database: it takes
+a text and settings, and gives a verdict.
 """
 
-from proctor.policies._screen import find_secrets, read_text, redact, screen
+from proctor.policies._masking import mask
+from proctor.policies._policy import Policy, Ruled, taken_out
+from proctor.policies._reading import Finding, Reading
+from proctor.policies._screen import find_secrets, read_text, redact
 
-__all__ = ["find_secrets", "read_text", "redact", "screen"]
+__all__ = [
+    "Finding",
+    "Policy",
+    "Reading",
+    "Ruled",
+    "find_secrets",
+    "mask",
+    "read_text",
+    "redact",
+    "taken_out",
+]

@@ -20,6 +20,8 @@ class Finding:
     """One past the last character."""
     confidence: float = 1.0
     """From 0 to 1: how sure the check is."""
+    detail: str = ""
+    """Which of the check's own rules spoke, for whoever asks why: `github-token`."""
 
 
 class Reading:

@@ -44,8 +44,8 @@ class Hooks:
     Raises:
         NotFound: this process doesn't know the team.
     """
-    screen: Callable[[str], Verdict]
-    """What the input policy says about a task."""
+    screen: Callable[[str, str], Verdict]
+    """What the input policy says about a task for a team."""
     finished: Callable[[Run, float], None]
     """Told of each run that ended, with the seconds since it was started."""
     segment: Callable[[Run], None]

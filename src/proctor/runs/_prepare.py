@@ -83,7 +83,7 @@ class Intake:
                 "a message of a conversation has its turn when it comes, and can't be delayed",
                 hint="Send it when it is due, or outside the conversation.",
             )
-        verdict = self._hooks.screen(task)
+        verdict = self._hooks.screen(task, team)
         refused = verdict.outcome in ("deny", "escalate")
         at = self._clock.now()
         here = executes and not refused and thread_id is None

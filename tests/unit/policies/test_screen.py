@@ -5,13 +5,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proctor.core import ALLOW, InputPolicySettings, InvalidInput, Span, Verdict
-from proctor.policies import read_text, screen
+from proctor.core import ALLOW, InvalidInput, PolicySettings, Span, Verdict
+from proctor.policies import Policy, read_text
 
-SETTINGS = InputPolicySettings()
-DENY_ALL = InputPolicySettings(payment_card="deny", secret="deny", password="deny", national_id="deny")
+SETTINGS = PolicySettings()
+DENY_ALL = PolicySettings.model_validate(
+    {"input": dict.fromkeys(("payment_card", "secret", "password", "national_id"), "deny")}
+)
 CARD = "4111 1111 1111 1111"
 AWS_KEY = "AKIA" + "Z7VRSQ5TJN2XMLKP"
+
+
+def screen(text: str, settings: PolicySettings) -> Verdict:
+    return Policy(settings).read(text, "input")
 
 
 def found(text: str) -> list[tuple[str, str]]:
@@ -198,7 +204,7 @@ def test_deny_beats_redact_and_the_reason_never_repeats_the_value() -> None:
 
 
 def test_a_class_that_is_allowed_is_not_reported() -> None:
-    settings = InputPolicySettings(payment_card="allow", secret="redact")
+    settings = PolicySettings.model_validate({"input": {"payment_card": "allow", "secret": "redact"}})
     assert screen(f"Card {CARD}", settings) == ALLOW
     assert screen(f"Card {CARD}, key {AWS_KEY}", settings).text == f"Card {CARD}, key [secret]"
 
@@ -206,12 +212,12 @@ def test_a_class_that_is_allowed_is_not_reported() -> None:
 @pytest.mark.parametrize("text", ["a" * 11, "\ud800", "a\x00b"], ids=["too long", "lone surrogate", "NUL"])
 def test_a_text_that_cannot_be_taken_is_invalid_input(text: str) -> None:
     with pytest.raises(InvalidInput):
-        screen(text, InputPolicySettings(max_characters=10))
+        screen(text, PolicySettings.model_validate({"input": {"max_characters": 10}}))
 
 
 def test_the_limit_is_named() -> None:
     with pytest.raises(InvalidInput, match="10 are allowed"):
-        screen("a" * 11, InputPolicySettings(max_characters=10))
+        screen("a" * 11, PolicySettings.model_validate({"input": {"max_characters": 10}}))
 
 
 def test_bytes_are_read_as_utf_8_and_nothing_else() -> None:

@@ -1,0 +1,259 @@
+"""The policy: what is found in a text, which rule speaks for each finding, and the verdict in the end."""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TypeAlias, cast, get_args
+
+from proctor.core import (
+    ALLOW,
+    InvalidInput,
+    Outcome,
+    PolicyRule,
+    PolicySettings,
+    Span,
+    Stage,
+    StagePolicy,
+    Treatment,
+    Verdict,
+    canonical_json,
+)
+from proctor.policies._families import FAMILIES, KINDS, Family
+from proctor.policies._masking import REPLACED, mask, name_of
+from proctor.policies._reading import Finding, Reading
+from proctor.policies._words import Words
+
+STRICTNESS: tuple[Treatment, ...] = get_args(Treatment)
+"""From mild to strict."""
+
+WORDS = "words"
+"""The type of a span where words of the operator's stand."""
+
+_OUTCOMES: dict[Treatment, Outcome] = {
+    "allow": "allow",
+    "disclose": "allow",
+    "tokenise": "redact",
+    "redact": "redact",
+    "escalate": "escalate",
+    "deny": "deny",
+}
+_UNSTORABLE = re.compile("[\ud800-\udfff\x00]")
+
+Hide: TypeAlias = Callable[[str, str], str]
+"""Gives a token for a value of a kind, from which the value can be got back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruled:
+    """A finding with the rule that speaks for it."""
+
+    finding: Finding
+    rule: str
+    treatment: Treatment
+    reason: str = ""
+    """The rule's own words for whoever is refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """What one rule says of findings of one kind."""
+
+    rule: str
+    treatment: Treatment
+    at_least: float = 0.0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """What is looked for at one stage for one team, and who speaks for what, the first one that matches."""
+
+    families: tuple[Family, ...]
+    words: tuple[tuple[str, Words], ...]
+    """By the kind that their findings have here: the rule's id."""
+    answers: dict[str, tuple[_Answer, ...]]
+
+    def answer(self, finding: Finding) -> _Answer | None:
+        answers = self.answers.get(finding.kind, ())
+        return next((each for each in answers if finding.confidence >= each.at_least), None)
+
+
+class Policy:
+    """All rules of a configuration, indexed by stage, team and kind."""
+
+    def __init__(self, settings: PolicySettings) -> None:
+        self._settings = settings
+        self._teams = frozenset(team for rule in settings.rules for team in rule.teams)
+        self._plan = cache(self._planned)
+
+    @property
+    def version(self) -> str:
+        """The operator's own version and a digest of all settings: `2026-11-23/1f3a…`."""
+        kept = canonical_json(self._settings.model_dump(mode="json", exclude={"file"}))
+        digest = hashlib.sha256(kept.encode()).hexdigest()[:12]
+        return f"{self._settings.version or 'unnamed'}/{digest}"
+
+    def read(self, text: str, stage: Stage, *, team: str = "", hide: Hide | None = None) -> Verdict:
+        """What the policy says about a text; where something is to be taken out, with the text to go on with.
+
+        Where nothing gives tokens, what is to become one is taken out for good.
+
+        Raises:
+            InvalidInput: the text of a requester is too long, or holds what no database stores.
+        """
+        if stage == "input":
+            self._check_storable(text)
+        ruled = self.explain(text, stage, team=team)
+        return _verdict(text, ruled, hide) if ruled else ALLOW
+
+    def explain(self, text: str, stage: Stage, *, team: str = "") -> tuple[Ruled, ...]:
+        """All that was found and isn't simply allowed, in the text's order, with the rules that speak."""
+        plan = self._plan(stage, team if team in self._teams else "")
+        reading = Reading(text, stage)
+        ruled: dict[Finding, Ruled] = {}
+        for finding in _found(plan, reading):
+            answer = plan.answer(finding)
+            if answer is not None and answer.treatment != "allow":
+                ruled[finding] = Ruled(
+                    finding=finding, rule=answer.rule, treatment=answer.treatment, reason=answer.reason
+                )
+        return tuple(sorted(ruled.values(), key=lambda each: (each.finding.start, each.finding.end)))
+
+    def _check_storable(self, text: str) -> None:
+        most = self._settings.input.max_characters
+        if len(text) > most:
+            raise InvalidInput(
+                f"The text has {len(text):,} characters; {most:,} are allowed.",
+                hint="Shorten the text, or raise `max_characters` in `[policies.input]`.",
+            )
+        if broken := _UNSTORABLE.search(text):
+            raise InvalidInput(
+                f"The text holds U+{ord(broken[0]):04X} at character {broken.start()}, which is no text.",
+                hint="Send whole Unicode characters, without NUL and lone surrogates.",
+            )
+
+    def _planned(self, stage: Stage, team: str) -> _Plan:
+        rules = [
+            rule
+            for rule in self._settings.rules
+            if stage in rule.stages and (not rule.teams or team in rule.teams)
+        ]
+        by_stage: StagePolicy = getattr(self._settings, stage)
+        answers = {kind: (*_own(rules, kind), _default(by_stage, stage, kind)) for kind in KINDS}
+        wanted = {kind for kind, said in answers.items() if any(each.treatment != "allow" for each in said)}
+        own = [rule for rule in rules if rule.words]
+        for rule in own:
+            answers[rule.id] = (_answer_of(rule),)
+        return _Plan(
+            families=tuple(each for each in FAMILIES if stage in each.stages and each.kinds & wanted),
+            words=tuple((rule.id, Words(rule.words)) for rule in own),
+            answers=answers,
+        )
+
+
+def _found(plan: _Plan, reading: Reading) -> Iterator[Finding]:
+    for family in plan.families:
+        yield from family.check(reading)
+    for kind, words in plan.words:
+        yield from words.find(reading, kind)
+
+
+def _own(rules: Iterable[PolicyRule], kind: str) -> Iterator[_Answer]:
+    return (_answer_of(rule) for rule in rules if kind in rule.finds)
+
+
+def _answer_of(rule: PolicyRule) -> _Answer:
+    return _Answer(rule=rule.id, treatment=rule.outcome, at_least=rule.at_least, reason=rule.reason)
+
+
+def _default(settings: StagePolicy, stage: Stage, kind: str) -> _Answer:
+    return _Answer(rule=f"{stage}.{kind}", treatment=cast("Treatment", getattr(settings, kind)))
+
+
+def _verdict(text: str, ruled: Sequence[Ruled], hide: Hide | None) -> Verdict:
+    strictest = max((each.treatment for each in ruled), key=STRICTNESS.index)
+    spans, shown = _spans(text, ruled, hide)
+    by_strictness = sorted(ruled, key=lambda each: -STRICTNESS.index(each.treatment))
+    outcome = _OUTCOMES[strictest]
+    return Verdict(
+        outcome=outcome,
+        rules=tuple(dict.fromkeys(each.rule for each in by_strictness)),
+        spans=spans,
+        text=shown if outcome != "deny" and shown != text else None,
+        asks=tuple(dict.fromkeys(each.finding.kind for each in ruled if each.treatment == "escalate")),
+        reason=_reason([each for each in ruled if each.treatment == strictest], outcome),
+    )
+
+
+def taken_out(text: str, ruled: Sequence[Ruled]) -> str:
+    """The text with a word in the place of all that was found and is personal or secret."""
+    return _spans(text, ruled, None)[1]
+
+
+def _spans(text: str, ruled: Sequence[Ruled], hide: Hide | None) -> tuple[tuple[Span, ...], str]:
+    """All spans in the text's order, and the text with the personal and secret ones replaced.
+
+    What is replaced and overlaps becomes one span, which the strictest treatment and then the more telling
+    kind names.
+    """
+    replaced: list[tuple[Span, Treatment]] = []
+    seen: list[Span] = []
+    for each in ruled:
+        own = each.finding.kind not in KINDS
+        span = Span(
+            start=each.finding.start,
+            end=each.finding.end,
+            type=WORDS if own else each.finding.kind,
+            confidence=each.finding.confidence,
+        )
+        if span.type not in REPLACED or each.treatment == "disclose":
+            seen.append(span)
+        elif replaced and span.start < replaced[-1][0].end:
+            replaced.append(_joined(replaced.pop(), (span, each.treatment)))
+        else:
+            replaced.append((span, each.treatment))
+    pieces: list[str] = []
+    place = 0
+    for span, treatment in replaced:
+        pieces.append(text[place : span.start])
+        value = text[span.start : span.end]
+        tokens = hide is not None and treatment == "tokenise"
+        pieces.append(hide(span.type, value) if hide is not None and tokens else mask(span.type))
+        place = span.end
+    spans = sorted((*seen, *(span for span, _ in replaced)), key=lambda span: (span.start, span.end))
+    return tuple(spans), "".join([*pieces, text[place:]])
+
+
+def _joined(one: tuple[Span, Treatment], two: tuple[Span, Treatment]) -> tuple[Span, Treatment]:
+    first, _ = min((one, two), key=lambda each: (-STRICTNESS.index(each[1]), REPLACED.index(each[0].type)))
+    treatment = max(one[1], two[1], key=STRICTNESS.index)
+    span = Span(
+        start=one[0].start,
+        end=max(one[0].end, two[0].end),
+        type=first.type,
+        confidence=max(one[0].confidence, two[0].confidence),
+    )
+    return span, treatment
+
+
+def _reason(strictest: Sequence[Ruled], outcome: Outcome) -> str:
+    """One sentence for whoever sent the text."""
+    if said := next((each.reason for each in strictest if each.reason), ""):
+        return said
+    kinds = sorted({each.finding.kind for each in strictest}, key=_order)
+    names = " and the ".join(dict.fromkeys(name_of(kind) for kind in kinds))
+    match outcome:
+        case "deny":
+            return f"Remove the {names} from the text and send it again."
+        case "redact":
+            return f"Go on without the {names}: it was taken out of the text."
+        case "escalate":
+            return f"A person looks at this first, because of the {names}."
+        case "allow":
+            return ""
+
+
+def _order(kind: str) -> int:
+    return KINDS.index(kind) if kind in KINDS else len(KINDS)
