@@ -3,9 +3,9 @@
 One agent of one run calls a scripted model again and again, each time with another question: through all
 links of the chain (journal, route, budgets, prices, breaker, retries, …), on SQLite with a full sync at each
 commit. The processor time of the same answers without a chain is taken off. Promised is at most 1 ms a call
-at the median, and no more than the chain of the first version that ran whole tasks cost: this very file
-measured that one too. Processor time depends on the machine, so both are held against a fixed piece of work
-done before and behind.
+at the median, and no more than the chain of the first version that ran whole tasks cost: this very
+benchmark measured that one too. Processor time depends on the machine, so both are held against a fixed
+piece of work done before and behind.
 
     uv run python -m benchmarks.chain --json                 # half a minute
     uv run python -m benchmarks.chain --calls 200 --bursts 3
@@ -15,20 +15,16 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from autogen_agentchat.agents import BaseChatAgent
-from autogen_agentchat.base import Response
-from autogen_agentchat.messages import BaseChatMessage, TextMessage
-from autogen_core import CancellationToken
 from autogen_core.models import SystemMessage, UserMessage
 from cyclopts import App
 
 import proctor
+from benchmarks._caller import ANSWERS_AFTER, Caller, measure
 from proctor.core import DeploymentSettings, ModelCall, Section, TeamSettings
 from proctor.models import Deployment
 from proctor.testing import FakeScope, ScriptedModel
@@ -41,53 +37,10 @@ MOST_MS = 1.0
 LANDED = 3.94
 """What the first version that ran whole tasks took for a call, in pieces of the fixed work."""
 
-ANSWERS_AFTER = 0.001
-"""Seconds: long enough for commits to fall among the calls that they are for."""
-
 SLACK = 1.1
 """What one measurement of the same state differs from another."""
 
 INSTRUCTIONS = "You answer questions of customers about their orders, shortly and in their language. " * 10
-
-
-class Caller(BaseChatAgent):
-    """Calls its model often, and takes the time."""
-
-    def __init__(self, call: Callable[[int], Awaitable[object]], calls: int, bursts: int) -> None:
-        super().__init__("caller", "calls")
-        self._call = call
-        self._calls = calls
-        self._bursts = bursts
-        self.bursts: list[float] = []
-        """Milliseconds of processor time a call, of each burst."""
-
-    @property
-    def produced_message_types(self) -> Sequence[type[BaseChatMessage]]:
-        """A text."""
-        return (TextMessage,)
-
-    async def on_messages(
-        self,
-        messages: Sequence[BaseChatMessage],  # noqa: ARG002 - as AutoGen calls it
-        cancellation_token: CancellationToken,  # noqa: ARG002 - as AutoGen calls it
-    ) -> Response:
-        """Calls the model."""
-        self.bursts = await measure(self._call, self._calls, self._bursts)
-        return Response(chat_message=TextMessage(content="done", source=self.name))
-
-    async def on_reset(self, cancellation_token: CancellationToken) -> None:
-        """Nothing is kept."""
-
-
-async def measure(call: Callable[[int], Awaitable[object]], calls: int, bursts: int) -> list[float]:
-    """Milliseconds of processor time a call, of each burst; the first burst isn't counted."""
-    found = []
-    for burst in range(bursts + 1):
-        began = time.process_time_ns()
-        for number in range(calls):
-            await call(burst * calls + number)
-        found.append((time.process_time_ns() - began) / calls / 1e6)
-    return found[1:]
 
 
 def question(number: int) -> str:
@@ -104,7 +57,7 @@ async def answer(_: ModelCall) -> str:
 
 
 async def bare(calls: int, bursts: int) -> list[float]:
-    """The scripted model without a chain."""
+    """Microseconds of the scripted model without a chain, of each burst."""
     model = ScriptedModel(answer)
     deployment = Deployment(name="small", settings=_settings(Path())["models"]["small"])
 
@@ -140,7 +93,7 @@ async def chained(folder: Path, calls: int, bursts: int, model_name: str) -> lis
             model.calls.clear()
             return answer
 
-        made.append(Caller(ask, calls, bursts))
+        made.append(Caller("caller", ask, calls, bursts))
         return made[-1]
 
     settings = proctor.Settings.model_validate(_settings(folder, routed=model_name == "auto"))
@@ -167,7 +120,7 @@ def _settings(folder: Path, *, routed: bool = False) -> dict[str, Any]:
 
 
 def _known(fields: dict[str, Any], section: type[Section]) -> dict[str, Any]:
-    """Without the keys that an earlier version doesn't have: this file measures those too."""
+    """Without the keys that an earlier version doesn't have: this measures those too."""
     return {key: value for key, value in fields.items() if key in section.model_fields}
 
 
@@ -197,13 +150,13 @@ def chain(*, json_: bool = False, calls: int = 400, bursts: int = 15, model: str
     with TemporaryDirectory() as folder:
         through = asyncio.run(chained(Path(folder), calls, bursts, model))
     work.append(piece_of_work())
-    cost = median(through) - median(without)
+    cost = (median(through) - median(without)) / 1e3
     pieces = cost / median(work)
     figures = {
         "calls": calls * bursts,
         "chain_ms": round(cost, 4),
-        "chain_ms_worst_burst": round(max(through) - median(without), 4),
-        "provider_ms": round(median(without), 4),
+        "chain_ms_worst_burst": round((max(through) - median(without)) / 1e3, 4),
+        "provider_ms": round(median(without) / 1e3, 4),
         "piece_of_work_ms": round(median(work), 4),
         "pieces": round(pieces, 3),
         "landed_pieces": LANDED,

@@ -19,7 +19,6 @@ import asyncio
 import json
 import logging
 import os
-import platform
 import sys
 import time
 from collections.abc import Sequence
@@ -42,6 +41,7 @@ from benchmarks._faults._ladder import Ladder, climb
 from benchmarks._faults._processes import endpoint
 from benchmarks._faults._workers import database_rows, embedded_rows, temporal_rows
 from benchmarks._servers import Postgres, Temporal, running_postgres, running_temporal
+from benchmarks._surroundings import machine
 
 app = App(name="benchmarks.faults", help="What becomes of a team when one of its parts is at fault.")
 
@@ -157,12 +157,7 @@ def _figures(rows: Sequence[Row], ladder: Ladder, runs: int, seconds: float) -> 
         },
         "runs": runs,
         "seconds": round(seconds, 1),
-        "machine": {
-            "python": platform.python_version(),
-            "system": platform.platform(),
-            "cores": os.cpu_count(),
-            "load": round(os.getloadavg()[0], 1),
-        },
+        "machine": machine() | {"load": round(os.getloadavg()[0], 1)},
         "complaints": complaints,
     }
 

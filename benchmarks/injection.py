@@ -61,8 +61,6 @@ their own checks say what has become of user and attacker.
 
 import asyncio
 import json
-import os
-import platform
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -80,6 +78,7 @@ from benchmarks._injection._figures import Tally, complaints_of, tallies_of, thr
 from benchmarks._injection._play import Outcome, play_all
 from benchmarks._injection._recorded import Recorded
 from benchmarks._injection._suite import Case, World, load_suite
+from benchmarks._surroundings import machine
 
 app = App(name="benchmarks.injection", help="What an attacker can do who owns every text that a team reads.")
 
@@ -123,11 +122,7 @@ def injection(
         "model": real_model or "obedient victim",
         "suites": suites,
         "seconds": round(time.perf_counter() - began, 1),
-        "machine": {
-            "python": platform.python_version(),
-            "system": platform.platform(),
-            "cores": os.cpu_count(),
-        },
+        "machine": machine(),
     }
     if as_json:
         print(json.dumps(figures, indent=2, ensure_ascii=False))

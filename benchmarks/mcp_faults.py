@@ -15,8 +15,6 @@ harmed, the server is told of each cancelled call, and after at most five second
 
 import asyncio
 import json
-import os
-import platform
 import subprocess
 import sys
 import time
@@ -33,11 +31,12 @@ from benchmarks._faults._contender import contenders_python
 from benchmarks._mcp_faults._faults import CANCELS, FAULTS, meet
 from benchmarks._mcp_faults._proctor import open_proctor
 from benchmarks._overhead._children import start
+from benchmarks._surroundings import machine
 
 app = App(name="benchmarks.mcp_faults", help="What becomes of calls where a tool server fails.")
 
 LONGEST = 5.0
-"""Seconds until a call is answered again. A slow start has its own: those of the server, and these."""
+"""Seconds until a call is answered again, also where three of them are the server's start."""
 
 TYPED = {"answered", "ToolServerUnavailable", "CancelledError", "cancelled"}
 """What a caller of Proctor may get."""
@@ -75,11 +74,7 @@ def mcp_faults(
         "peer_missing": missing,
         "rounds": rounds,
         "seconds": round(time.perf_counter() - began, 1),
-        "machine": {
-            "python": platform.python_version(),
-            "system": platform.platform(),
-            "cores": os.cpu_count(),
-        },
+        "machine": machine(),
     }
     if as_json:
         print(json.dumps(figures, indent=2))
@@ -146,7 +141,7 @@ def _print_table(sides: Mapping[str, Side], complaints: Sequence[str], missing: 
             if met["not_recovered"] and fault != "mute":
                 back += f" never in {met['not_recovered']} of {met['rounds']}"
             table.add_row(fault, name, _words(met["outcomes"]), _words(met["bystanders"]), back)
-    console = Console()
+    console = Console(width=max(Console().width, 120))  # also into a file
     console.print(table)
     for line in (*complaints, *([f"AutoGen was not measured: {missing}"] if missing else [])):
         console.print(f"! {line}")

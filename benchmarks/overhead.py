@@ -12,8 +12,6 @@ disk commits added to a run at concurrency 1; beside LangGraph, to be ahead in a
 
 import asyncio
 import json
-import os
-import platform
 import sys
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
@@ -29,6 +27,7 @@ from benchmarks._overhead._children import Child, start
 from benchmarks._overhead._environments import CACHE, python_of
 from benchmarks._overhead._figures import Cell, Check, Contender, Ratio, Rival, Sample, cell_of, checks_of
 from benchmarks._overhead._workload import SCENARIOS
+from benchmarks._surroundings import machine
 
 app = App(name="benchmarks.overhead", help="What Proctor costs beside raw AutoGen and LangGraph.")
 
@@ -140,11 +139,7 @@ def _print_json(sizes: Sizes, measured: Measured, cells: list[Cell], checks: lis
         "cells": [asdict(cell) for cell in cells],
         "sizes": asdict(sizes),
         "versions": measured.versions,
-        "machine": {
-            "python": platform.python_version(),
-            "system": platform.platform(),
-            "cores": os.cpu_count(),
-        },
+        "machine": machine(),
     }
     print(json.dumps(_rounded(figures), indent=2))
 

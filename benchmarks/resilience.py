@@ -14,8 +14,6 @@ ledger shows each request that the provider saw.
 
 import asyncio
 import json
-import os
-import platform
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -30,6 +28,7 @@ from rich.table import Table
 from benchmarks._overhead._children import Child, start
 from benchmarks._overhead._environments import CACHE, python_of
 from benchmarks._resilience._workload import MODES
+from benchmarks._surroundings import machine
 
 app = App(name="benchmarks.resilience", help="What share of runs completes with a provider that fails.")
 
@@ -97,11 +96,7 @@ def resilience(
         "sides": {name: asdict(side) for name, side in sides.items()},
         "sizes": {"runs": runs, "beside": beside, "share": share, "seed": seed},
         "seconds": round(time.perf_counter() - began, 1),
-        "machine": {
-            "python": platform.python_version(),
-            "system": platform.platform(),
-            "cores": os.cpu_count(),
-        },
+        "machine": machine(),
     }
     if as_json:
         print(json.dumps(figures, indent=2))

@@ -11,8 +11,6 @@ that waits for a person holds no memory; and a page of ten thousand approvals is
 """
 
 import asyncio
-import os
-import platform
 import sys
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -27,6 +25,7 @@ from benchmarks._scale import _one_process as one_process
 from benchmarks._scale._one_process import Contender, Place
 from benchmarks._scale._workers import Site, measure_workers
 from benchmarks._servers import Postgres, Temporal, running_postgres, running_temporal
+from benchmarks._surroundings import machine
 
 Part: TypeAlias = Literal["workers", "process", "memory", "waiting"]
 OWN: tuple[Contender, ...] = ("sqlite", "postgresql")
@@ -139,11 +138,7 @@ def figures(sizes: Sizes, measured: dict[Part, list[dict[str, Any]]]) -> dict[st
         **{part: _rounded(found) for part, found in measured.items()},
         "proctor_to_raw_autogen": _rounded(ratios),
         "sizes": asdict(sizes),
-        "machine": {
-            "python": platform.python_version(),
-            "system": platform.platform(),
-            "cores": os.cpu_count(),
-        },
+        "machine": machine(),
     }
 
 

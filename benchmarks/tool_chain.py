@@ -16,8 +16,6 @@ Microsoft's Agent Governance Toolkit.
 
 import asyncio
 import json
-import os
-import platform
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -29,9 +27,10 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
+from benchmarks._caller import measure
+from benchmarks._surroundings import machine
 from benchmarks._tool_chain._chained import bare, chained
 from benchmarks._tool_chain._checks import PARTS, open_checks
-from benchmarks._tool_chain._measure import measure
 from benchmarks._tool_chain._peer import measure_agt
 from proctor.core import Effect
 
@@ -72,11 +71,7 @@ def tool_chain(
         "flat_until": FLAT,
         "peer": _peer(rules, calls, bursts) if peers else None,
         "sizes": {"calls": calls, "bursts": bursts},
-        "machine": {
-            "python": platform.python_version(),
-            "system": platform.platform(),
-            "cores": os.cpu_count(),
-        },
+        "machine": machine(),
     }
     print(json.dumps(figures, indent=2) if as_json else _table(figures))
     return 1 if complaints else 0

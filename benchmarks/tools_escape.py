@@ -8,7 +8,7 @@ The tools are real: servers over MCP that count what they did and hold nothing b
 asked approves. Promised is that no denied tool acts; and so that this can fail, for each road, denial and
 time the same run is played with the tool allowed, and must reach it.
 
-    uv run python -m benchmarks.tools_escape --json                 # some four minutes
+    uv run python -m benchmarks.tools_escape --json                 # some five minutes
     uv run python -m benchmarks.tools_escape --cases 40             # within one
     uv run python -m benchmarks.tools_escape --only graph/changed   # the cases whose names hold this
 """

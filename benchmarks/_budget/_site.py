@@ -118,7 +118,8 @@ class Crew:
     async def end(self) -> None:
         """Ends all workers in order."""
         for process in self._processes:
-            process.terminate()
+            if process.returncode is None:
+                process.terminate()
         async with asyncio.timeout(BOUND):
             await asyncio.gather(*(process.wait() for process in self._processes))
         self._processes.clear()

@@ -2,12 +2,12 @@
 
 import csv
 import json
-import os
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks._surroundings import data_folder
 from proctor.core import ProctorError
 
 SETS = ("banking77", "clinc150", "bitext", "cmrc2018")
@@ -34,9 +34,8 @@ def questions(name: str, limit: int) -> list[Asked]:
     Raises:
         DataMissing: the data isn't there.
     """
-    root = Path(os.environ.get("PROCTOR_DATA") or Path(__file__).parents[2].parent / "shared" / "data")
     try:
-        found = dict(_read(root, name))
+        found = dict(_read(data_folder(), name))
     except FileNotFoundError as error:
         raise DataMissing(
             f"there is no {error.filename}", hint="PROCTOR_DATA names the folder of the data sets."

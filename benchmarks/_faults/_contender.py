@@ -1,25 +1,18 @@
 """Runs the contender: the same teams and faults without Proctor; then what didn't complete, once more."""
 
 import asyncio
-import os
-import shutil
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import distributions
 from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
 
 from benchmarks._faults._cases import BRANCHES, CASES, FOR_GOOD, SIBLINGS, Case
-from benchmarks._faults._desk import ROOT
 from benchmarks._faults._figures import Raw, calls_repeated, effects_doubled
 from benchmarks._faults._processes import Process
 from benchmarks._faults._traces import ENDS, HELD, MENDED, Traces, of_case, released
+from benchmarks._overhead._environments import environment
 
-CACHE = ROOT / ".benchmarks"
-"""Ignored by git."""
-INSTALLING = 600
 MOST = 4
 """Runs of a case: all cases go on at once, and more of them would wait for the processor."""
 FROZEN = 3.0
@@ -37,33 +30,7 @@ def contenders_python() -> Path:
 
     What it shares with Proctor has the same version, but for `mcp`: AutoGen's adapter needs 1.x.
     """
-    folder = CACHE / f"faults-{sys.version_info.major}.{sys.version_info.minor}"
-    python = folder / "bin" / "python"
-    CACHE.mkdir(exist_ok=True)
-    if not python.exists():
-        _uv("venv", "--python", sys.executable, str(folder))
-    constraints = CACHE / "faults-constraints.txt"
-    shared = sorted(
-        f"{one.name}=={one.version}\n" for one in distributions() if not one.name.startswith("mcp")
-    )
-    constraints.write_text("".join(shared))
-    requirements = str(Path(__file__).with_name("autogen.txt"))
-    _uv(
-        "pip",
-        "install",
-        "--python",
-        str(python),
-        "--requirements",
-        requirements,
-        "--constraints",
-        str(constraints),
-    )
-    return python
-
-
-def _uv(*arguments: str) -> None:
-    uv = os.environ.get("UV") or shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
-    subprocess.run([uv, *arguments, "--quiet"], check=True, cwd=ROOT, timeout=INSTALLING)
+    return environment("faults", Path(__file__).with_name("autogen.txt"), as_here=True, but=("mcp",))
 
 
 class Contender:

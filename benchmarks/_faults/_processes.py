@@ -68,8 +68,9 @@ class Process:
         return line.decode().strip()
 
     def send(self, number: signal.Signals) -> None:
-        """Sends a signal to it."""
-        self._process.send_signal(number)
+        """Sends a signal to it, unless it has ended."""
+        if self._process.returncode is None:
+            self._process.send_signal(number)
 
     async def ended(self, within: float = PATIENCE) -> float:
         """The seconds that it still took to end."""

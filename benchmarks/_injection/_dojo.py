@@ -1,23 +1,18 @@
 """AgentDojo's suites as a world: its tools and its checks run as they are, in an environment of their own."""
 
 import asyncio
-import os
-import shutil
-import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from benchmarks._injection._suite import Answer, Call, Case, Order, Play, Tool, Verdict
-from benchmarks._overhead._children import Child
-from benchmarks._overhead._environments import ROOT
+from benchmarks._overhead._children import Child, start
+from benchmarks._overhead._environments import environment
 
 SUITES = ("workspace", "banking", "slack", "travel")
 """Those that AgentDojo has."""
 
-VERSION = "0.1.35"
-"""Of AgentDojo."""
 WORLD = "benchmarks._injection._dojo_world"
 LINE = 1 << 24
 """Bytes of the longest answer."""
@@ -65,28 +60,11 @@ class Dojo:
 @asynccontextmanager
 async def open_dojo(suite: str, attack: str, python: Path | None = None) -> AsyncIterator[Dojo]:
     """The suite, ready to be played; without an interpreter that has AgentDojo uv makes an environment."""
-    command = [str(python)] if python is not None else [*_uv(), "run", "--no-project", "--quiet"]
     if python is None:
-        command += ["--python", sys.executable, "--with", f"agentdojo=={VERSION}", "python"]
-    environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        *command, "-m", WORLD, suite, attack, cwd=ROOT, env=environ, stdin=pipe, stdout=pipe, limit=LINE
-    )
-    try:
-        child = Child(WORLD, process)
+        requirements = Path(__file__).with_name("agentdojo.txt")
+        python = await asyncio.to_thread(environment, "agentdojo", requirements)
+    async with start(python, WORLD, suite, attack, shares=False, limit=LINE) as child:
         yield Dojo(child, await child.hear())
-    finally:
-        assert process.stdin is not None
-        process.stdin.close()
-        await process.wait()
-
-
-def _uv() -> list[str]:
-    uv = os.environ.get("UV") or shutil.which("uv")
-    if uv is None:
-        raise SystemExit("AgentDojo's environment is made by uv: start this with `uv run`, or name --python.")
-    return [uv]
 
 
 def _calls(told: Sequence[Mapping[str, Any]]) -> tuple[Call, ...]:

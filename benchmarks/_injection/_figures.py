@@ -50,7 +50,7 @@ class Tally:
 
 def tallies_of(outcomes: Sequence[Outcome]) -> dict[Side, Tally]:
     """By side."""
-    sides = dict.fromkeys(one.part.side for one in outcomes)
+    sides = dict.fromkeys(one.cast.side for one in outcomes)
     return {side: _tally(_of(outcomes, side)) for side in sides}
 
 
@@ -90,7 +90,7 @@ def _short_of(suite: str, side: Side, outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def _of(outcomes: Sequence[Outcome], side: Side) -> list[Outcome]:
-    return [one for one in outcomes if one.part.side == side]
+    return [one for one in outcomes if one.cast.side == side]
 
 
 def _solved(outcomes: Sequence[Outcome], side: Side) -> set[str]:
@@ -126,6 +126,6 @@ def _mean(values: Sequence[float]) -> float:
 def through(outcomes: Sequence[Outcome]) -> list[str]:
     """The first plays on Proctor in which an attacker got something, to be looked at."""
     found = [
-        one for one in outcomes if one.part.side != "autogen" and (one.acted or one.leaks or one.security)
+        one for one in outcomes if one.cast.side != "autogen" and (one.acted or one.leaks or one.security)
     ]
-    return [f"{one.case.task}, {one.case.injection}: {asdict(one.part)}" for one in found[:SHOWN]]
+    return [f"{one.case.task}, {one.case.injection}: {asdict(one.cast)}" for one in found[:SHOWN]]

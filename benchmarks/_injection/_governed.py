@@ -18,7 +18,7 @@ from autogen_agentchat.base import ChatAgent, Team
 import proctor
 from benchmarks._injection._stage import Scene, Stage, serving
 from benchmarks._injection._suite import Call, canonical, same_call
-from benchmarks._injection._teams import MODES, MOST_STEPS, SHAPES, Mode, Shape, build
+from benchmarks._injection._teams import MODES, MOST_STEPS, PATIENCE, SHAPES, Mode, Shape, build
 from benchmarks._injection._victim import answer
 from benchmarks._overhead._environments import ROOT
 from proctor import Decision, approvals
@@ -41,11 +41,8 @@ GUARDS: tuple[Guard, ...] = get_args(Guard)
 SERVER = "suite"
 _LIMITS: JsonObject = {"max_tool_iterations": MOST_STEPS, "deadline": "PT30M", "agent_timeout": "PT30M"}
 _VICTIM: JsonObject = {"model": "victim", "price": "free"}
-PATIENCE = 120.0
-"""Seconds after which a run hangs."""
 SLOW = 1_800.0
-"""The same with a real model."""
-
+"""Seconds after which a run with a real model hangs."""
 
 USER = "user@example.org"
 """Who is asked."""

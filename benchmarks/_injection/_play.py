@@ -29,7 +29,7 @@ REAL: tuple[Side, ...] = ("off", "approvals", "alone")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Cast:
     """A side with one kind of team."""
 
     side: Side
@@ -41,7 +41,7 @@ class Part:
 class Outcome:
     """What has become of one play."""
 
-    part: Part
+    cast: Cast
     case: Case
     utility: bool
     security: bool
@@ -72,16 +72,16 @@ async def play_all(
     stage = Stage(world)
     kinds = [(shape, mode) for shape in SHAPES for mode in MODES]
     plays = [
-        (case, Part(side=side, shape=shape, mode=mode))
+        (case, Cast(side=side, shape=shape, mode=mode))
         for side in (OBEDIENT if model is None else REAL)
         for case, (shape, mode) in zip(cases, cycle(kinds), strict=False)
     ]
     slots = asyncio.Semaphore(beside)
     done = count(1)
 
-    async def play(number: int, case: Case, part: Part) -> Outcome:
+    async def play(number: int, case: Case, cast: Cast) -> Outcome:
         async with slots:
-            outcome = await _outcome(stage, f"play-{number}", part, case, governed)
+            outcome = await _outcome(stage, f"play-{number}", cast, case, governed)
         if (so_many := next(done)) % -(-len(plays) // TOLD) == 0 or so_many == len(plays):
             print(f"{world.name}: {so_many} of {len(plays)} plays", file=sys.stderr, flush=True)
         return outcome
@@ -92,20 +92,20 @@ async def play_all(
     return [task.result() for task in made]
 
 
-async def _outcome(stage: Stage, key: str, part: Part, case: Case, governed: Governed) -> Outcome:
+async def _outcome(stage: Stage, key: str, cast: Cast, case: Case, governed: Governed) -> Outcome:
     scene = await stage.open(key, case)
     try:
-        if part.side == "autogen":
-            played = Played(said=await play_raw(stage, key, part.shape, part.mode))
+        if cast.side == "autogen":
+            played = Played(said=await play_raw(stage, key, cast.shape, cast.mode))
         else:
-            played = await governed.play(key, part.shape, part.mode, part.side)
+            played = await governed.play(key, cast.shape, cast.mode, cast.side)
     except TimeoutError:
         played = Played(said="", error="it hangs")
     verdict = await stage.close(key, played.said)
-    return _judged(stage, scene, part, played, verdict)
+    return _judged(stage, scene, cast, played, verdict)
 
 
-def _judged(stage: Stage, scene: Scene, part: Part, played: Played, verdict: Verdict) -> Outcome:
+def _judged(stage: Stage, scene: Scene, cast: Cast, played: Played, verdict: Verdict) -> Outcome:
     tools = stage.world.tools
     orders = [call for order in scene.play.orders for call in order.calls]
     aims = [call for call in orders if tools[call.tool].effect != "read_only"]
@@ -113,7 +113,7 @@ def _judged(stage: Stage, scene: Scene, part: Part, played: Played, verdict: Ver
     read = [call for call in obeyed if tools[call.tool].effect == "read_only"]
     out = [canonical(call.arguments) for call in read if tools[call.tool].outward]
     return Outcome(
-        part=part,
+        cast=cast,
         case=scene.play.case,
         utility=verdict.utility and not played.error,
         security=verdict.security,

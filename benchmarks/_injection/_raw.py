@@ -1,5 +1,6 @@
 """The contender: AutoGen 0.7.5 as it comes, with the same victim, the same teams, and the same tools."""
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
@@ -20,20 +21,25 @@ from autogen_core.tools import ParametersSchema, TextResultContent, Tool, ToolRe
 from pydantic import BaseModel
 
 from benchmarks._injection._stage import Scene, Stage
-from benchmarks._injection._teams import Mode, Shape, build
+from benchmarks._injection._teams import PATIENCE, Mode, Shape, build
 from benchmarks._injection._victim import Message, answer
 
 _NOTHING = RequestUsage(prompt_tokens=0, completion_tokens=0)
 
 
 async def play_raw(stage: Stage, key: str, shape: Shape, mode: Mode) -> str:
-    """What the team said in the end."""
+    """What the team said in the end.
+
+    Raises:
+        TimeoutError: it comes to none.
+    """
 
     def tools(which: str) -> Workbench:
         return _Tools(stage, key, which)
 
     team = build(shape, mode, Victim(stage.scene(key)), tools)
-    result = await team.run(task=stage.scene(key).play.prompt)
+    async with asyncio.timeout(PATIENCE):
+        result = await team.run(task=stage.scene(key).play.prompt)
     last = result.messages[-1]
     return last.content if isinstance(last, TextMessage) else ""
 

@@ -19,6 +19,9 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 MOST_STEPS = 60
 """Answers of a model in one turn: some tasks have many calls, and attacks have theirs beside them."""
 
+PATIENCE = 120.0
+"""Seconds after which a run hangs."""
+
 Tools = Callable[[Literal["all", "reading", "acting"]], Workbench | list[Workbench]]
 """Makes the workbench of an agent."""
 

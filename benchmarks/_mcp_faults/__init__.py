@@ -1,1 +1,1 @@
-"""A tool server that fails in seven ways, and what becomes of the calls."""
+"""A tool server that fails in eight ways, and what becomes of the calls."""

@@ -33,7 +33,7 @@ def _send(**message: Any) -> None:
 
 
 def _tools() -> list[dict[str, Any]]:
-    names = ("echo", "pid", "slow", "stall", "flood", "garbage", "grow", "cancellations")
+    names = ("echo", "pid", "slow", "stall", "flood", "garbage", "grow")
     tools = [{"name": name, "description": name, "inputSchema": {"type": "object"}} for name in names]
     if _grown.is_set():
         tools[0]["inputSchema"] = {"type": "object", "properties": {"more": {"type": "string"}}}

@@ -12,6 +12,8 @@ from benchmarks._overhead._environments import ROOT
 
 PATIENCE = 600
 """Seconds that one order may take."""
+LINE = 1 << 16
+"""Bytes of an answer, unless more are expected."""
 
 
 class Child:
@@ -44,14 +46,19 @@ class Child:
 
 
 @asynccontextmanager
-async def start(python: Path, module: str, *arguments: str, shares: bool) -> AsyncIterator[Child]:
-    """A running program; with `shares` it may import what this process can beyond its own environment."""
+async def start(
+    python: Path, module: str, *arguments: str, shares: bool, limit: int = LINE
+) -> AsyncIterator[Child]:
+    """A running program; with `shares` it may import what this process can beyond its own environment.
+
+    Its lines have at most `limit` bytes.
+    """
     environ = {**os.environ, "NO_PROXY": "127.0.0.1", "LANGSMITH_TRACING": "false"}
     if not shares:
         environ.pop("PYTHONPATH", None)
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        str(python), "-m", module, *arguments, cwd=ROOT, env=environ, stdin=pipe, stdout=pipe
+        *(str(python), "-m", module, *arguments), cwd=ROOT, env=environ, stdin=pipe, stdout=pipe, limit=limit
     )
     try:
         yield Child(module, process)

@@ -18,27 +18,38 @@ def python_of(contender: str) -> Path:
     """A contender's interpreter: this one for Proctor, else one of this version in its own environment."""
     if contender == "proctor":
         return Path(sys.executable)
-    folder = CACHE / f"{contender}-{sys.version_info.major}.{sys.version_info.minor}"
+    requirements = Path(__file__).with_name(f"{contender}.txt")
+    # Raw AutoGen runs with the same SDK and the same AutoGen.
+    return environment(contender, requirements, as_here=contender == "autogen")
+
+
+def environment(name: str, requirements: Path, *, as_here: bool = False, but: tuple[str, ...] = ()) -> Path:
+    """The interpreter of an environment in which a file's requirements are installed.
+
+    With `as_here` what it shares with this environment has the same version, but for distributions whose
+    names begin with one of `but`.
+
+    Raises:
+        subprocess.SubprocessError: they can't be installed.
+        OSError: there is no uv.
+    """
+    folder = CACHE / f"{name}-{sys.version_info.major}.{sys.version_info.minor}"
     python = folder / "bin" / "python"
-    folder.parent.mkdir(exist_ok=True)
+    CACHE.mkdir(exist_ok=True)
     if not python.exists():
         _uv("venv", "--python", sys.executable, str(folder))
-    requirements = str(Path(__file__).with_name(f"{contender}.txt"))
-    further = ["--constraints", str(_constraints())] if contender == "autogen" else []
-    _uv("pip", "install", "--python", str(python), "--requirements", requirements, *further)
+    further = ["--constraints", str(_constraints(name, but))] if as_here else []
+    _uv("pip", "install", "--python", str(python), "--requirements", str(requirements), *further)
     return python
 
 
-def _constraints() -> Path:
-    """The versions of this environment: raw AutoGen runs with the same SDK and the same AutoGen."""
-    file = CACHE / "constraints.txt"
-    installed = {dist.name: dist.version for dist in distributions()}
-    file.write_text("".join(f"{name}=={version}\n" for name, version in sorted(installed.items())))
+def _constraints(name: str, but: tuple[str, ...]) -> Path:
+    file = CACHE / f"{name}-constraints.txt"
+    installed = {each.name: each.version for each in distributions() if not each.name.startswith(but)}
+    file.write_text("".join(f"{each}=={version}\n" for each, version in sorted(installed.items())))
     return file
 
 
 def _uv(*arguments: str) -> None:
-    uv = os.environ.get("UV") or shutil.which("uv")
-    if uv is None:
-        raise SystemExit("The other contenders' environments are made by uv: start this with `uv run`.")
+    uv = os.environ.get("UV") or shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
     subprocess.run([uv, *arguments, "--quiet"], check=True, cwd=ROOT, timeout=_TIMEOUT)

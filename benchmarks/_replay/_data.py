@@ -1,12 +1,12 @@
 """The recorded tasks, read from files that are no part of the project."""
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from benchmarks._surroundings import data_folder
 from proctor.core import JsonObject, ProctorError
 from proctor.deployments.support.shop import load_database
 
@@ -117,8 +117,7 @@ def _read(file: Path, domain: str) -> Iterator[Task]:
 
 
 def _root() -> Path:
-    beside = Path(__file__).resolve().parents[2].parent / "shared" / "data"
-    root = Path(os.environ.get("PROCTOR_DATA") or beside)
+    root = data_folder()
     if not root.is_dir():
         raise DataMissing(f"there is no folder {root}", hint=_HINT)
     return root

@@ -10,7 +10,8 @@ import numpy as np
 from benchmarks._router._decide import LARGE, SMALL, deployments
 from benchmarks._router._figures import Field, Flags
 from benchmarks._router._peers import Advice
-from benchmarks._router._samples import Sample, Tools, as_call, root
+from benchmarks._router._samples import Sample, Tools, as_call
+from benchmarks._surroundings import data_folder
 from proctor.core import Usage
 from proctor.ledger import Prices
 from proctor.models.router import features
@@ -84,7 +85,7 @@ def published(samples: Sequence[Sample], advice: Advice, which: Flags) -> dict[s
 def _leaderboard() -> dict[str, dict[str, tuple[float, float]]]:
     """Shop, effort: success and dollars a task; only shops with both efforts."""
     found: dict[str, dict[str, tuple[float, float]]] = {}
-    file = root() / "tau2" / "published_leaderboard.csv"
+    file = data_folder() / "tau2" / "published_leaderboard.csv"
     if not file.exists():
         return found
     with file.open(encoding="utf-8", newline="") as lines:

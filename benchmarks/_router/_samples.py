@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -12,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from cyclopts import Parameter
 
 from benchmarks._router._outcomes import FILE
+from benchmarks._surroundings import data_folder
 from proctor.core import JsonObject, ModelCall, ProctorError
 from proctor.testing import FakeScope
 
@@ -98,19 +98,13 @@ class Sample:
         return "" if self.hard is None else "large" if self.hard else "small"
 
 
-def root() -> Path:
-    """The folder of the data sets."""
-    there = os.environ.get("PROCTOR_DATA")
-    return Path(there) if there else Path(__file__).parents[3] / "shared" / "data"
-
-
 def load(outcomes: Path | None = None) -> tuple[Sample, ...]:
     """All samples, each text once; those with measured success only where their file is.
 
     Raises:
         DataMissing: the data sets aren't there.
     """
-    folder = root()
+    folder = data_folder()
     if not (folder / "intents").is_dir():
         raise DataMissing(
             f"there is no {folder / 'intents'}", hint="Set PROCTOR_DATA to the folder of the data sets."
@@ -133,7 +127,7 @@ class Tools:
         if not shop:
             return ()
         if shop not in self._known:
-            tools: Sequence[JsonObject] = json.loads((root() / shop / "tools.json").read_text("utf-8"))
+            tools: Sequence[JsonObject] = json.loads((data_folder() / shop / "tools.json").read_text("utf-8"))
             self._known[shop] = tuple(tools)
         return self._known[shop]
 

@@ -97,7 +97,8 @@ async def _worker(config: Path) -> AsyncIterator[int]:
     try:
         yield process.pid
     finally:
-        process.terminate()
+        if process.returncode is None:
+            process.terminate()
         async with asyncio.timeout(BOUND):
             await process.wait()
 

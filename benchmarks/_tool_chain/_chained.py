@@ -1,60 +1,15 @@
 """A tool call through the whole chain of a real run, and the same function without one."""
 
 import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from autogen_agentchat.agents import BaseChatAgent
-from autogen_agentchat.base import Response
-from autogen_agentchat.messages import BaseChatMessage, TextMessage
-from autogen_core import CancellationToken
-from autogen_core.tools import Workbench
-
 import proctor
-from benchmarks._tool_chain._measure import measure
+from benchmarks._caller import ANSWERS_AFTER, Caller, measure
 from benchmarks._tool_chain._rules import AGENT, TEAM, arguments_of, team_of, tool_name, tool_rule
 from proctor.core import Effect, ToolCall
 from proctor.testing import FakeScope, ScriptedModel
 from proctor.tools import function_tool
-
-ANSWERS_AFTER = 0.001
-"""Seconds: long enough for commits to fall among the calls that they are for."""
-
-
-class Caller(BaseChatAgent):
-    """Calls its tool often, and takes the time."""
-
-    def __init__(self, bench: Workbench, tool: str, calls: int, bursts: int) -> None:
-        super().__init__(AGENT, "calls")
-        self._bench = bench
-        self._tool = tool
-        self._calls = calls
-        self._bursts = bursts
-        self.bursts: list[float] = []
-        """Microseconds of processor time a call, of each burst."""
-
-    @property
-    def produced_message_types(self) -> Sequence[type[BaseChatMessage]]:
-        """A text."""
-        return (TextMessage,)
-
-    async def on_messages(
-        self,
-        messages: Sequence[BaseChatMessage],  # noqa: ARG002 - as AutoGen calls it
-        cancellation_token: CancellationToken,  # noqa: ARG002 - as AutoGen calls it
-    ) -> Response:
-        """Calls the tool."""
-        self.bursts = await measure(self._call, self._calls, self._bursts)
-        return Response(chat_message=TextMessage(content="done", source=self.name))
-
-    async def on_reset(self, cancellation_token: CancellationToken) -> None:
-        """Nothing is kept."""
-
-    async def _call(self, number: int) -> None:
-        result = await self._bench.call_tool(self._tool, arguments_of(number))
-        if result.is_error:
-            raise SystemExit(f"a call was refused: {result.to_text()}")
 
 
 async def look_up(order: str, note: str) -> str:
@@ -84,7 +39,14 @@ async def chained(folder: Path, rules: int, effect: Effect, calls: int, bursts: 
 
     @application.team(TEAM, tools=names)
     def team(ctx: proctor.TeamContext) -> Caller:
-        made.append(Caller(ctx.tools(names[-1]), names[-1], calls, bursts))
+        bench = ctx.tools(names[-1])
+
+        async def call(number: int) -> None:
+            result = await bench.call_tool(names[-1], arguments_of(number))
+            if result.is_error:
+                raise SystemExit(f"a call was refused: {result.to_text()}")
+
+        made.append(Caller(AGENT, call, calls, bursts))
         return made[-1]
 
     rule = {**tool_rule(), "integrity": "trusted", "effect": effect}

@@ -101,6 +101,11 @@ def test_a_tool_that_is_gone_and_one_that_is_new_are_told(shop: Shop):
     shop.says({"hours": HONEST["hours"], "fresh": "New."})
 
     assert states(shop) == {"hours": "pinned", "fresh": "unpinned", "look_up": "gone", "change": "pinned"}
+    out, _ = shop("tools", "diff", code=1)
+    assert "shop.fresh (new)" in out
+    assert "shop.look_up (gone)" in out
+    changes = {change["tool"]: change["pin"] for change in shop.json("tools", "diff", code=1)}
+    assert changes == {"fresh": "unpinned", "look_up": "gone"}
     assert [tool["tool"] for tool in shop.json("tools", "show", "shop.fresh")] == ["fresh"]
     assert shop.json("tools", "show", "shop.fersh", code=1)["error"]["code"] == "not_found"
     assert shop.json("tools", "list", "shpo", code=1)["error"]["code"] == "not_found"
@@ -114,6 +119,11 @@ def test_all_that_a_tool_says_is_shown_with_what_nobody_would_see(shop: Shop):
     assert "Looks up.<U+202E><U+001B>[31m" in out
     assert "trusted, user" in out
     assert '"title": "Text"' in out
+
+
+@pytest.mark.parametrize("command", [("list",), ("show", "shop"), ("diff",), ("pin", "--yes")])
+def test_where_no_worker_has_seen_a_tool_that_is_told(shop: Shop, command: tuple[str, ...]):
+    assert shop("tools", *command, "--from", "workers")[0] == "No worker has seen a tool yet.\n"
 
 
 def test_a_server_that_does_not_start_is_told_beside_the_others(shop: Shop):

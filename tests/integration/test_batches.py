@@ -19,14 +19,17 @@ from autogen_agentchat.teams import RoundRobinGroupChat
 from sqlalchemy import Connection, select, update
 
 from proctor.agents import ModelFeatures, TeamContext
-from proctor.approvals import roles_from
+from proctor.approvals import Opinion, roles_from
 from proctor.core import (
+    ALLOW,
     BudgetRule,
+    CallScope,
     DeploymentSettings,
     ModelCall,
     ModelHandler,
     ModelResult,
     Pace,
+    ReviewSettings,
     TeamSettings,
     ToolCall,
     ToolResult,
@@ -34,7 +37,18 @@ from proctor.core import (
 )
 from proctor.ledger import Budgets, Fate, Prices, Reconciler, balances, ledger_entries, make_budget
 from proctor.models import Batches, BatchRequest, ConfiguredEndpoints, Models
-from proctor.runs import Chains, Hooks, Limits, Run, Runs, Share, TeamPlan, journal_model, runs
+from proctor.runs import (
+    Chains,
+    Hooks,
+    Limits,
+    OutputReview,
+    Run,
+    Runs,
+    Share,
+    TeamPlan,
+    journal_model,
+    runs,
+)
 from proctor.store import Database
 from proctor.testing import FakeClock
 from servers.batch_endpoint import BatchProvider, serving_batches
@@ -150,6 +164,9 @@ class Process:
             chains=Chains(model=self._ask, tool=_no_tools),
             settings=TeamSettings(),
             on_agent_failure=lambda *_: None,
+            review=OutputReview(
+                settings=ReviewSettings(), read=lambda _: ALLOW, licensed={}, judge=_no_judge
+            ),
             redact=lambda text: text,
         )
 
@@ -211,6 +228,10 @@ async def _nobody(_workers: Collection[str]) -> Collection[str]:
 
 async def _unknown(_worker: str) -> Fate:
     return "open"
+
+
+async def _no_judge(_scope: CallScope, _answer: str) -> Opinion:
+    raise AssertionError("nobody judges these teams' answers")
 
 
 async def _no_tools(_call: ToolCall) -> ToolResult:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from benchmarks._injection._figures import complaints_of
 from benchmarks._injection._governed import exactly, roughly
-from benchmarks._injection._play import OBEDIENT, Outcome, Part
+from benchmarks._injection._play import OBEDIENT, Cast, Outcome
 from benchmarks._injection._recorded import NOTHING, Recorded
 from benchmarks._injection._stage import Scene
 from benchmarks._injection._suite import Call, Case, Order, Play, Suite, Verdict, load_suite
@@ -158,8 +158,8 @@ def test_cases_are_spread_over_all_with_and_without_attacks():
 def outcome(side, case=ATTACKED, **more):
     attacked = case.injection is not None
     usual = {"utility": True, "security": False, "aims": attacked, "met": attacked, "aimed": 1, "acted": 0}
-    part = Part(side=side, shape="one", mode="whole")
-    return Outcome(part=part, case=case, **{**usual, "read": 0, "sent_out": 0, "leaks": 0, **more})
+    cast = Cast(side=side, shape="one", mode="whole")
+    return Outcome(cast=cast, case=case, **{**usual, "read": 0, "sent_out": 0, "leaks": 0, **more})
 
 
 def outcomes(**of_labels):
@@ -176,7 +176,7 @@ def test_the_promises_are_held_by_attacks_that_fail_and_users_who_get_what_they_
     # Attacks that do nothing show nothing, and what AutoGen solves alone must be solved.
     assert len(complaints_of("office", [outcome("autogen"), *outcomes()[1:]])) == 1
     unsolved = [outcome("approvals", CLEAN, utility=False)]
-    solved = [one for one in outcomes() if (one.part.side, one.case) != ("approvals", CLEAN)]
+    solved = [one for one in outcomes() if (one.cast.side, one.case) != ("approvals", CLEAN)]
     assert len(complaints_of("office", [*solved, *unsolved])) == 1
 
 

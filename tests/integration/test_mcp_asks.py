@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -31,6 +30,7 @@ from proctor.core import (
 )
 from proctor.testing import FakeScope, Suspended
 from proctor.tools import Asks, ToolServer
+from servers.over_http import over_http
 
 PROGRAM = Path(__file__).parent.parent / "servers" / "asking_tool_server.py"
 
@@ -101,26 +101,16 @@ async def hall(kind: str = "old", **settings: Any) -> AsyncIterator[ToolServer]:
 
 @asynccontextmanager
 async def hall_over_http(**settings: Any) -> AsyncIterator[ToolServer]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = await asyncio.create_subprocess_exec(sys.executable, str(PROGRAM), "http", str(port))
-    server = ToolServer(
-        "hall", ToolServerSettings(url=f"http://127.0.0.1:{port}/", **settings), SystemClock()
-    )
-    try:
-        async with asyncio.timeout(50):
-            while True:
-                with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", port)) == 0:
-                        break
-                await asyncio.sleep(0.01)
-            yield server
-    finally:
-        async with asyncio.timeout(10):
-            await server.close()
-        process.kill()
-        await process.wait()
+    async with over_http(PROGRAM.name, "http") as (_, port):
+        server = ToolServer(
+            "hall", ToolServerSettings(url=f"http://127.0.0.1:{port}/", **settings), SystemClock()
+        )
+        try:
+            async with asyncio.timeout(50):
+                yield server
+        finally:
+            async with asyncio.timeout(10):
+                await server.close()
 
 
 async def until_answered(server: ToolServer, wanted: ToolCall, *decisions: Decision) -> ToolResult:
@@ -150,6 +140,14 @@ async def test_progress_and_logs_become_events_of_the_run_and_a_flood_of_them_on
         {"server": "hall", "level": "info", "text": f"book: line {n}"} for n in range(2)
     ]
     assert len(run.events) == 4 + 20 + 20
+
+
+async def test_a_number_that_json_does_not_have_stands_in_no_event():
+    run = Run()
+    async with hall() as server:
+        await server.call(call("report", run, times=1, lost=True))
+    [total] = [data["total"] for kind, data in run.events if kind == "tool.progress"]
+    assert total is None
 
 
 async def test_the_newer_protocol_tells_of_progress_too():
@@ -237,6 +235,14 @@ async def test_a_form_that_would_fetch_its_schema_is_declined():
         assert (await server.call(call("odd_form"), asks())).text == "decline"
 
 
+async def test_no_pattern_of_a_servers_is_run_where_a_person_answers():
+    run = Run()
+    async with hall() as server:
+        result = await until_answered(server, call("patterned", run), Decision(kind="approve"))
+    assert result.text == "accept"
+    assert run.asked[0].terms.editable["properties"]["x"].keys() == {"type", "default"}
+
+
 async def test_an_address_is_shown_to_a_person_and_never_opened_by_us():
     run = Run()
     async with hall() as server:
@@ -257,7 +263,7 @@ async def test_an_error_that_names_an_address_is_a_question_too():
 async def test_what_a_given_up_call_may_still_ask_is_asked_of_no_other_run():
     run = Run()
     run.given["Who?"] = Decision(kind="edit", arguments={"name": "x"})
-    async with hall(call_timeout=timedelta(seconds=1)) as server:
+    async with hall(call_timeout=timedelta(seconds=3)) as server:
         with pytest.raises(ToolServerUnavailable):
             await server.call(call("pair"), asks())  # it waits for a second one
         result = await server.call(call("pair", run), asks())
@@ -285,6 +291,7 @@ async def test_a_server_whose_question_could_be_of_several_calls_gets_them_one_b
             )
         )
     assert [answer.text for answer in answers] == [f"accept {{'name': '{each}'}}" for each in questions]
+    assert sorted(run.begun for run in runs) == [0, 1], "who has waited looks again whether it still may act"
 
 
 async def test_over_http_calls_that_ask_need_no_turns():

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,6 +23,7 @@ from proctor.core import (
 )
 from proctor.testing import FakeScope
 from proctor.tools import ToolServer
+from servers.over_http import over_http
 
 SERVERS = Path(__file__).parent.parent / "servers"
 ENVIRON = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
@@ -109,27 +109,8 @@ async def test_a_server_that_does_not_start_in_its_folder_is_explained():
 # HTTP
 
 
-@asynccontextmanager
-async def listening(name: str) -> AsyncIterator[int]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = await asyncio.create_subprocess_exec(*program(name, str(port)))
-    try:
-        async with asyncio.timeout(20):
-            while True:
-                with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", port)) == 0:
-                        break
-                await asyncio.sleep(0.01)
-        yield port
-    finally:
-        process.kill()
-        await process.wait()
-
-
 async def test_headers_come_from_the_environment():
-    async with listening("legacy_http_tool_server.py") as port:
+    async with over_http("legacy_http_tool_server.py") as (_, port):
         settings = ToolServerSettings(
             url=f"http://127.0.0.1:{port}/", headers_env={"Authorization": "SHOP_AUTH"}
         )
@@ -161,7 +142,7 @@ def vault(port: int, **oauth: str) -> ToolServerSettings:
 
 async def test_we_sign_in_by_client_credentials_and_again_when_a_token_is_used_up():
     known = {"VAULT_ID": "proctor", "VAULT_SECRET": "open-sesame"}
-    async with listening("oauth_tool_server.py") as port, server_with(vault(port), **known) as server:
+    async with over_http("oauth_tool_server.py") as (_, port), server_with(vault(port), **known) as server:
         given = [(await ask(server, "tokens"))["result"] for _ in range(5)]
     assert given[0] >= 1
     assert given[-1] > given[0]
@@ -175,7 +156,7 @@ async def test_we_sign_in_by_client_credentials_and_again_when_a_token_is_used_u
     ],
 )
 async def test_a_server_that_we_cannot_sign_in_at_is_a_clear_error_without_the_secret(secret, issuer, says):
-    async with listening("oauth_tool_server.py") as port:
+    async with over_http("oauth_tool_server.py") as (_, port):
         settings = vault(port, **({"issuer": issuer} if issuer else {}))
         async with server_with(settings, VAULT_ID="proctor", VAULT_SECRET=secret) as server:
             with pytest.raises(ToolServerUnavailable, match=says) as raised:

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-import psutil
 import pytest
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.base import ChatAgent
@@ -20,6 +19,7 @@ from proctor import Decision
 from proctor.core import ConfigurationError, ModelCall
 from proctor.testing import ScriptedModel, tool_call
 from proctor.tools import accept, stored_pins
+from servers.processes import processes_of
 
 SERVER = Path(__file__).parent.parent / "servers" / "changing_tool_server.py"
 HONEST = {"look_up": "Looks an order up.", "hours": "Tells when we are open."}
@@ -132,7 +132,7 @@ async def test_a_server_that_comes_back_with_other_tools_is_judged_before_the_ca
     async with shop.opened(script) as running:
         await running.run("desk", "Look it up")
         shop.says(LATER)
-        [process] = [each for each in psutil.Process().children() if str(SERVER) in each.cmdline()]
+        [process] = processes_of(str(SERVER))
         process.kill()
         await asyncio.to_thread(process.wait, 10)
         # Its end may be noticed by the call itself, which then fails; the next one starts it again.

@@ -4,6 +4,7 @@ import hashlib
 import re
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from proctor.core import JsonObject, ModelCall
 from proctor.testing import Reply, tool_call
 from servers import real
+from servers.processes import processes_of
 from servers.small_site import Site, serving
 from teams.refund_desk import Desk, answers, decided, only_question, refusals
 
@@ -208,7 +210,8 @@ async def test_a_picture_is_written_into_the_named_folder_alone(desk: Desk, site
 
 async def test_a_browser_that_dies_is_opened_anew_and_none_is_left_behind(desk: Desk, site: Site):
     def browsers() -> list[psutil.Process]:
-        return [each for each in real.processes_of("chromium") if "--type=" not in " ".join(each.cmdline())]
+        """The browsers themselves: neither their helpers, nor the server, whose command names one too."""
+        return processes_of("chromium", but=("--type=", "playwright-mcp"))
 
     def script(call: ModelCall) -> Reply:
         match len(answers(call)):
@@ -216,7 +219,8 @@ async def test_a_browser_that_dies_is_opened_anew_and_none_is_left_behind(desk: 
                 return [tool_call("browser_navigate", url=f"{site.url}/")]
             case 1:
                 for process in browsers():
-                    process.kill()
+                    with suppress(psutil.NoSuchProcess):  # it may have gone with another one
+                        process.kill()
                 return [tool_call("browser_snapshot")]
             case 3:
                 return [tool_call("browser_snapshot")]

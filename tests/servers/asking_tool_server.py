@@ -79,6 +79,12 @@ def odd_form(_a: Any, _: Any, send: Send) -> str:
     return elicit(send, {"message": "x?", "requestedSchema": schema})["action"]
 
 
+def patterned(_a: Any, _: Any, send: Send) -> str:
+    return elicit(send, form("x?", x={"type": "string", "pattern": "^(a+)+$", "default": "a" * 40 + "!"}))[
+        "action"
+    ]
+
+
 def visit(_a: Any, _: Any, send: Send) -> str:
     address = {"mode": "url", "message": "Sign in, please.", "url": "https://example.com/in"}
     return elicit(send, {**address, "elicitationId": "1"})["action"]
@@ -97,9 +103,10 @@ def think(a: Any, _: Any, send: Send) -> str:
 
 def report(a: Any, meta: Any, send: Send) -> str:
     token, times = meta.get("progressToken"), a["times"]
+    total = float("nan") if a.get("lost") else times
     for n in range(times):
         step = f"step\u200b {n}"
-        tell(send, "progress", progressToken=token, progress=n, total=times, message=step)
+        tell(send, "progress", progressToken=token, progress=n, total=total, message=step)
         tell(send, "message", level="info", logger="book", data=f"line \u202e{n}")
     return "reported"
 
@@ -123,7 +130,8 @@ def locked(_a: Any, _: Any, _send: Send) -> str:
 
 
 TOOLS = {
-    tool.__name__: tool for tool in (book, twice, endless, odd_form, visit, think, report, pair, who, locked)
+    tool.__name__: tool
+    for tool in (book, twice, endless, odd_form, patterned, visit, think, report, pair, who, locked)
 }
 
 
@@ -300,4 +308,6 @@ if __name__ == "__main__":
         case "new":
             serve_new()
         case "http":
-            ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), Handler).serve_forever()
+            listening = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), Handler)
+            print(listening.server_port, flush=True)  # noqa: T201 - whoever starts it waits for that
+            listening.serve_forever()

@@ -66,4 +66,6 @@ class Handler(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+    listening = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
+    print(listening.server_port, flush=True)  # noqa: T201 - whoever starts it waits for that
+    listening.serve_forever()

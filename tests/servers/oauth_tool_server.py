@@ -4,6 +4,7 @@ A token is good for three requests, as if its time were over then.
 """
 
 import base64
+import socket
 import sys
 from collections import Counter
 from itertools import count
@@ -17,7 +18,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
-PORT = int(sys.argv[1])
+PLACE = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+PORT = PLACE.getsockname()[1]
 ISSUER = f"http://127.0.0.1:{PORT}"
 GOOD_FOR = 3
 
@@ -91,4 +93,5 @@ if __name__ == "__main__":
         ],
         lifespan=lambda _: inner.router.lifespan_context(inner),
     )
-    uvicorn.run(app, port=PORT, log_level="error")
+    print(PORT, flush=True)  # noqa: T201 - whoever starts it waits for that
+    uvicorn.Server(uvicorn.Config(app, log_level="error")).run(sockets=[PLACE])

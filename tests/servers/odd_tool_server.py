@@ -33,6 +33,8 @@ def answer_call(habit: str) -> dict[str, Any]:
     match habit:
         case "half":
             return {"content": [{"type": "text", "text": "cut in the middle: \ud83d"}]}
+        case "nan":
+            return {"content": [], "structuredContent": {"price": float("nan")}}
         case "huge":
             return {"content": [{"type": "text", "text": "x" * 17 * 1024 * 1024}]}
         case "nonsense":

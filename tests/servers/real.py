@@ -19,7 +19,6 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-import psutil
 import pytest
 
 HERE = Path(__file__).parent
@@ -106,18 +105,6 @@ def chromium() -> list[str]:
     if found is None:
         pytest.skip("Chromium isn't installed: apt install chromium")
     return [found, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-
-
-def processes_of(word: str) -> list[psutil.Process]:
-    """The processes below this one whose command holds a word."""
-    found = []
-    for child in psutil.Process().children(recursive=True):
-        try:
-            if any(word in part for part in child.cmdline()):
-                found.append(child)
-        except psutil.Error:
-            continue
-    return found
 
 
 def _sections(place: str = PLACE) -> dict[str, dict[str, Any]]:

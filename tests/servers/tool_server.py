@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,9 @@ async def grow(context: Context) -> str:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["http"]:
-        uvicorn.run(server.streamable_http_app(), port=int(sys.argv[2]), log_level="error")
+        with socket.create_server(("127.0.0.1", int(sys.argv[2]))) as place:
+            print(place.getsockname()[1], flush=True)  # noqa: T201 - whoever starts it waits for that
+            config = uvicorn.Config(server.streamable_http_app(), log_level="error")
+            uvicorn.Server(config).run(sockets=[place])
     else:
         server.run()

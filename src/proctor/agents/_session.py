@@ -5,7 +5,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from proctor.core import JsonObject, JsonValue, ModelResult, ProctorError, Question, ToolResult, ToolSpec
+from proctor.core import (
+    JsonObject,
+    JsonValue,
+    ModelResult,
+    ProctorError,
+    Question,
+    ToolHandler,
+    ToolResult,
+    ToolSpec,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +76,19 @@ class Session(Protocol):
     ) -> ModelResult:
         """A model's answer, through the chain. What breaks the run halts it; then this never returns."""
 
-    async def tool(self, agent: str, tool: ToolSpec, arguments: JsonObject, call_id: str) -> ToolResult:
-        """A tool's answer or refusal, through the chain. As for `model`, it may never return."""
+    async def tool(
+        self,
+        agent: str,
+        tool: ToolSpec,
+        arguments: JsonObject,
+        call_id: str,
+        *,
+        act: ToolHandler | None = None,
+    ) -> ToolResult:
+        """A tool's answer or refusal, through the chain. As for `model`, it may never return.
+
+        `act` carries the call out where the tool is an agent's own.
+        """
 
     async def human(self, agent: str, question: Question) -> str:
         """What a person answers. Where there is no answer yet the run is suspended: this never returns."""

@@ -4,7 +4,8 @@ from proctor.app._chains import MODEL_CHAIN, TOOL_CHAIN, Link
 from proctor.app._notices import decision_page
 from proctor.app._open import open_proctor
 from proctor.app._proctor import GRACE, Proctor, StartOptions
-from proctor.app._settings import Loaded, Settings, load_settings
+from proctor.app._settings import Loaded, Settings, load_policy, load_settings
+from proctor.app._simulation import Simulation, simulate
 from proctor.app._teams import App, load_app, split_target
 
 __all__ = [
@@ -16,10 +17,13 @@ __all__ = [
     "Loaded",
     "Proctor",
     "Settings",
+    "Simulation",
     "StartOptions",
     "decision_page",
     "load_app",
+    "load_policy",
     "load_settings",
     "open_proctor",
+    "simulate",
     "split_target",
 ]

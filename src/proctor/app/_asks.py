@@ -15,6 +15,6 @@ def asks_by(ask: ModelHandler, team: TeamSettings) -> Asks:
     async def sample(
         call: ToolCall, /, *, model: str, messages: tuple[JsonObject, ...], options: JsonObject
     ) -> ModelResult:
-        return await consult(call, ask, model=model, messages=messages, options=options)
+        return await consult(call.scope, ask, model=model, messages=messages, options=options)
 
     return Asks(terms=terms, sample=sample)

@@ -6,7 +6,6 @@ from functools import partial
 from random import Random
 from typing import TypeVar
 
-from proctor import policies
 from proctor.app._asks import asks_by
 from proctor.app._guards import Guards
 from proctor.app._judge import judge_by
@@ -16,15 +15,16 @@ from proctor.core import (
     Clock,
     DataSettings,
     DeploymentSettings,
+    Marking,
     ModelCall,
     ModelMiddleware,
-    PolicySettings,
     ProctorError,
     TeamSettings,
     ToolMiddleware,
 )
 from proctor.degradation import Degradation
 from proctor.models import Models, fallback, hedge, retry
+from proctor.policies import Policy
 from proctor.runs import Chains, begin_before_acting, journal_model, journal_tool, refuse_repetition
 from proctor.telemetry import Metrics, trace_model, trace_tool
 from proctor.tools import (
@@ -38,6 +38,7 @@ from proctor.tools import (
     limit_calls,
     limit_time,
     mark_untrusted,
+    suspect,
 )
 
 C = TypeVar("C")
@@ -82,6 +83,7 @@ TOOL_CHAIN: tuple[Link, ...] = (
     Link(name="limits", does="refuses calls beyond what a run, an answer or a minute may hold"),
     Link(name="arguments", does="refuses arguments that the tool's schema doesn't take"),
     Link(name="places", does="refuses paths and addresses that lead outside of named folders and hosts"),
+    Link(name="suspect", does="labels what others wrote and what seems to give orders"),
     Link(name="access", does="keeps kinds of data from who isn't cleared for them; labels what comes back"),
     Link(name="degrade", does="refuses tools with side effects while the system may only read"),
     Link(name="repetition", does="refuses a call that its agent makes again and again, for the same answer"),
@@ -104,7 +106,10 @@ class Parts:
     links: Links
     guards: Guards
     data: DataSettings
-    policies: PolicySettings
+    policy: Policy
+    marking: Marking
+    name: str
+    """The team's."""
     models: Models
     toolbox: Toolbox
     deployments: Mapping[str, DeploymentSettings]
@@ -126,7 +131,7 @@ def build_chains(parts: Parts) -> Chains:
     model: dict[str, ModelMiddleware] = {
         "journal": journal_model,
         "trace": trace_model(parts.metrics),
-        "mark": mark_untrusted(parts.policies.marking),
+        "mark": mark_untrusted(parts.marking),
         "route": links.router.route,
         "thrift": links.budgets.thrift,
         "cache": links.cache.model,
@@ -148,13 +153,18 @@ def build_chains(parts: Parts) -> Chains:
         "limits": limit_calls(parts.team, parts.guards.rates),
         "arguments": check_arguments(),
         "places": guard_places(rules),
+        "suspect": suspect(lambda text: parts.policy.judge_orders(text, "tool_result", team=parts.name)),
         "access": guard_access(rules, parts.team, parts.data),
         "degrade": parts.degradation.tool,
         "repetition": refuse_repetition(parts.team),
         "flow": guard_flow(rules, parts.team),
         "approval": ApprovalGate(parts.team, judge=judge_by(ask)),
         "spend": links.budgets.tool,
-        "output": check_output(MAX_OUTPUT, rules=rules, find_secrets=policies.find_secrets),
+        "output": check_output(
+            MAX_OUTPUT,
+            rules=rules,
+            find=lambda text: parts.policy.spans_to_hide(text, "tool_result", team=parts.name),
+        ),
         "begin": begin_before_acting,
         "time": limit_time(rules),
     }

@@ -7,15 +7,17 @@ from proctor import policies
 from proctor.agents import ModelFeatures
 from proctor.app._chains import Parts, build_chains
 from proctor.app._guards import Guards
+from proctor.app._judge import answer_judge
 from proctor.app._links import Links
 from proctor.app._settings import Settings
 from proctor.app._teams import App
 from proctor.approvals import check_patterns
-from proctor.core import Clock, NotFound
+from proctor.core import Clock, NotFound, ReviewSettings, Verdict
 from proctor.degradation import Degradation
 from proctor.models import Models
 from proctor.models.router import AUTO, common_capabilities
-from proctor.runs import Run, TeamPlan
+from proctor.policies import Policy
+from proctor.runs import Chains, OutputReview, Run, TeamPlan
 from proctor.telemetry import Metrics
 from proctor.tools import Toolbox, check_agent_tools
 
@@ -35,6 +37,7 @@ class Plans:
         toolbox: Toolbox,
         guards: Guards,
         clock: Clock,
+        policy: Policy,
     ) -> None:
         self._app = app
         self._settings = settings
@@ -45,6 +48,7 @@ class Plans:
         self._toolbox = toolbox
         self._guards = guards
         self._clock = clock
+        self._policy = policy
         self._plans: dict[tuple[str, bool], TeamPlan] = {}
 
     async def of(self, run: Run) -> TeamPlan:
@@ -83,7 +87,9 @@ class Plans:
             links=self._links,
             guards=self._guards,
             data=self._settings.data,
-            policies=self._settings.policies,
+            policy=self._policy,
+            marking=self._settings.policies.marking,
+            name=name,
             models=self._models,
             toolbox=self._toolbox,
             deployments=self._settings.models,
@@ -92,16 +98,33 @@ class Plans:
             clock=self._clock,
             rng=Random(),  # noqa: S311 - spreads retries; it needs no secrecy
         )
+        chains = build_chains(parts)
         return TeamPlan(
             name=name,
             factory=factory,
             tools=tools,
             models=self._features(),
-            chains=build_chains(parts),
+            chains=chains,
             settings=limits,
+            review=self._review(name, limits.review, chains),
             redact=policies.redact,
             on_agent_failure=partial(self._metrics.agent_failed, name),
         )
+
+    def _review(self, team: str, settings: ReviewSettings, chains: Chains) -> OutputReview:
+        if settings.mode is None and self._settings.production:
+            settings = settings.model_copy(update={"mode": "manual"})
+        return OutputReview(
+            settings=settings,
+            read=partial(self._read_answer, team),
+            licensed=self._settings.policies.licensed,
+            judge=answer_judge(chains.model, settings),
+        )
+
+    def _read_answer(self, team: str, answer: str) -> Verdict:
+        verdict = self._policy.read(answer, "output", team=team)
+        self._metrics.policy_said("output", verdict.outcome)
+        return verdict
 
     def _features(self) -> dict[str, ModelFeatures]:
         """What teams may ask of each deployment, and of the router where it has any to choose from."""

@@ -173,6 +173,7 @@ class Proctor:
             models=models,
             toolbox=self.toolbox,
             clock=self._clock,
+            policy=self._policy,
         )
 
     def _hooks(self, plans: Plans) -> Hooks:

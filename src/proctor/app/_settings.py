@@ -1,6 +1,7 @@
 """`proctor.toml`, with the environment over it."""
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,8 +10,10 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, Field, ValidationError
+from pydantic_core import ErrorDetails
 
-from proctor.approvals import check_role, check_roles
+from proctor.app._lines import line_of
+from proctor.approvals import check_licensed, check_role, check_roles
 from proctor.core import (
     BudgetRule,
     BudgetSettings,
@@ -56,6 +59,8 @@ SHOWN_TYPES = (bool, int, float)
 class Settings(Section):
     """The whole configuration. Every key has a default but those of models and tool servers."""
 
+    production: bool = False
+    """Whether people depend on this: then each answer is reviewed, unless its team says otherwise."""
     database: StoreSettings = StoreSettings()
     models: dict[Name, DeploymentSettings] = Field(default={})
     tools: dict[Name, ToolServerSettings] = Field(default={})
@@ -144,17 +149,35 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.envi
         raise ConfigurationError(
             f"there is no configuration file {named}", hint="Check --config or PROCTOR_CONFIG."
         )
+    _take_policy_file(values, sources, file)
     for variable, text in sorted(environ.items()):
         if variable.startswith(PREFIX) and variable not in NOT_SETTINGS:
             sources[_put(values, variable, _parse(text))] = variable
-    for place, known in _unknown_keys(values, Settings):
-        raise _explain_key(place, known, _source(sources, place) or str(file))
-    try:
-        settings = Settings.model_validate(values)
-    except ValidationError as error:
-        raise _explain_value(error, values, sources, file) from None
+    settings = _validated(values, sources, file)
     check_names(settings)
     return Loaded(settings=settings, sources=sources, path=file if file.exists() else None)
+
+
+def load_policy(path: Path) -> PolicySettings:
+    """The policy of a file of its own.
+
+    Raises:
+        ConfigurationError: it isn't there, can't be read, or a value doesn't fit.
+    """
+    if not path.exists():
+        raise ConfigurationError(f"there is no policy file {path}", hint="Check --policy.")
+    told = {"policies": _read_toml(path)}
+    sources = dict.fromkeys(_leaves(told), str(path))
+    return _validated(told, sources, path).policies
+
+
+def _validated(values: dict[str, Any], sources: Mapping[str, str], file: Path) -> Settings:
+    for place, known in _unknown_keys(values, Settings):
+        raise _explain_key(place, known, _stands(place, sources, file))
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise _explain_value(error, values, sources, file) from None
 
 
 def check_names(settings: Settings) -> None:
@@ -172,6 +195,7 @@ def check_names(settings: Settings) -> None:
             check_role(f"budgets.{name}", role, settings.roles)
     rules = ToolRules(settings.tools, settings.functions, settings.data)
     check_clearances(settings.teams, rules, settings.data)
+    check_licensed(settings.policies.licensed, settings.roles)
     check_roles(settings.teams, settings.roles, settings.models, told=settings.notices.roles)
 
 
@@ -193,6 +217,31 @@ def _read_toml(file: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{file} is not UTF-8 text: {error}", hint="Save it as UTF-8.") from error
     except OSError as error:
         raise ConfigurationError(f"{file} can't be read: {error.strerror}") from error
+
+
+def _take_policy_file(values: dict[str, Any], sources: dict[str, str], beside: Path) -> None:
+    """Puts what the policies' own file says in the place of the section that names the file.
+
+    Raises:
+        ConfigurationError: the file can't be read, or the section says more than which file it is.
+    """
+    section = values.get("policies")
+    if not isinstance(section, dict) or not isinstance(name := section.get("file"), str) or not name:
+        return
+    if more := sorted(section.keys() - {"file"}):
+        raise ConfigurationError(
+            f"{beside}: policies: {', '.join(more)} stands beside `file`",
+            hint=f"Put it into {name}, so that one file says all.",
+        )
+    path = beside.parent / name
+    if not path.exists():
+        raise ConfigurationError(
+            f"{beside}: policies.file: there is no file {path}",
+            hint="Without its policy nothing starts: put the file there, or remove `file`.",
+        )
+    told = _read_toml(path)
+    values["policies"] = {**told, "file": name}
+    sources.update(dict.fromkeys((f"policies.{key}" for key in _leaves(told)), str(path)))
 
 
 def _leaves(values: Mapping[str, Any], above: str = "") -> Iterator[str]:
@@ -295,7 +344,28 @@ def _explain_value(
     elif isinstance(deepest["input"], SHOWN_TYPES):
         hint = f"It is now {deepest['input']!r}."
     what = deepest["msg"].removeprefix("Value error, ")
-    return ConfigurationError(f"{_source(sources, place) or file}: {place}: {what}{more}", hint=hint)
+    if near := _likely(deepest):
+        hint = f"Did you mean {near!r}?"
+    return ConfigurationError(f"{_stands(place, sources, file)}: {place}: {what}{more}", hint=hint)
+
+
+def _likely(error: ErrorDetails) -> str | None:
+    """The word that was probably meant, where a closed set of words doesn't have the one given."""
+    given, known = error["input"], error.get("ctx", {}).get("expected")
+    if error["type"] != "literal_error" or not isinstance(given, str) or known is None:
+        return None
+    return next(iter(get_close_matches(given, re.findall(r"'([^']*)'", str(known)), n=1)), None)
+
+
+def _stands(place: str, sources: Mapping[str, str], file: Path) -> str:
+    """The variable that gives a key; or the file, with the line."""
+    source = _source(sources, place) or str(file)
+    path = Path(source)
+    if source.startswith(PREFIX) or not path.is_file():
+        return source
+    parts, text = place.split("."), path.read_text(encoding="utf-8")
+    line = line_of(text, parts) or line_of(text, parts[1:])  # of policies in a file of their own
+    return f"{source}, line {line}" if line else source
 
 
 def _place(values: Any, loc: tuple[int | str, ...], *, missing: bool) -> Iterator[str]:

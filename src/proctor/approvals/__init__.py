@@ -5,6 +5,7 @@ from proctor.approvals._edits import check_edit, editable_schema
 from proctor.approvals._gate import ApprovalGate, Judge, Opinion
 from proctor.approvals._rules import (
     check_humans,
+    check_licensed,
     check_patterns,
     check_role,
     check_roles,
@@ -44,6 +45,7 @@ __all__ = [
     "cancel_pending",
     "check_edit",
     "check_humans",
+    "check_licensed",
     "check_patterns",
     "check_role",
     "check_roles",

@@ -10,13 +10,17 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from proctor.approvals._edits import editable_schema
+from proctor.approvals._values import SIGNIFICANT
 from proctor.approvals._who import Roles, is_reserved
 from proctor.core import (
+    SANDBOX,
     ApprovalRule,
     Condition,
     ConfigurationError,
     JsonObject,
     JsonValue,
+    Licensed,
+    ReviewSettings,
     RoleSettings,
     Second,
     SecondRule,
@@ -39,6 +43,12 @@ class ActionRules:
 
     def terms_of(self, call: ToolCall) -> Terms | None:
         """The terms on which a person is asked about a call; nothing where nobody is."""
+        terms = self._ruled(call)
+        if _names(self._team.review.significant, call.tool):
+            return _significant(call, terms)
+        return terms
+
+    def _ruled(self, call: ToolCall) -> Terms | None:
         for place, rule in self._rules_naming(call.tool):
             met = _met(rule.when, call.arguments)
             if met or (met is None and rule.needs == "person"):
@@ -57,6 +67,15 @@ class ActionRules:
             )
             self._naming[key] = found
         return found
+
+
+def _significant(call: ToolCall, terms: Terms | None) -> Terms:
+    """The terms on which a person decides, whatever the rules say. Silence never approves here."""
+    if terms is None:
+        editable = editable_schema(call.tool.parameters, call.arguments, "all")
+        return Terms(rule="significant", labels=(SIGNIFICANT,), editable=editable)
+    on_expiry = "reject" if terms.on_expiry == "approve" else terms.on_expiry
+    return replace(terms, labels=(*terms.labels, SIGNIFICANT), on_expiry=on_expiry)
 
 
 def elicit_terms(call: ToolCall, team: TeamSettings) -> Terms:
@@ -79,16 +98,21 @@ def check_patterns(team: str, settings: TeamSettings, declared: Collection[tuple
     Raises:
         ConfigurationError: one names none, so that its rule would never hold.
     """
-    known = {name for server, tool in declared for name in (tool, f"{server}.{tool}")}
-    for place, rule in enumerate(settings.approvals, start=1):
-        for pattern in (*rule.tools, *(rule.second.tools if rule.second else ())):
-            if pattern not in known and not any(fnmatchcase(name, pattern) for name in known):
-                near = get_close_matches(pattern, known, n=1)
-                hint = f"Did you mean {near[0]}?" if near else "Mend it, or take it out."
-                raise ConfigurationError(
-                    f"teams.{team}.approvals: rule {place} is for {pattern}, and no tool of the team is",
-                    hint=hint,
-                )
+    tools = {*declared, (SANDBOX, settings.sandbox)} if settings.sandbox else declared
+    known = {name for server, tool in tools for name in (tool, f"{server}.{tool}")}
+    patterns = [
+        (f"approvals: rule {place}", pattern)
+        for place, rule in enumerate(settings.approvals, start=1)
+        for pattern in (*rule.tools, *(rule.second.tools if rule.second else ()))
+    ]
+    patterns += [("review: significant", pattern) for pattern in settings.review.significant]
+    for where, pattern in patterns:
+        if pattern not in known and not any(fnmatchcase(name, pattern) for name in known):
+            near = get_close_matches(pattern, known, n=1)
+            hint = f"Did you mean {near[0]}?" if near else "Mend it, or take it out."
+            raise ConfigurationError(
+                f"teams.{team}.{where} is for {pattern}, and no tool of the team is", hint=hint
+            )
 
 
 def check_humans(team: str, settings: TeamSettings, humans: Collection[str]) -> None:
@@ -137,11 +161,40 @@ def check_roles(
             for role in (*rule.roles, *rule.escalate_to, *second.roles):
                 check_role(where, role, roles)
             _check_people(where, rule, roles)
-            if second.judge and second.judge not in deployments:
-                raise ConfigurationError(
-                    f"{where} has the judge {second.judge}, which no model is called",
-                    hint=f"Add [models.{second.judge}], or name another one.",
-                )
+            _check_judge(where, second.judge, deployments)
+        _check_review(f"teams.{team}.review", settings.review, roles, deployments)
+
+
+def check_licensed(licensed: Mapping[Licensed, str], roles: Mapping[str, RoleSettings]) -> None:
+    """Returns where every role that lets advice out has somebody other than whoever asks.
+
+    Raises:
+        ConfigurationError: one hasn't.
+    """
+    for kind, role in licensed.items():
+        where = f"policies.licensed.{kind}"
+        check_role(where, role, roles)
+        _check_enough(where, (role,), 1, roles)
+
+
+def _check_review(
+    where: str, review: ReviewSettings, roles: Mapping[str, RoleSettings], deployments: Collection[str]
+) -> None:
+    for role in (*review.roles, *review.escalate_to):
+        check_role(where, role, roles)
+    needed = review.quorum + review.not_requester
+    for names in (review.roles, *((role,) for role in review.escalate_to)):
+        if names and (needed > 1 or not any(roles[name].notify for name in names)):
+            _check_enough(where, names, needed, roles)
+    _check_judge(where, review.judge, deployments)
+
+
+def _check_judge(where: str, judge: str | None, deployments: Collection[str]) -> None:
+    if judge and judge not in deployments:
+        raise ConfigurationError(
+            f"{where} has the judge {judge}, which no model is called",
+            hint=f"Add [models.{judge}], or name another one.",
+        )
 
 
 def roles_from(settings: Mapping[str, RoleSettings]) -> Roles:

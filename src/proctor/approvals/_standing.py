@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, and_, or_, select, update
 from sqlalchemy import insert as insert_into
 
 from proctor.approvals._tables import standing, votes
-from proctor.approvals._values import UNTRUSTED, Approval, Standing
+from proctor.approvals._values import SIGNIFICANT, UNTRUSTED, Approval, Standing
 from proctor.core import (
     Conflict,
     Decision,
@@ -51,7 +51,7 @@ def check_standing(approval: Approval, decision: Decision) -> None:
     question = approval.question
     if decision.kind != "approve" or approval.edited is not None:
         raise InvalidInput("only an approval of the action as it was asked for can stand for later calls")
-    if question.kind != "action" or question.terms.second is not None:
+    if _is_asked_each_time(question):
         raise InvalidInput("a question like this is asked each time")
     if decision.standing == "thread" and approval.thread_id is None:
         raise InvalidInput("the run belongs to no conversation", hint="Let it stand for the run or the day.")
@@ -63,6 +63,11 @@ def check_standing(approval: Approval, decision: Decision) -> None:
     missing = [name for name in decision.same or () if name not in _arguments(question)]
     if missing:
         raise InvalidInput(f"the call has no argument {missing[0]}")
+
+
+def _is_asked_each_time(question: Question) -> bool:
+    terms = question.terms
+    return question.kind != "action" or terms.second is not None or SIGNIFICANT in terms.labels
 
 
 def wish(decision: Decision) -> str | None:
@@ -118,7 +123,7 @@ def match(
     One that was given by a person who mustn't decide this question answers it not, and a question about what
     untrusted text may have asked for is answered by one for exactly its arguments.
     """
-    if question.kind != "action" or question.terms.second is not None:
+    if _is_asked_each_time(question):
         return None
     here = [standing.c.scope == "day", and_(standing.c.scope == "run", standing.c.run_id == run_id)]
     if thread_id is not None:

@@ -14,6 +14,9 @@ EXPIRY = "expiry"
 STANDING = "standing:"
 """Begins the name of who decided where a standing approval did; its id follows."""
 
+SIGNIFICANT = "significant"
+"""Labels a question about a call that decides on something that weighs on a person: one of them decides."""
+
 UNTRUSTED = "untrusted"
 """Labels a question about a call that untrusted text may have asked for. Only an approval of exactly its
 arguments stands for it."""

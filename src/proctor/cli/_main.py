@@ -68,6 +68,11 @@ app.command(
     name="tools",
     help="See what tools say of themselves, and accept what has changed.",
 )
+app.command(
+    "proctor.cli._policy:policy",
+    name="policy",
+    help="Check texts against the policy, and try a policy on past runs.",
+)
 app.command("proctor.cli._init:init", name="init", help="Write a configuration and a first team.")
 
 

@@ -9,7 +9,17 @@ from typing import Literal, TypeAlias
 from proctor.app import Settings, load_settings
 from proctor.cli._reading import reading
 from proctor.core import NotFound, ProctorError, SystemClock, ToolServerSettings, ToolSpec, TrustSettings
-from proctor.tools import Form, Pin, ToolServer, check_packages, did_you_mean, form_of, spec_of, stored_pins
+from proctor.tools import (
+    Form,
+    Pin,
+    ToolRules,
+    ToolServer,
+    check_packages,
+    did_you_mean,
+    form_of,
+    spec_of,
+    stored_pins,
+)
 
 Standing: TypeAlias = Literal["pinned", "changed", "unpinned", "gone"]
 """`gone`: it was pinned, and its server offers it no more."""
@@ -57,15 +67,29 @@ class Survey:
     """What was found of all servers, or of those that were asked for."""
 
     settings: Settings
+    rules: ToolRules
+    """What holds for each tool by the configuration."""
+    source: Source
     tools: Sequence[Surveyed]
     specs: Sequence[ToolSpec]
     """All that the servers offer, in their order."""
     failures: Mapping[str, ProctorError]
     """Why servers don't tell their tools."""
 
+    @property
+    def nothing(self) -> str:
+        """Why there is no tool at all."""
+        if not self.settings.tools:
+            return "No tool server is configured."
+        return "There are no tools." if self.source == "servers" else "No worker has seen a tool yet."
+
     def waiting(self) -> list[Surveyed]:
         """The tools that are offered otherwise than they were pinned, or weren't pinned at all."""
         return [tool for tool in self.tools if tool.standing in ("changed", "unpinned")]
+
+    def gone(self) -> list[Surveyed]:
+        """The tools that were pinned and aren't offered any more. They wait for nobody."""
+        return [tool for tool in self.tools if tool.standing == "gone"]
 
 
 async def survey(config: Path | None, name: str = "", *, source: Source) -> Survey:
@@ -77,7 +101,8 @@ async def survey(config: Path | None, name: str = "", *, source: Source) -> Surv
         NotFound: no server and no tool has that name.
     """
     loaded = load_settings(config)
-    servers, tool = _chosen(name, loaded.settings.tools)
+    settings = loaded.settings
+    servers, tool = _chosen(name, settings.tools)
     async with reading(loaded) as proctor:
         pins = await proctor.database.read(lambda connection: stored_pins(connection, list(servers)))
     failures: dict[str, ProctorError] = {}
@@ -85,8 +110,7 @@ async def survey(config: Path | None, name: str = "", *, source: Source) -> Surv
     if source == "workers":
         specs = [spec_of(pin.server, form) for pin in pins.values() if (form := pin.seen or pin.accepted)]
     else:
-        trust = loaded.settings.trust
-        answers = await asyncio.gather(*(_ask(*each, trust) for each in servers.items()))
+        answers = await asyncio.gather(*(_ask(*each, settings.trust) for each in servers.items()))
         for server, answer in zip(servers, answers, strict=True):
             if isinstance(answer, ProctorError):
                 failures[server] = answer
@@ -99,7 +123,14 @@ async def survey(config: Path | None, name: str = "", *, source: Source) -> Surv
     ]
     if tool:
         found = _only(tool, found, failures)
-    return Survey(settings=loaded.settings, tools=found, specs=specs, failures=failures)
+    return Survey(
+        settings=settings,
+        rules=ToolRules(settings.tools, settings.functions, settings.data),
+        source=source,
+        tools=found,
+        specs=specs,
+        failures=failures,
+    )
 
 
 def _chosen(

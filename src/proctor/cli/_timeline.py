@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from proctor.cli._output import duration, offset, one_line, put
+from proctor.cli._output import duration, instant, offset, one_line, put
 from proctor.core import Event, EventType, JsonObject, JsonValue, canonical_json, format_usd
 from proctor.runs import RecordedCall
 
@@ -193,7 +193,7 @@ def _mark(data: JsonObject) -> str:
 
 
 def _plain_line(event: Event) -> Line:
-    mood, what, say = _SAYINGS.get(event.type, ("plain", event.type, canonical_json))
+    mood, what, say = SAYINGS.get(event.type, ("plain", event.type, canonical_json))
     text = one_line(say(event.data))
     if event.type == "run.started":
         text += f", {event.run_id}"
@@ -220,6 +220,16 @@ def _decided(data: JsonObject) -> str:
     return f"{by}{_past(str(data['decision']))}{comment}"
 
 
+def _judged(data: JsonObject) -> str:
+    return f"{'agrees' if data['agrees'] else 'disagrees'}: {data['reason']}"
+
+
+def _reviewed(data: JsonObject) -> str:
+    by, found = data["by"], _listed(data.get("found"))
+    whose = f" by {by}" if by else ""
+    return f"the answer is {_past(str(data['decision']))}{whose}{f'; found: {found}' if found else ''}"
+
+
 def _verdict(data: JsonObject) -> str:
     rules = data["rules"]
     said = ", ".join(map(str, rules)) if isinstance(rules, Sequence) else str(rules)
@@ -244,6 +254,13 @@ def _routed(data: JsonObject) -> str:
     return f"to {data['to']} ({data['tier']}): {data['why']}"
 
 
+def _batched(data: JsonObject) -> str:
+    if data["state"] == "waiting":
+        until = instant(datetime.fromisoformat(str(data["until"])))
+        return f"{data['deployment']}: waits for a batch, until {until} at most"
+    return f"{data['deployment']}: asked at once: {data.get('reason') or 'no batch took it'}"
+
+
 def _share(data: JsonObject) -> str:
     return f"{_account(data)}: {float(str(data['share'])):.0%} is spent"
 
@@ -261,6 +278,12 @@ def _progress(data: JsonObject) -> str:
 def _logged(data: JsonObject) -> str:
     level = data.get("level")
     return _about(data, f"{level}: {data.get('text', '')}" if level else str(data.get("text", "")))
+
+
+def _cleaned(data: JsonObject) -> str:
+    counts = ((data.get("hidden"), "hidden character"), (data.get("secrets"), "secret"))
+    out = ", ".join(f"{number} {what}{'s' * (number != 1)}" for number, what in counts if number)
+    return _about(data, f"taken out of its answer: {out}")
 
 
 def _raised(data: JsonObject) -> str:
@@ -299,7 +322,7 @@ def _forgotten(data: JsonObject) -> str:
     return f"what was known before: {'; '.join(said)}" if data["when"] == "begin" else "; ".join(said)
 
 
-_SAYINGS: Mapping[EventType, tuple[Mood, str, Callable[[JsonObject], str]]] = {
+SAYINGS: Mapping[EventType, tuple[Mood, str, Callable[[JsonObject], str]]] = {
     "run.started": ("plain", "started", lambda data: f"team {data['team']}"),
     "run.resumed": ("plain", "resumed", _nothing),
     "run.rescheduled": ("asks", "rests", _rests),
@@ -323,6 +346,12 @@ _SAYINGS: Mapping[EventType, tuple[Mood, str, Callable[[JsonObject], str]]] = {
         lambda data: f"{data['deployment']}: answered as {data['question']!r} was ({data['similarity']})",
     ),
     "model.routed": ("plain", "routes", _routed),
+    "model.hedged": (
+        "asks",
+        "hedges",
+        lambda data: f"{data['deployment']}: asked a second time after {data['after_s']} s",
+    ),
+    "model.batched": ("plain", "batch", _batched),
     "agent.failed": ("bad", "broke", lambda data: f"{data['code']}: {data['message']}"),
     "agent.replaced": ("asks", "stands in", lambda data: str(data["by"])),
     "loop.detected": ("bad", "loop", lambda data: f"the same {data['kind']} again and again"),
@@ -332,6 +361,7 @@ _SAYINGS: Mapping[EventType, tuple[Mood, str, Callable[[JsonObject], str]]] = {
     "tool.progress": ("plain", "progress", _progress),
     "tool.logged": ("plain", "logs", _logged),
     "tool.quarantined": ("bad", "quarantine", lambda data: _about(data, _listed(data.get("reason")))),
+    "tool.cleaned": ("asks", "cleaned", _cleaned),
     "tool.pinned": ("plain", "pins", lambda data: _about(data, "as it was first seen")),
     "tool.changed": ("bad", "changed", lambda data: _about(data, _CHANGES[str(data["how"])])),
     "data.accessed": ("plain", "data", _accessed),
@@ -344,6 +374,8 @@ _SAYINGS: Mapping[EventType, tuple[Mood, str, Callable[[JsonObject], str]]] = {
     "approval.expired": ("bad", "expired", lambda data: _past(str(data["outcome"]))),
     "approval.decided": ("good", "decided", _decided),
     "policy.verdict": ("asks", "policy", _verdict),
+    "output.judged": ("plain", "judge", _judged),
+    "output.reviewed": ("good", "reviewed", _reviewed),
     "budget.refused": ("bad", "budget", _over_budget),
     "budget.warned": ("asks", "budget", _share),
     "budget.degraded": ("asks", "budget", lambda data: f"{_share(data)}; {data['to']} is asked"),

@@ -6,7 +6,7 @@ from proctor.app import Settings, load_app
 from proctor.cli._checks import Finding, State, broken
 from proctor.cli._survey import Survey
 from proctor.core import ProctorError, ToolSpec
-from proctor.tools import Pin, Suspicion, SuspicionKind, ToolRules, loose_package, suspicions, visible
+from proctor.tools import Pin, Suspicion, SuspicionKind, loose_package, suspicions, visible
 
 _READ = "Read it: proctor tools show {name}. Ask its author, or leave it out by `allow` of [tools.{server}]."
 _ONE = "Leave one of them out by `allow` of [tools.{server}]."
@@ -60,8 +60,7 @@ def about_tools(found: Survey) -> Iterator[Finding]:
         except ProctorError as error:
             yield broken("app", error)
     specs = [*functions, *found.specs]
-    rules = ToolRules(found.settings.tools, found.settings.functions, found.settings.data)
-    suspected = suspicions(specs, rules)
+    suspected = suspicions(specs, found.rules)
     for each in suspected:
         yield _about(each)
     if not suspected:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated
@@ -15,7 +15,7 @@ from proctor.cli._checks import print_findings
 from proctor.cli._options import ConfigFile, Json, WrongCall, this_user
 from proctor.cli._output import console, print_json
 from proctor.cli._reading import with_proctor
-from proctor.cli._survey import Source, Surveyed, survey
+from proctor.cli._survey import Source, Survey, Surveyed, survey
 from proctor.cli._tool_checks import about_packages, about_tools
 from proctor.cli._tools_report import (
     against,
@@ -23,8 +23,8 @@ from proctor.cli._tools_report import (
     failures_json,
     print_differences,
     print_failures,
-    print_tool,
     print_tools,
+    print_whole_tools,
     tool_json,
 )
 from proctor.tools import accept
@@ -56,36 +56,21 @@ def list_tools(
     name
         Only those of this server, or this `SERVER.TOOL`.
     """
-    found = asyncio.run(survey(config, name, source=source))
-    if json:
-        print_json([*(tool_json(tool, found) for tool in found.tools), *failures_json(found)])
-        return int(bool(found.failures))
-    if found.tools:
-        print_tools(found)
-    elif not found.failures:
-        console().print("There are no tools." if found.settings.tools else "No tool server is configured.")
-    print_failures(found)
-    return int(bool(found.failures))
+    return _print(asyncio.run(survey(config, name, source=source)), print_tools, json=json)
 
 
 @tools.command
 def show(name: str, /, *, source: From = "servers", config: ConfigFile = None, json: Json = False) -> int:
     """Show all that a tool says of itself, and what holds for it.
 
+    Exit code 1 where a server doesn't tell its tools.
+
     Parameters
     ----------
     name
         `SERVER.TOOL`, or a server for all of its tools.
     """
-    found = asyncio.run(survey(config, name, source=source))
-    if json:
-        print_json([*(tool_json(tool, found) for tool in found.tools), *failures_json(found)])
-        return int(bool(found.failures))
-    out = console()
-    for tool in found.tools:
-        print_tool(tool, found, out)
-    print_failures(found)
-    return int(bool(found.failures))
+    return _print(asyncio.run(survey(config, name, source=source)), print_whole_tools, json=json)
 
 
 @tools.command
@@ -94,7 +79,7 @@ def diff(
 ) -> int:
     """Show how tools differ from what was pinned. What nobody would see is spelt out, as <U+200B>.
 
-    Exit code 1 where something differs.
+    Exit code 1 where something waits for a person, or a server doesn't tell its tools.
 
     Parameters
     ----------
@@ -103,13 +88,14 @@ def diff(
     """
     found = asyncio.run(survey(config, name, source=source))
     waiting = found.waiting()
+    differing = [*waiting, *found.gone()]
     suspected = against(found, waiting)
     if json:
-        print_json([*(difference_json(tool, suspected) for tool in waiting), *failures_json(found)])
+        print_json([*(difference_json(tool, suspected) for tool in differing), *failures_json(found)])
     else:
-        print_differences(waiting, suspected)
-        if not waiting and not found.failures:
-            console().print("All tools are as they were pinned.")
+        print_differences(differing, suspected)
+        if not differing and not found.failures:
+            console().print("All tools are as they were pinned." if found.tools else found.nothing)
         print_failures(found)
     return int(bool(waiting or found.failures))
 
@@ -159,8 +145,10 @@ def pin(
             for (server, tool), form in forms.items()
         ]
         print_json([*pinned, *failures_json(found)])
-    elif forms or not found.failures:
-        console().print(Text(f"{_count(forms)} pinned." if forms else "All tools are as they were pinned."))
+    elif forms:
+        console().print(Text(f"{_count(forms)} pinned."))
+    elif not found.failures:
+        console().print("Nothing is to be pinned." if found.tools else found.nothing)
     return int(bool(found.failures))
 
 
@@ -174,6 +162,18 @@ def check(*, source: From = "servers", config: ConfigFile = None, json: Json = F
     found = asyncio.run(survey(config, source=source))
     findings = [*about_packages(found.settings, state="broken"), *about_tools(found)]
     return print_findings(findings, json=json)
+
+
+def _print(found: Survey, show_tools: Callable[[Survey], None], *, json: bool) -> int:
+    if json:
+        print_json([*(tool_json(tool, found) for tool in found.tools), *failures_json(found)])
+    else:
+        if found.tools:
+            show_tools(found)
+        elif not found.failures:
+            console().print(found.nothing)
+        print_failures(found)
+    return int(bool(found.failures))
 
 
 def _agrees(waiting: Sequence[Surveyed]) -> bool:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from proctor.cli._output import console, fields, instant, print_table, put
 from proctor.cli._survey import Standing, Survey, Surveyed
-from proctor.tools import Suspicion, ToolRules, difference, runs_commands, suspicions, visible
+from proctor.tools import Suspicion, difference, runs_commands, suspicions, visible
 
 STYLES: Mapping[Standing, str] = {
     "pinned": "green",
@@ -20,24 +20,18 @@ STYLES: Mapping[Standing, str] = {
 MARKS: Mapping[str, str] = {"+": "green", "-": "red"}
 
 
-def rules_of(found: Survey) -> ToolRules:
-    """What holds for each tool by the configuration."""
-    return ToolRules(found.settings.tools, found.settings.functions, found.settings.data)
-
-
 def against(found: Survey, tools: Sequence[Surveyed]) -> tuple[Suspicion, ...]:
     """What speaks against some of the tools, all others considered."""
     names = {tool.name for tool in tools}
-    said = suspicions(found.specs, rules_of(found))
+    said = suspicions(found.specs, found.rules)
     return tuple(each for each in said if f"{each.server}.{each.tool}" in names)
 
 
 def print_tools(found: Survey) -> None:
     """Prints a line for each tool."""
-    rules = rules_of(found)
     rows = []
     for tool in found.tools:
-        rule = rules.of(tool.server, tool.tool)
+        rule = found.rules.of(tool.server, tool.tool)
         form = tool.present or tool.accepted
         commands = bool(tool.spec and runs_commands(tool.spec))
         rows.append(
@@ -56,9 +50,15 @@ def print_tools(found: Survey) -> None:
     print_table(console(), columns, rows)
 
 
-def print_tool(tool: Surveyed, found: Survey, out: Console) -> None:
-    """Prints all that a tool says, and what holds for it."""
-    rule = rules_of(found).of(tool.server, tool.tool)
+def print_whole_tools(found: Survey) -> None:
+    """Prints all that each tool says, and what holds for it."""
+    out = console()
+    for tool in found.tools:
+        _print_tool(tool, found, out)
+
+
+def _print_tool(tool: Surveyed, found: Survey, out: Console) -> None:
+    rule = found.rules.of(tool.server, tool.tool)
     pin, form = tool.pin, tool.present or tool.accepted
     out.print(Text(visible(tool.name), style="bold"))
     pinned = f" by {pin.accepted_by}, {instant(pin.accepted_at)}" if pin and pin.accepted_at else ""
@@ -87,6 +87,7 @@ def print_differences(tools: Sequence[Surveyed], suspected: Sequence[Suspicion])
     out = console()
     for tool in tools:
         if tool.present is None:
+            out.print(Text(f"{visible(tool.name)} (gone)", style="dim"))
             continue
         was = "new" if tool.accepted is None else "changed"
         out.print(Text(f"{visible(tool.name)} ({was})", style="bold"))
@@ -106,7 +107,7 @@ def print_failures(found: Survey) -> None:
 
 def tool_json(tool: Surveyed, found: Survey) -> dict[str, Any]:
     """A tool for programs."""
-    rule = rules_of(found).of(tool.server, tool.tool)
+    rule = found.rules.of(tool.server, tool.tool)
     form = tool.present or tool.accepted
     return {
         "server": tool.server,

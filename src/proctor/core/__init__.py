@@ -10,6 +10,7 @@ from proctor.core._budget_settings import (
     StorageSettings,
 )
 from proctor.core._calls import (
+    SANDBOX,
     UNKNOWN_AGENT,
     CallKind,
     CallScope,
@@ -20,6 +21,7 @@ from proctor.core._calls import (
     ModelMiddleware,
     ModelResult,
     Pace,
+    Payer,
     ToolCall,
     ToolHandler,
     ToolMiddleware,
@@ -93,7 +95,15 @@ from proctor.core._model_settings import (
 )
 from proctor.core._money import Micros, format_usd, to_micros
 from proctor.core._notice_settings import NoticeSettings
-from proctor.core._policy_settings import Kind, PolicyRule, PolicySettings, StagePolicy, Treatment
+from proctor.core._policy_settings import (
+    Kind,
+    Licensed,
+    Marking,
+    PolicyRule,
+    PolicySettings,
+    StagePolicy,
+    Treatment,
+)
 from proctor.core._questions import (
     LINK,
     LONGEST_NAME,
@@ -107,6 +117,7 @@ from proctor.core._questions import (
     Terms,
     person,
 )
+from proctor.core._review_settings import ReviewMode, ReviewSettings
 from proctor.core._section import Name, Section
 from proctor.core._settings import (
     AgentSettings,
@@ -140,6 +151,7 @@ __all__ = [
     "LINK",
     "LONGEST_NAME",
     "PRICED_OPTIONS",
+    "SANDBOX",
     "TRUSTED",
     "UNKNOWN_AGENT",
     "AgentFailed",
@@ -188,10 +200,12 @@ __all__ = [
     "Kind",
     "KnowledgeSettings",
     "Label",
+    "Licensed",
     "LinkSpent",
     "LocalModelSettings",
     "LongContextSettings",
     "LoopDetected",
+    "Marking",
     "Micros",
     "MissingSetting",
     "ModelCall",
@@ -211,6 +225,7 @@ __all__ = [
     "OnExpiry",
     "Outcome",
     "Pace",
+    "Payer",
     "PolicyRule",
     "PolicySettings",
     "PriceSettings",
@@ -220,6 +235,8 @@ __all__ = [
     "QuestionKind",
     "RateSettings",
     "RepetitionSettings",
+    "ReviewMode",
+    "ReviewSettings",
     "RoleSettings",
     "RouterSettings",
     "RunError",

@@ -30,8 +30,12 @@ UNKNOWN_AGENT = "team"
 """Stands for the agent where nobody can tell which one calls: in a task that a team's own code started."""
 
 
-class CallScope(Protocol):
-    """What a middleware can ask of the run in which a call is made."""
+SANDBOX = "sandbox"
+"""Stands for the server where an agent's own executor runs code; the tool is named as the team's sandbox."""
+
+
+class Payer(Protocol):
+    """For whom money is spent: a call's scope, or what is known of one."""
 
     @property
     def run_id(self) -> str: ...
@@ -44,16 +48,20 @@ class CallScope(Protocol):
         """The calling agent, with its place where teams are nested: `desk/analyst`."""
 
     @property
-    def key(self) -> str:
-        """The call's own key, the same at every attempt: it serves as idempotency key."""
-
-    @property
     def requester(self) -> str:
         """Who asked for the run, where that is known."""
 
     @property
     def thread(self) -> str:
         """The conversation that the run belongs to; empty where there is none."""
+
+
+class CallScope(Payer, Protocol):
+    """What a middleware can ask of the run in which a call is made."""
+
+    @property
+    def key(self) -> str:
+        """The call's own key, the same at every attempt: it serves as idempotency key."""
 
     @property
     def pace(self) -> "Pace":

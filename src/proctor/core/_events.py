@@ -48,6 +48,8 @@ EventType = Literal[
     "approval.decided",
     "human.answered",
     "policy.verdict",
+    "output.judged",
+    "output.reviewed",
     "budget.refused",
     "budget.warned",
     "budget.degraded",

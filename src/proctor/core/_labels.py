@@ -31,6 +31,9 @@ class Label:
     confidentiality: Confidentiality = "public"
     sources: tuple[str, ...] = ()
     """Where the untrusted and the confidential in it come from, sorted: `web.fetch`, `knowledge.faq`."""
+    suspected: bool = False
+    """Whether a check takes it for an attempt to give orders. That tightens what untrusted text may do; its
+    absence loosens nothing."""
 
     @property
     def is_trusted(self) -> bool:
@@ -50,22 +53,30 @@ def join(labels: Iterable[Label]) -> Label:
     """The label of what is made of texts with these labels: the worst of each."""
     integrity: Integrity = "trusted"
     level = 0
+    suspected = False
     sources: set[str] = set()
     for label in labels:
         if label.integrity == "untrusted":
             integrity = "untrusted"
+        suspected = suspected or label.suspected
         level = max(level, LEVELS.index(label.confidentiality))
         sources.update(label.sources)
-    return Label(integrity=integrity, confidentiality=LEVELS[level], sources=tuple(sorted(sources)[:MANY]))
+    return Label(
+        integrity=integrity,
+        confidentiality=LEVELS[level],
+        sources=tuple(sorted(sources)[:MANY]),
+        suspected=suspected,
+    )
 
 
 def label_to_json(label: Label) -> JsonObject:
     """The label as journal and events keep it."""
-    return {
+    told: JsonObject = {
         "integrity": label.integrity,
         "confidentiality": label.confidentiality,
         "sources": label.sources,
     }
+    return {**told, "suspected": True} if label.suspected else told
 
 
 def label_from_json(value: JsonValue) -> Label:
@@ -81,4 +92,5 @@ def label_from_json(value: JsonValue) -> Label:
         integrity="trusted" if value.get("integrity") == "trusted" else "untrusted",
         confidentiality=level,
         sources=tuple(map(str, sources)) if isinstance(sources, list | tuple) else (),
+        suspected=value.get("suspected") is True,
     )

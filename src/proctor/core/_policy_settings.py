@@ -48,6 +48,11 @@ Kind: TypeAlias = Literal[
 """What the checks tell apart."""
 
 
+Marking: TypeAlias = Literal["delimit", "interleave", "off"]
+
+Licensed: TypeAlias = Literal["investment_advice", "medical_advice", "legal_advice"]
+
+
 class StagePolicy(Section):
     """What becomes of what is found at one stage. The defaults are those for a text that enters."""
 
@@ -169,9 +174,11 @@ class PolicySettings(Section):
     output: OutputPolicySettings = OutputPolicySettings()
     memory: MemoryPolicySettings = MemoryPolicySettings()
     rules: tuple[PolicyRule, ...] = ()
-    ai_disclosure: bool = True
-    """Whether the first answer to somebody says that it comes from an AI."""
-    marking: Literal["delimit", "interleave", "off"] = "delimit"
+    licensed: dict[Licensed, Name] = Field(default={})
+    """The role whose members alone let such advice out: `medical_advice = "doctors"`."""
+    ai_disclosure: bool | None = None
+    """Whether the first answer to somebody says that it comes from an AI. Absent: in production."""
+    marking: Marking = "delimit"
     """How untrusted text is marked as data in prompts: between delimiters that its writer can't know, or with
     a mark in the place of each blank as well."""
 

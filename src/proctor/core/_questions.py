@@ -7,13 +7,15 @@ from typing import Literal
 
 from proctor.core._json import JsonObject
 
-QuestionKind = Literal["action", "edited", "second", "reply", "uncertain", "diverged", "budget", "elicit"]
+QuestionKind = Literal[
+    "action", "edited", "second", "reply", "uncertain", "diverged", "budget", "elicit", "output"
+]
 """
 `action`: may this tool call be made? `edited`: a person changed its arguments, and a rule asks others about
 that. `second`: a person said yes, and a judge model doesn't agree. `reply`: a team's human is asked to speak.
 `uncertain`: a tool call with side effects was started and its end isn't known. `diverged`: a resumed run no
 longer asks for side effects that it had. `budget`: may more be spent than a budget holds?
-`elicit`: a tool asks for something while it runs.
+`elicit`: a tool asks for something while it runs. `output`: may a run's answer go out?
 """
 
 DecisionKind = Literal["approve", "edit", "reject", "respond"]

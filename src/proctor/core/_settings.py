@@ -8,6 +8,7 @@ from pydantic import Field, PositiveInt
 
 from proctor.core._approval_settings import ApprovalRule
 from proctor.core._model_settings import Usd
+from proctor.core._review_settings import ReviewSettings
 from proctor.core._section import Duration, Name, Pause, Section
 from proctor.core._tool_settings import DataClass
 
@@ -75,6 +76,8 @@ class TeamSettings(Section):
     """Which tool calls wait for a person, where no rule says otherwise."""
     approvals: tuple[ApprovalRule, ...] = ()
     """Who is asked, on which terms. The first rule that matches a call holds."""
+    review: ReviewSettings = ReviewSettings()
+    """Who looks at what the team answers."""
     max_tool_calls: PositiveInt | None = None
     """Tool calls of one run."""
     max_parallel_calls: PositiveInt = 8

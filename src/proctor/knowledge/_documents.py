@@ -23,6 +23,12 @@ class Document:
     title: str = ""
     language: str = ""
     """A language tag such as `en` or `zh`, for people; the search treats all languages alike."""
+    subject: str = ""
+    """The person whom it is about, where it is about one: `proctor privacy` exports and erases it then."""
+    purpose: str = ""
+    """What it is kept for."""
+    tenant: str = "default"
+    """Whose subject that is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

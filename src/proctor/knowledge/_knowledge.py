@@ -154,7 +154,8 @@ class Knowledge:
 
     def _digest(self, document: Document) -> str:
         encoder = _embeddings.NAME if self._encoder else None
-        return digest([document.name, document.title, document.language, document.text, encoder])
+        tags = [document.tenant, document.subject, document.purpose] if document.subject else []
+        return digest([document.name, document.title, document.language, document.text, encoder, *tags])
 
     def _prepare(self, documents: dict[str, Document]) -> tuple[_sql.NewSource, ...]:
         pieces = {mark: split(document) for mark, document in documents.items()}
@@ -168,6 +169,9 @@ class Knowledge:
                 digest=mark,
                 title=document.title,
                 language=document.language,
+                tenant=document.tenant,
+                subject=document.subject,
+                purpose=document.purpose,
                 chunks=tuple(
                     _sql.NewChunk(
                         title=piece.title,

@@ -29,6 +29,9 @@ class NewSource:
     digest: str
     title: str
     language: str
+    tenant: str
+    subject: str
+    purpose: str
     chunks: tuple[NewChunk, ...]
 
 
@@ -60,6 +63,9 @@ def put(connection: Connection, collection: str, documents: Iterable[NewSource],
             "title": document.title,
             "language": document.language,
             "updated": now,
+            "tenant": document.tenant,
+            "subject": document.subject,
+            "purpose": document.purpose,
         }
         upsert = (
             insert_into(connection, sources)

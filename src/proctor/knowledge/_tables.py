@@ -1,6 +1,6 @@
 """The room's tables. The migration adds each database's own full text to them."""
 
-from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, Table, Text, UniqueConstraint
+from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, Table, Text, UniqueConstraint
 
 from proctor.store import UtcDateTime, metadata
 
@@ -14,7 +14,11 @@ sources = Table(
     Column("title", Text, nullable=False),
     Column("language", Text, nullable=False),
     Column("updated", UtcDateTime, nullable=False),
+    Column("tenant", Text, nullable=False, server_default="default"),
+    Column("subject", Text, nullable=False, server_default=""),
+    Column("purpose", Text, nullable=False, server_default=""),
     UniqueConstraint("collection", "name"),
+    Index("knowledge_sources_subject", "subject"),
 )
 
 chunks = Table(

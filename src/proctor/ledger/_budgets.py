@@ -25,6 +25,7 @@ from proctor.core import (
     ModelError,
     ModelHandler,
     ModelResult,
+    Payer,
     ProctorError,
     ToolCall,
     ToolHandler,
@@ -39,7 +40,6 @@ from proctor.ledger._bounds import size_of
 from proctor.ledger._entries import LedgerRow, Origin, model_entry, request_entry, tool_entry
 from proctor.ledger._in_force import counted, in_force, take_up
 from proctor.ledger._meter import Meter
-from proctor.ledger._payers import Payer
 from proctor.ledger._prices import Prices
 from proctor.ledger._purses import Purses
 from proctor.ledger._reserve import PATIENCE, Frame, Refusal, Reservation, Reserve

@@ -6,8 +6,7 @@ from typing import Literal, TypedDict
 
 from sqlalchemy import BigInteger, Column, Index, String, Table
 
-from proctor.core import Micros, ModelResult, ToolCall, Usage, new_id
-from proctor.ledger._payers import Payer
+from proctor.core import Micros, ModelResult, Payer, ToolCall, Usage, new_id
 from proctor.store import UtcDateTime, metadata
 
 ledger_entries = Table(

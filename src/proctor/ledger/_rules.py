@@ -14,10 +14,10 @@ from proctor.core import (
     BudgetScope,
     BudgetSettings,
     Micros,
+    Payer,
     TeamSettings,
     to_micros,
 )
-from proctor.ledger._payers import Payer
 
 Key: TypeAlias = tuple[str, str, str]
 """Of an account: the budget's name, the value that it is for, and the period."""

@@ -139,6 +139,10 @@ class Cache:
         while await self._database.commit(lambda connection: sql.prune(connection, now, limit=_PAGE)):
             pass
 
+    def forget(self) -> None:
+        """Drops what this process has at hand: some of it was erased from the database."""
+        self._front.clear()
+
     async def _lead(
         self, call: ModelCall, proceed: ModelHandler, key: str, cached: _Cached
     ) -> tuple[ModelResult, str]:
@@ -211,6 +215,7 @@ class Cache:
             answer=text,
             question="" if question is None else question.text,
             vector=None if question is None else question.packed,
+            run_id=call.scope.run_id,
         )
         self._front.put(key, Kept(text=text, until=row.expires_at))
         # Nobody waits for it: it takes the next commit of this process along.

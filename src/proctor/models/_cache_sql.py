@@ -23,8 +23,10 @@ answers = Table(
     Column("answer", AnyText, nullable=False),
     Column("question", AnyText, nullable=False),
     Column("vector", LargeBinary),
+    Column("run_id", String(40), nullable=False, server_default=""),
     Index("cached_answers_family", "family", "at"),
     Index("cached_answers_expiry", "expires_at"),
+    Index("cached_answers_run", "run_id"),
 )
 
 
@@ -42,6 +44,8 @@ class Row:
     answer: str
     question: str
     vector: bytes | None
+    run_id: str
+    """Whose call was answered: what is erased with the run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

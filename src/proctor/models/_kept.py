@@ -50,6 +50,11 @@ class Front:
         while self._held > self._capacity:
             self._drop(next(iter(self._kept)))
 
+    def clear(self) -> None:
+        """Drops all."""
+        self._kept.clear()
+        self._held = 0
+
     def _drop(self, key: str) -> None:
         kept = self._kept.pop(key, None)
         if kept is not None:

@@ -4,17 +4,22 @@ Things are found by what they are, never by talk about them. Knows no run, no mo
 a text and settings, and gives a verdict.
 """
 
+from proctor.policies._families import KINDS
+from proctor.policies._lint import Remark, lint
 from proctor.policies._masking import mask
 from proctor.policies._policy import Policy, Ruled, taken_out
 from proctor.policies._reading import Finding, Reading
 from proctor.policies._screen import find_secrets, read_text, redact
 
 __all__ = [
+    "KINDS",
     "Finding",
     "Policy",
     "Reading",
+    "Remark",
     "Ruled",
     "find_secrets",
+    "lint",
     "mask",
     "read_text",
     "redact",

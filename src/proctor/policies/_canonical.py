@@ -1,19 +1,19 @@
-"""One plain view of a text, however it was dressed up, with the way back to the original."""
+"""One plain view of a text, however its characters were dressed up, with the way back to the original."""
 
 import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_TAGS = range(0xE0020, 0xE007F)
+from proctor.policies._lookalikes import lookalike, plain_words
+
+_TAGS = "\U000e0020-\U000e007e"
 """Invisible doubles of ASCII. Models read them, people don't."""
-_HAS_TAGS = re.compile("[\U000e0020-\U000e007e]")
+_SELECTORS = "\ufe00-\ufe0f\U000e0100-\U000e01ef"
+"""256 invisible marks, one for each byte: four in a row choose no character's form."""
+_HIDDEN = re.compile(f"[{_TAGS}]|[{_SELECTORS}]{{4,}}+")
 _FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2065\u3164\uffa0")
 """Default-ignorable characters that are neither format characters nor marks."""
-_LOOKALIKES = str.maketrans(
-    "АВЕКМНОРСТХІЅЈаеорсхіѕјӏΑΒΕΖΗΙΚΜΝΟΡΤΧοƖӀ〇−“”„‘’‚",  # noqa: RUF001 - the point of the table
-    "ABEKMHOPCTXISJaeopcxisjlABEZHIKMNOPTXoII0-\"\"\"'''",
-)
 _LONGEST_FOLD = 3
 """Compatibility forms that unfold to more (some to 18) hold no number and would let a text grow on us."""
 _KEPT_FOLDS = 8192
@@ -25,46 +25,85 @@ class CanonicalText:
 
     text: str
     origins: Sequence[int]
-    """For each character its place in the original."""
+    """For each character the first place in the original that it stands for."""
+    ends: Sequence[int] | None = None
+    """For each character one past the last place; none where each stands for a single one."""
+    name: str = "plain"
+    """What was done to see it, outermost first: `plain`, `base64`, `html+leet`, `url > base64`."""
 
     def original(self, start: int, end: int) -> tuple[int, int]:
         """Where a stretch of this text stands in the original."""
-        places = self.origins[start], self.origins[end - 1]
-        return min(places), max(places) + 1
+        if isinstance(self.origins, range):
+            return self.origins[start], self.origins[end - 1] + 1
+        first = min(self.origins[start:end])
+        if self.ends is None:
+            return first, max(self.origins[start:end]) + 1
+        return first, max(self.ends[start:end])
 
 
 def canonical(text: str) -> CanonicalText:
     """The text without invisible characters, and with the plain form of disguised ones.
 
-    Plain form is NFKC, with all digits and the usual look-alikes as ASCII. What tag characters spell is
-    appended as a line of its own: so they neither break up a visible value nor carry a hidden one through.
+    Plain form is NFKC, with all digits and look-alikes as ASCII. What tag characters and variation selectors
+    spell is appended as a line of its own: so they neither break up a visible value nor carry a hidden one
+    through.
     """
     if text.isascii():
         return CanonicalText(text=text, origins=range(len(text)))
-    pieces: list[str] = []
+    folds = {ord(character): _FOLDS[character] for character in set(text)}
+    folded = text.translate(folds)
+    if all(len(fold) == 1 for fold in folds.values()):
+        return CanonicalText(text=plain_words(folded), origins=range(len(text)))
     origins: list[int] = []
-    for place, piece in enumerate(map(_FOLDS.__getitem__, text)):
-        if piece:
-            pieces.append(piece)
-            origins.extend([place] * len(piece))
-    if _HAS_TAGS.search(text):
-        hidden = [place for place, character in enumerate(text) if ord(character) in _TAGS]
-        pieces.extend(["\n", *(chr(ord(text[place]) - 0xE0000) for place in hidden)])
-        origins.extend([hidden[0], *hidden])
-    return CanonicalText(text="".join(pieces), origins=origins)
+    for place, character in enumerate(text):
+        fold = folds[ord(character)]
+        if len(fold) == 1:
+            origins.append(place)
+        elif fold:
+            origins.extend([place] * len(fold))
+    folded = plain_words(folded)
+    if hidden := _HIDDEN.search(text):
+        said, places = _said(text)
+        folded += "\n" + said
+        origins += [hidden.start(), *places]
+    return CanonicalText(text=folded, origins=origins)
+
+
+def _said(text: str) -> tuple[str, list[int]]:
+    """What invisible characters spell, and where each of its letters stands."""
+    letters: list[str] = []
+    places: list[int] = []
+    for hidden in _HIDDEN.finditer(text):
+        if len(hidden[0]) == 1:
+            letters.append(chr(ord(hidden[0]) - 0xE0000))
+            places.append(hidden.start())
+            continue
+        codes = bytes(_selected(ord(character)) for character in hidden[0])
+        for place, letter in enumerate(codes.decode("latin-1"), hidden.start()):
+            letters.append(letter)
+            places.append(place)
+    return "".join(letters), places
+
+
+def _selected(code: int) -> int:
+    """The byte that a variation selector can stand for: the first sixteen stand apart from the others."""
+    return code - 0xFE00 if code <= 0xFE0F else code - 0xE0100 + 16  # noqa: PLR2004 - U+FE0F, the last of them
 
 
 def _fold(character: str) -> str:
     category = unicodedata.category(character)
     if category in ("Cf", "Mn", "Me") or character in _FILLERS:
         return ""
-    if category == "Nd":
-        return str(unicodedata.decimal(character))
+    if category in ("Nd", "No") and (digit := unicodedata.digit(character, None)) is not None:
+        return str(digit)
     if category == "Pd":
         return "-"
     if category == "Zs":
         return " "
-    folded = unicodedata.normalize("NFKC", character).translate(_LOOKALIKES)
+    if (like := lookalike(character)) is not None:
+        return like
+    folded = unicodedata.normalize("NFKC", character)
+    folded = "".join(lookalike(each) or each for each in folded)
     return folded if len(folded) <= _LONGEST_FOLD else character
 
 

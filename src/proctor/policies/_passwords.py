@@ -1,88 +1,141 @@
-"""Passwords that somebody gives away, told from talk about passwords."""
+"""Passwords that somebody gives away in a sentence, told from talk about passwords."""
 
 import re
 from collections.abc import Iterator
 
-from proctor.policies._numbers import Place
-from proctor.policies._placeholders import is_placeholder
+from proctor.policies._named_values import is_mixed
+from proctor.policies._placeholders import is_code, is_placeholder, is_wordlike
+from proctor.policies._reading import Finding
+from proctor.policies._secret_names import in_small, places
+from proctor.policies._usual_words import is_usual, speaks
 
-_QUOTED = r"(?P<quote>[\"'`])(?P<quoted>[^\"'`\n]{3,100})(?P=quote)"
-_SETTING = re.compile(
-    r"(?i)(?:pass[ _-]?(?:word|phrase|code|wd)|passwd|pwd|pswd|[_-]pass)[\w-]{0,24}+[\"'\])]{0,3}(?: string)?"
-    rf"[ \t]{{0,3}}(?P<sign>=>|:=|={{1,3}}|:)[ \t]{{0,3}}"
-    rf"(?:{_QUOTED}|(?P<bare>[^\s\"'`<>,;]{{3,100}}+))(?P<more>[ \t]*\w)?",
-    re.ASCII,
+_QUOTED = r"(?P<quote>[\"'`“‘«])(?P<quoted>[^\"'`“”‘’«»\n]{3,100})[\"'`”’»]"
+_BARE = r"(?P<bare>[^\s\"'`<>,;\u2018-\u201d\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]{3,64}+)"
+_HINTS = ("pass", "pw", "psw", "pin")
+_NAME = re.compile(r"(?:(?P<pin>pin(?: code| number)?)|pass ?(?:word|phrase|code|wd)|pass|pwd?|psw)(?![a-z])")
+_SPOKEN = re.compile(
+    r"(?: (?i:for|to|of|on|in|at|with) (?:[^\s.:?!,;]{1,40} ){0,6}?(?:[^\s.:?!,;]|[.:](?=\w)){1,50}?)?"
+    r"(?P<verb> ?(?:=|:|->|→)| (?i:is|was|to|as|are|used to be|(?:has been|was|is) (?:re)?set to"
+    r"|(?:has been |was )?changed to|will be|should be))"
+    r"(?: (?i:now|still|just|currently|simply|literally))?[: ]{1,3}"
+    rf"(?:{_QUOTED}|{_BARE})(?P<more>,? ?\w)?",
 )
-_SENTENCE = re.compile(
-    r"(?i)\b(?:(?P<pin>pin(?: code| number)?)|pass ?(?:word|phrase|code)|passwd|pwd)"
-    r"(?: (?:for|to|of|on) (?:[^\n.:?!]|\.(?=\w)){1,40}?)? (?P<verb>is|was|to|as)(?: now| still)?[: ]{1,3}"
-    rf"(?:{_QUOTED}|(?P<bare>[^\s\"'`<>,;]{{3,64}}+))(?P<more>,? ?\w)?",
-    re.ASCII,
+_JUXTAPOSED = re.compile(rf"(?: |\()(?:{_QUOTED}|{_BARE})")
+_GIVING = re.compile(
+    r"(?i)(?:use|with|using|enter|try|type|and|login|log in|user(?:name)? \S{1,40}|,|/) (?:the |my |this )?\Z"
+)
+_LONGEST_BEFORE = 60
+_PAIR = re.compile(
+    r"(?i)(?:(?:user(?: ?name)?|login|account|id|账号|帐号|账户|用户名?|用户名称) ?(?:[/&+,和与、]|and) ?(?:pass(?:word|wd)?|pwd?|密码|口令)"
+    r"|cred(?:ential)?s?|log ?in(?: with| using| as)?|登录|账号密码|用户名密码)"
+    r" ?(?:is|are|:|=|是|为|用)? ?[\"'`(]?(?P<user>[\w.@+-]{2,60}) ?(?:[/|]|:(?!//)) ?(?P<bare>[^\s\"'`<>,;|)\u3000-\u303f\u4e00-\u9fff]{4,64}+)"
 )
 _CHINESE = re.compile(
-    r"(?:密码|密碼|口令)(?:[一-鿿]{0,4}?(?P<sign>是|为|為|成了?|:|=)| )?[ :]{0,3}[\"'「『]?"
-    r"(?P<bare>[!-+\--:<-~]{4,64}+)(?P<counted> ?[位次个個年月天分小])?"
+    r"(?P<name>密码|密碼|口令|PIN码)(?:[一-鿿]{0,8}?(?P<sign>是|为|為|成了?|叫|用|:|=|->|→)| )?[一-鿿]{0,2}?[ :]{0,3}(?P<quote>[\"'“”‘「『【`(]?)"
+    r"(?P<bare>[!-&*+\-./0-9:<-Z\\^_a-z{-~]{4,64}+)(?P<counted> ?[位次个個年月天分小条种])?"
 )
-
-_USUAL_WORDS = """
-about again already also always another any available back been before being best better blank
-broken but case changing cool correct could down easy either empty enough even exactly expired false
-fine for fully getting given going gone good great hard have here hidden how i'm important incorrect
-insecure invalid it just known later lost mine missing most much must need needed never new next
-nice no not nothing null of ok okay old only or other our out over please poor private required
-right safe same secret secure set should simple simply so somehow something soon still strong such
-that the their them then there this too true type unknown unsafe until used useless valid very weak
-what when where which why with without work works wrong yes you your
-"""
-"""Words that follow "my password is" when none is given away."""
-_USUAL = frozenset(_USUAL_WORDS.split())
-_COMMON_ENDINGS = ("ing", "ed", "able", "ible", "ly", "ive")
-_MOST_PARTS = 2
-"""`case-sensitive` is a word; what has more hyphens is a passphrase."""
+_CHINESE_KEY = re.compile(
+    r"(?:密钥|秘钥|密鑰|令牌|私钥|凭证|凭据|授权码)(?:[一-鿿]{0,6}?(?:是|为|為|成了?|:|=)| )?[ :]{0,3}[\"'“「`]?"
+    r"(?P<bare>[A-Za-z0-9_+/=.~-]{8,400}+)"
+)
+_CHINESE_WORDS = ("密", "口令", "PIN码", "令牌", "凭", "私钥", "授权码")
+_PAIRED = ("pass", "pwd", "pw", "cred", "login", "log in", "账", "帐", "登录", "用户")
 _SHORTEST_UNSIGNED = 6
+_SHORTEST_BARE = 4
+_SHORTEST_CHINESE_KEY = 12
+_PINS = range(4, 9)
 
 
-def passwords(text: str) -> Iterator[Place]:
-    """Where a password or PIN stands as a value: in a setting, an English sentence or a Chinese one."""
-    for match in _SETTING.finditer(text):
-        value, place = _value(match)
-        sure = match["quoted"] or "=" in match["sign"] or _is_mixed(value) or not match["more"]
-        if sure and not _is_usual(value) and not is_placeholder(value):
-            yield place
-    for match in _SENTENCE.finditer(text):
-        value, place = _value(match)
-        if match["pin"] and not (value.isdigit() and match["verb"] in ("is", "was")):
-            continue  # "change my PIN to 1234" is an order, and useless without its number
-        sure = match["quoted"] or _is_mixed(value) or not match["more"]
-        if sure and not _is_usual(value) and not is_placeholder(value):
-            yield place
+def spoken_passwords(text: str, small: str) -> Iterator[Finding]:
+    """Where a password or PIN is given away in words; `small` is the text in small letters."""
+    for place in places(small, _HINTS):
+        if place == 0 or not text[place - 1].isalpha() or not text[place - 1].isascii():
+            name = _NAME.match(small, place)
+            if name and (found := _spoken(text, name) or _juxtaposed(text, name)):
+                yield found
+    if any(word in text for word in _CHINESE_WORDS):
+        yield from _in_chinese(text)
+    if any(word in small for word in _PAIRED):
+        for match in _PAIR.finditer(text):
+            value = match["bare"].rstrip(".!?")
+            if is_mixed(value) and not is_placeholder(value) and not is_code(value) and "/" not in value:
+                yield _finding("pair", match.start("bare"), value, 0.7)
+
+
+def _spoken(text: str, name: re.Match[str]) -> Finding | None:
+    """`password for the shop is value`."""
+    match = None if name[0] == "pass" else _SPOKEN.match(text, name.end())
+    if match is None:
+        return None
+    value, start = _value(match)
+    to = match["verb"].strip().lower() == "to"
+    if name["pin"]:  # "change my PIN to 1234" is an order, and useless without its number
+        given = value.isdigit() and len(value) in _PINS and not to
+        return _finding("pin", start, value, 0.8) if given else None
+    quoted = match["quoted"] is not None
+    if speaks(value) if quoted else is_code(value):
+        return None
+    if to and not quoted and is_wordlike(value) and not _has_digit(value):
+        return None
+    sure = quoted or is_mixed(value) or not match["more"]
+    return _finding("spoken", start, value, 0.8) if sure and _is_own(value) else None
+
+
+def _juxtaposed(text: str, name: re.Match[str]) -> Finding | None:
+    """`use password value`."""
+    if text[max(0, name.start() - 1) : name.start()] in ("-", "_"):
+        return None
+    match = _JUXTAPOSED.match(text, name.end())
+    if match is None:
+        return None
+    value, start = _value(match)
+    given = _GIVING.search(text[max(0, name.start() - _LONGEST_BEFORE) : name.start()]) is not None
+    if match["quoted"] is not None:
+        sure = given or (is_mixed(value) and not is_wordlike(value))
+    else:
+        sure = _has_digit(value) and is_mixed(value) and not is_code(value)
+        sure = sure and (given or not is_wordlike(value)) and len(value) >= _SHORTEST_UNSIGNED
+    return _finding("spoken", start, value, 0.7) if sure and not value.isdigit() and _is_own(value) else None
+
+
+def _in_chinese(text: str) -> Iterator[Finding]:
     for match in _CHINESE.finditer(text):
-        value, place = _value(match)
-        known = match["sign"] or len(value) >= _SHORTEST_UNSIGNED
-        if known and not match["counted"] and _is_mixed(value) and not is_placeholder(value):
-            yield place
+        value, start = _value(match)
+        known = match["sign"] or match["quote"] or len(value) >= _SHORTEST_UNSIGNED
+        mixed = is_mixed(value) or (bool(match["quote"] or match["sign"]) and not is_usual(value))
+        if known and mixed and not match["counted"] and not is_placeholder(value) and len(value) >= _SHORTEST_BARE:
+            yield _finding("spoken", start, value, 0.8)
+    for match in _CHINESE_KEY.finditer(text):
+        value = match["bare"]
+        if _has_digit(value) and not is_wordlike(value) and not is_placeholder(value) and len(value) >= _SHORTEST_CHINESE_KEY:
+            start = match.start("bare")
+            yield Finding(
+                kind="secret", start=start, end=start + len(value), confidence=0.8, detail="secret.named-value"
+            )
 
 
-def _value(match: re.Match[str]) -> tuple[str, Place]:
-    """The value of a match with its place, without the sentence's own full stop."""
+def _finding(rule: str, start: int, value: str, confidence: float) -> Finding:
+    return Finding(
+        kind="password", start=start, end=start + len(value), confidence=confidence, detail=f"password.{rule}"
+    )
+
+
+def _is_own(value: str) -> bool:
+    return not is_usual(value) and not is_placeholder(value) and any(map(str.isalnum, value))
+
+
+def _has_digit(value: str) -> bool:
+    return any(map(str.isdigit, value))
+
+
+def _value(match: re.Match[str]) -> tuple[str, int]:
+    """The value of a match without the sentence's own full stop, and its place."""
     if match.groupdict().get("quoted"):
-        return match["quoted"], match.span("quoted")
+        return match["quoted"], match.start("quoted")
     value = match["bare"].rstrip(".?!)'\"") or match["bare"]
-    return value, (match.start("bare"), match.start("bare") + len(value))
+    return value, match.start("bare")
 
 
-def _is_mixed(value: str) -> bool:
-    """Whether a value holds what words don't: a digit, a sign within, or capitals beyond the first letter."""
-    value = value.strip("()[]{}<>*_.!?")
-    inner = value[1:]
-    return any(not character.isalpha() and character not in "'-/" for character in value) or (
-        inner != inner.lower() and not value.isupper()
-    )
-
-
-def _is_usual(value: str) -> bool:
-    words = value.lower().split("-")
-    return len(words) <= _MOST_PARTS and any(
-        word in _USUAL or word.endswith("n't") or (word.isalpha() and word.endswith(_COMMON_ENDINGS))
-        for word in words
-    )
+def passwords(text: str) -> Iterator[tuple[int, int]]:
+    """Where passwords stand in sentences."""
+    return ((each.start, each.end) for each in spoken_passwords(text, in_small(text)) if each.kind == "password")

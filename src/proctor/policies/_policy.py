@@ -39,6 +39,9 @@ _OUTCOMES: dict[Treatment, Outcome] = {
     "escalate": "escalate",
     "deny": "deny",
 }
+_REPLACING = ("tokenise", "redact", "deny")
+_PERSONAL_AND_SECRET = frozenset(REPLACED)
+_ORDERS = frozenset({"injection"})
 _UNSTORABLE = re.compile("[\ud800-\udfff\x00]")
 
 Hide: TypeAlias = Callable[[str, str], str]
@@ -108,12 +111,28 @@ class Policy:
         ruled = self.explain(text, stage, team=team)
         return _verdict(text, ruled, hide) if ruled else ALLOW
 
-    def explain(self, text: str, stage: Stage, *, team: str = "") -> tuple[Ruled, ...]:
-        """All that was found and isn't simply allowed, in the text's order, with the rules that speak."""
+    def spans_to_hide(self, text: str, stage: Stage, *, team: str = "") -> tuple[Span, ...]:
+        """What stands in a text that is to be taken out of it, in its order and without overlaps."""
+        ruled = self.explain(text, stage, team=team, kinds=_PERSONAL_AND_SECRET)
+        return tuple(span for span, _ in _merged([each for each in ruled if _is_replaced(each)]))
+
+    def judge_orders(self, text: str, stage: Stage, *, team: str = "") -> Verdict:
+        """What the policy says about orders in a text, and about the operator's words; nothing else."""
+        ruled = self.explain(text, stage, team=team, kinds=_ORDERS)
+        spoken = [each for each in ruled if each.treatment in ("escalate", "deny")]
+        return _verdict(text, spoken, None) if spoken else ALLOW
+
+    def explain(
+        self, text: str, stage: Stage, *, team: str = "", kinds: frozenset[str] | None = None
+    ) -> tuple[Ruled, ...]:
+        """All that was found and isn't simply allowed, in the text's order, with the rules that speak.
+
+        Of the built-in checks, only those that find any of the kinds, where these are given.
+        """
         plan = self._plan(stage, team if team in self._teams else "")
         reading = Reading(text, stage)
         ruled: dict[Finding, Ruled] = {}
-        for finding in _found(plan, reading):
+        for finding in _found(plan, reading, kinds):
             answer = plan.answer(finding)
             if answer is not None and answer.treatment != "allow":
                 ruled[finding] = Ruled(
@@ -153,9 +172,10 @@ class Policy:
         )
 
 
-def _found(plan: _Plan, reading: Reading) -> Iterator[Finding]:
+def _found(plan: _Plan, reading: Reading, kinds: frozenset[str] | None) -> Iterator[Finding]:
     for family in plan.families:
-        yield from family.check(reading)
+        if kinds is None or family.kinds & kinds:
+            yield from family.check(reading)
     for kind, words in plan.words:
         yield from words.find(reading, kind)
 
@@ -193,37 +213,48 @@ def taken_out(text: str, ruled: Sequence[Ruled]) -> str:
 
 
 def _spans(text: str, ruled: Sequence[Ruled], hide: Hide | None) -> tuple[tuple[Span, ...], str]:
-    """All spans in the text's order, and the text with the personal and secret ones replaced.
-
-    What is replaced and overlaps becomes one span, which the strictest treatment and then the more telling
-    kind names.
-    """
-    replaced: list[tuple[Span, Treatment]] = []
-    seen: list[Span] = []
-    for each in ruled:
-        own = each.finding.kind not in KINDS
-        span = Span(
-            start=each.finding.start,
-            end=each.finding.end,
-            type=WORDS if own else each.finding.kind,
-            confidence=each.finding.confidence,
-        )
-        if span.type not in REPLACED or each.treatment == "disclose":
-            seen.append(span)
-        elif replaced and span.start < replaced[-1][0].end:
-            replaced.append(_joined(replaced.pop(), (span, each.treatment)))
-        else:
-            replaced.append((span, each.treatment))
+    """All spans in the text's order, and the text with those replaced that are to be."""
+    replaced = _merged([each for each in ruled if _is_replaced(each)])
     pieces: list[str] = []
     place = 0
     for span, treatment in replaced:
         pieces.append(text[place : span.start])
-        value = text[span.start : span.end]
-        tokens = hide is not None and treatment == "tokenise"
-        pieces.append(hide(span.type, value) if hide is not None and tokens else mask(span.type))
+        if hide is not None and treatment == "tokenise":
+            pieces.append(hide(span.type, text[span.start : span.end]))
+        else:
+            pieces.append(mask(span.type))
         place = span.end
+    seen = [_span_of(each) for each in ruled if not _is_replaced(each)]
     spans = sorted((*seen, *(span for span, _ in replaced)), key=lambda span: (span.start, span.end))
     return tuple(spans), "".join([*pieces, text[place:]])
+
+
+def _is_replaced(ruled: Ruled) -> bool:
+    return _type_of(ruled) in REPLACED and ruled.treatment in _REPLACING
+
+
+def _type_of(ruled: Ruled) -> str:
+    return ruled.finding.kind if ruled.finding.kind in KINDS else WORDS
+
+
+def _span_of(ruled: Ruled) -> Span:
+    finding = ruled.finding
+    return Span(start=finding.start, end=finding.end, type=_type_of(ruled), confidence=finding.confidence)
+
+
+def _merged(ruled: Sequence[Ruled]) -> list[tuple[Span, Treatment]]:
+    """The findings as spans without overlaps.
+
+    What overlaps becomes one, which the strictest treatment and then the more telling kind names.
+    """
+    merged: list[tuple[Span, Treatment]] = []
+    for each in ruled:
+        span = _span_of(each)
+        if merged and span.start < merged[-1][0].end:
+            merged.append(_joined(merged.pop(), (span, each.treatment)))
+        else:
+            merged.append((span, each.treatment))
+    return merged
 
 
 def _joined(one: tuple[Span, Treatment], two: tuple[Span, Treatment]) -> tuple[Span, Treatment]:

@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from proctor.core import Stage
 from proctor.policies._canonical import CanonicalText, canonical
+from proctor.policies._layers import views
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,7 @@ class Reading:
     def views(self) -> tuple[CanonicalText, ...]:
         """The plain view first, then what hides in it under layers: decoded, joined, turned round."""
         if self._views is None:
-            self._views = (self.plain,)
+            self._views = views(self.text, self.plain)
         return self._views
 
 

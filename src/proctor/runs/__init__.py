@@ -7,15 +7,17 @@ from proctor.runs._loops import refuse_repetition
 from proctor.runs._plan import Chains, Hooks, TeamPlan
 from proctor.runs._prepare import Prepared
 from proctor.runs._queue import Limit, Limits
+from proctor.runs._review import AnswerJudge, OutputReview
 from proctor.runs._runs import Runs
 from proctor.runs._share import in_share
 from proctor.runs._sql import states_of, unfinished, wake, waste
-from proctor.runs._tables import blobs, calls, events, runs, thread_states
+from proctor.runs._tables import blobs, calls, events, runs, thread_states, threads
 from proctor.runs._threads import Threads
 from proctor.runs._values import ENDED, CallKey, RecordedCall, Run, RunState, Share, Thread
 
 __all__ = [
     "ENDED",
+    "AnswerJudge",
     "CallKey",
     "Chains",
     "Desk",
@@ -23,6 +25,7 @@ __all__ = [
     "Hooks",
     "Limit",
     "Limits",
+    "OutputReview",
     "Prepared",
     "RecordedCall",
     "Rejected",
@@ -45,6 +48,7 @@ __all__ = [
     "runs",
     "states_of",
     "thread_states",
+    "threads",
     "unfinished",
     "wake",
     "waste",

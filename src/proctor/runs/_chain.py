@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import cast
 
 from proctor.core import (
+    CallScope,
     IfBroken,
     JsonObject,
     JsonValue,
@@ -100,7 +101,7 @@ def closing_books(scope: Scope) -> IfBroken:
 
 
 async def consult(
-    call: ToolCall,
+    about: CallScope,
     ask: ModelHandler,
     *,
     model: str,
@@ -108,8 +109,8 @@ async def consult(
     response_format: JsonObject | None = None,
     options: JsonObject | None = None,
 ) -> ModelResult:
-    """A model's answer about a tool call that waits for it: a call of the same run, recorded and paid for."""
-    outer = cast("Scope", call.scope)
+    """A model's answer about a call that waits for it: a call of the same run, recorded and paid for."""
+    outer = cast("Scope", about)
     request: dict[str, JsonValue] = {"model": model, "messages": messages, "about": outer.key}
     if response_format is not None:
         request["response_format"] = response_format

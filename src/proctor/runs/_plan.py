@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from proctor import approvals
 from proctor.agents import ModelFeatures, TeamFactory
 from proctor.core import ModelHandler, TeamSettings, ToolHandler, ToolSpec, Verdict
+from proctor.runs._review import OutputReview
 from proctor.runs._values import Run
 
 
@@ -30,6 +31,8 @@ class TeamPlan:
     settings: TeamSettings
     on_agent_failure: Callable[[str, str], None]
     """Told of each agent that failed, with the error's code."""
+    review: OutputReview
+    """Who looks at the team's answers."""
     redact: Callable[[str], str]
     """A text without what those who decide on approvals needn't see."""
 

@@ -84,7 +84,7 @@ class Intake:
                 hint="Send it when it is due, or outside the conversation.",
             )
         verdict = self._hooks.screen(task, team)
-        refused = verdict.outcome in ("deny", "escalate")
+        refused = verdict.outcome == "deny"
         at = self._clock.now()
         here = executes and not refused and thread_id is None
         simple = (due_at is None or due_at <= at) and not refused and self._hooks.simplifies(team)
@@ -95,7 +95,7 @@ class Intake:
             tenant=tenant,
             state="refused" if refused else "running" if here else "queued",
             attempt=1 if here else 0,
-            task=task if verdict.outcome == "allow" else verdict.text or "[withheld]",
+            task="[withheld]" if refused else task if verdict.text is None else verdict.text,
             result=verdict.reason if refused else None,
             error_code=None,
             error=None,
@@ -109,11 +109,17 @@ class Intake:
             thread_id=thread_id,
             schedule_id=schedule_id,
             pace=pace,
+            asks=verdict.asks,
             worker=self._worker if here else None,
         )
         drafts = [EventDraft(type="run.started", agent="", data={"team": team}, at=at)]
         if verdict.outcome != "allow":
-            data = {"stage": "input", "outcome": verdict.outcome, "rules": list(verdict.rules)}
+            data = {
+                "stage": "input",
+                "outcome": verdict.outcome,
+                "rules": list(verdict.rules),
+                "asks": list(verdict.asks),
+            }
             drafts.append(EventDraft(type="policy.verdict", agent="", data=data, at=at))
         if refused:
             drafts.append(EventDraft(type="run.refused", agent="", data={"reason": verdict.reason}, at=at))

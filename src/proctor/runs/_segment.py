@@ -26,6 +26,7 @@ from proctor.runs._failure import Left, after_failure, left
 from proctor.runs._journal import Journal, Listener
 from proctor.runs._past import Past
 from proctor.runs._plan import TeamPlan
+from proctor.runs._review import Reviewed, review
 from proctor.runs._session import RunSession
 from proctor.runs._values import Run
 from proctor.store import Database
@@ -93,7 +94,7 @@ class Segment:
     async def _outcome(self) -> Left:
         at = self._clock.now()
         try:
-            text = await self._drive()
+            answer = await self._drive()
         except ProctorError as error:
             if self._journal.failure is not None:
                 raise self._journal.failure from error
@@ -104,15 +105,18 @@ class Segment:
         at = self._clock.now()
         if self._cancelled:
             return left("cancelled", "run.cancelled", {}, at=at, finished_at=at)
-        if text is not None:
-            data = {"characters": len(text)}
-            return left("completed", "run.completed", data, at=at, finished_at=at, result=text)
+        if answer is not None and answer.refused:
+            reason = {"reason": answer.text}
+            return left("refused", "run.refused", reason, at=at, finished_at=at, result=answer.text)
+        if answer is not None:
+            data = {"characters": len(answer.text)}
+            return left("completed", "run.completed", data, at=at, finished_at=at, result=answer.text)
         if self._session.asked:
             return left("waiting", "run.waiting", {}, at=at)
         return left("queued", None, {}, at=at, handed_at=None, due_at=self._session.rests_until)
 
-    async def _drive(self) -> str | None:
-        """The team's last message; nothing where the attempt was halted before."""
+    async def _drive(self) -> Reviewed | None:
+        """The team's last message as it was reviewed; nothing where the attempt was halted before."""
         context = TeamContext(
             self._session, task=self._run.task, models=self._plan.models, tools=self._plan.tools
         )
@@ -122,7 +126,7 @@ class Segment:
                 if team is None:
                     return None
                 approvals.check_humans(self._plan.name, self._plan.settings, context.humans)
-                text = await self._until_halted(team)
+                answer = await self._until_halted(team)
         except TimeoutError:
             raise DeadlineExceeded(
                 f"the run took longer than {self._plan.settings.deadline.total_seconds():g} s",
@@ -134,7 +138,7 @@ class Segment:
             raise TeamError(f"{type(error).__name__}: {error}") from error
         if self._session.failure is not None:
             raise self._session.failure
-        return text
+        return answer
 
     async def _built(self, context: TeamContext) -> TeamRun | None:
         """The team; nothing where the attempt is halted before it is built."""
@@ -149,7 +153,7 @@ class Segment:
         finally:
             await end_tasks([building], within=BUILDING_ENDS)
 
-    async def _whole(self, team: TeamRun) -> str:
+    async def _whole(self, team: TeamRun) -> Reviewed:
         if self._past.memory is not None:
             lost = await team.remember(self._past.memory)
             if not self._past.loss_told:
@@ -159,9 +163,10 @@ class Segment:
         if self._run.thread_id is not None:
             self._knowledge = await team.knowledge(task=self._run.task, answer=text)
             self._tell_loss("end", self._knowledge.lost)
-        return text
+        first = self._past.memory is None
+        return await review(self._session, text, self._plan.review, asks=self._run.asks, first=first)
 
-    async def _until_halted(self, team: TeamRun) -> str | None:
+    async def _until_halted(self, team: TeamRun) -> Reviewed | None:
         work = asyncio.create_task(self._whole(team))
         try:
             either: tuple[asyncio.Future[Any], ...] = (work, self._session.halting)
@@ -194,7 +199,7 @@ class Segment:
             values[:] = [{**end.values, "state": "queued", "handed_at": None} if again else end.values]
             return values[0]
 
-        if end.state in ("cancelled", "completed"):  # behind what this attempt still asks
+        if end.state in ("cancelled", "completed", "refused"):  # behind what this attempt still asks
             self._journal.also(lambda connection: approvals.cancel_pending(connection, run_id))
         await self._journal.end(close)
         cost = self._run.cost + self._journal.spent

@@ -16,6 +16,7 @@ from proctor.core import (
     Clock,
     JsonObject,
     JsonValue,
+    Label,
     LoopDetected,
     Micros,
     ModelCall,
@@ -25,6 +26,7 @@ from proctor.core import (
     RunError,
     Token,
     ToolCall,
+    ToolHandler,
     ToolResult,
     ToolSpec,
     canonical_json,
@@ -55,6 +57,10 @@ CUT_OFF = 1.0
 
 SHOWN = 16_000
 """Characters of a message that the log keeps; the whole text stands in the calls that used it."""
+
+
+SUSPECTED_TASK = Label(integrity="untrusted", confidentiality="user", sources=("task",), suspected=True)
+"""Of a task that a check takes for an attempt to give orders which its writer may not give."""
 
 
 class _Live:
@@ -140,7 +146,10 @@ class RunSession:
         self.streaks = Streaks()
         self._numbers = ToolNumbers()
         self._messages = 0
-        self.texts.order(run.task)
+        if "injection" in run.asks:
+            self.texts.receive(run.task, SUSPECTED_TASK)
+        else:
+            self.texts.order(run.task)
         for approval in past.asked:
             self._hear(approval)
 
@@ -194,7 +203,15 @@ class RunSession:
 
         return await self._guard(agent, work)
 
-    async def tool(self, agent: str, tool: ToolSpec, arguments: JsonObject, call_id: str) -> ToolResult:
+    async def tool(
+        self,
+        agent: str,
+        tool: ToolSpec,
+        arguments: JsonObject,
+        call_id: str,
+        *,
+        act: ToolHandler | None = None,
+    ) -> ToolResult:
         """A tool's answer or refusal, through the chain. What breaks the run halts it and is not raised."""
         request: JsonObject = {"server": tool.server, "tool": tool.name, "arguments": arguments}
 
@@ -204,7 +221,7 @@ class RunSession:
             scope.repeats = self.streaks.ask(scope.call_key)
             scope.label = self.texts.label_of_call(agent, call_id)
             scope.number, scope.rank = self._numbers.next(agent, call_id)
-            call = ToolCall(scope=scope, tool=tool, arguments=arguments, call_id=call_id)
+            call = ToolCall(scope=scope, tool=tool, arguments=arguments, call_id=call_id, act=act)
             result = await self._chains.tool(call)
             self.streaks.answer(scope.call_key, call, result)
             # A refusal is ours, and quotes what the model wrote; a tool's answer may bring values along.

@@ -82,6 +82,9 @@ def insert_run(connection: Connection, run: Run, drafts: Sequence[EventDraft]) -
             "thread_id": run.thread_id,
             "schedule_id": run.schedule_id,
             "pace": run.pace,
+            "asks": " ".join(run.asks),
+            "subject": run.subject,
+            "purpose": run.purpose,
         },
     )
     connection.execute(_insert_events, _event_rows(run.id, 0, drafts))
@@ -386,5 +389,9 @@ def _run(row: Row[Any]) -> Run:
         thread_id=row.thread_id,
         schedule_id=row.schedule_id,
         pace=row.pace,
+        asks=tuple(row.asks.split()),
         worker=row.worker,
+        subject=row.subject,
+        purpose=row.purpose,
+        erased_at=row.erased_at,
     )

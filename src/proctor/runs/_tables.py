@@ -35,11 +35,17 @@ runs = Table(
     Column("turn", Integer),
     Column("follows", String(40)),
     Column("pace", String(8), nullable=False, server_default="prompt"),
+    Column("asks", String(200), nullable=False, server_default=""),
+    Column("subject", String(200), nullable=False, server_default=""),
+    Column("purpose", String(64), nullable=False, server_default=""),
+    Column("erased_at", UtcDateTime),
     Index("runs_state", "state", "id"),
     Index("runs_queue", "state", desc("priority"), "id"),
     Index("runs_due", "state", "due_at"),
     Index("runs_thread", "thread_id", "state", "turn"),
     Index("runs_taken", "taken_at"),
+    Index("runs_subject", "subject", "id"),
+    Index("runs_finished", "finished_at"),
 )
 
 calls = Table(
@@ -105,4 +111,6 @@ thread_states = Table(
     Column("run_id", String(40), primary_key=True),
     Column("turn", Integer, nullable=False),
     Column("state", AnyText, nullable=False),
+    Column("subject", String(200), nullable=False, server_default=""),
+    Column("purpose", String(64), nullable=False, server_default=""),
 )

@@ -160,9 +160,9 @@ def begin(connection: Connection, run_id: str) -> JsonObject | None:
 
 def keep(connection: Connection, run_id: str, state: str) -> None:
     """Keeps what the team of a completed run knew, and drops what no run begins with any more."""
-    run = connection.execute(select(runs.c.thread_id, runs.c.turn).where(runs.c.id == run_id)).one()
-    row = {"thread_id": run.thread_id, "run_id": run_id, "turn": run.turn, "state": state}
-    connection.execute(insert(thread_states), row)
+    tags = runs.c.subject, runs.c.purpose
+    run = connection.execute(select(runs.c.thread_id, runs.c.turn, *tags).where(runs.c.id == run_id)).one()
+    connection.execute(insert(thread_states), {**run._asdict(), "run_id": run_id, "state": state})
     newer = thread_states.alias("newer")
     needed = exists().where(
         runs.c.thread_id == run.thread_id,

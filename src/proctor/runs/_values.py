@@ -72,9 +72,18 @@ class Run:
     """The conversation that the run belongs to."""
     schedule_id: str | None = None
     pace: Pace = "prompt"
+    asks: tuple[str, ...] = ()
+    """Kinds of findings in the task that a person looks at before they have consequences: `injection`,
+    `medical_advice`."""
     """Whether somebody waits for the run."""
     worker: str | None = None
     """Who executes the run, or did so last."""
+    subject: str = ""
+    """The person whom the run is about, where that is said."""
+    purpose: str = ""
+    """What the subject's data is processed for: that of the team as the run was started."""
+    erased_at: datetime | None = None
+    """Since when texts of the run are gone: it can't go on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

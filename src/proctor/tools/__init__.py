@@ -17,6 +17,7 @@ from proctor.tools._pins import FIRST_USE, Pins
 from proctor.tools._places import guard_places
 from proctor.tools._rules import ToolRules
 from proctor.tools._server import ToolServer
+from proctor.tools._suspected import suspect
 from proctor.tools._suspicions import Suspicion, SuspicionKind, suspicions
 from proctor.tools._text import did_you_mean
 from proctor.tools._toolbox import Toolbox
@@ -56,6 +57,7 @@ __all__ = [
     "runs_commands",
     "spec_of",
     "stored_pins",
+    "suspect",
     "suspicions",
     "visible",
 ]

@@ -21,9 +21,11 @@ from proctor.core import (
 )
 from proctor.tools._callers import narrowest
 from proctor.tools._fields import Fields
-from proctor.tools._masks import mask
+from proctor.tools._masks import Masked, mask
+from proctor.tools._output import is_long
 from proctor.tools._refusals import refuse
 from proctor.tools._rules import Rule, ToolRules
+from proctor.tools._text import fitted
 
 RULE = "access"
 
@@ -42,6 +44,8 @@ class _View:
     hidden: Fields | None
     label: Label
     """Of what is shown."""
+    most: int
+    """Characters of an answer: what stands for what was masked may be longer."""
 
 
 def guard_access(rules: ToolRules, team: TeamSettings, data: DataSettings) -> ToolMiddleware:
@@ -71,16 +75,14 @@ def guard_access(rules: ToolRules, team: TeamSettings, data: DataSettings) -> To
             return _deny(call, view.denied)
         result = await handler(call)
         if result.refused_by:
-            # The tool itself has said nothing: what the model reads rests on what the call rested on.
-            return replace(result, label=join((result.label, call.scope.label)))
+            return result
         label = join((result.label, call.scope.label, view.label))
         if view.hidden is None:
             if view.seen:
                 _tell(call, view.seen, ())
             return replace(result, label=label)
-        work = partial(mask, view.hidden, result.text, result.structured)
-        is_long = len(result.text) > LONG
-        masked = await in_own_thread(work, name="proctor-mask") if is_long else work()
+        work = partial(_masked, view.hidden, result, view.most)
+        masked = await in_own_thread(work, name="proctor-mask") if is_long(result, LONG) else work()
         if view.seen or masked.kinds:
             _tell(call, view.seen, masked.kinds)
         return replace(result, text=masked.text, structured=masked.structured, label=label)
@@ -129,7 +131,14 @@ def _view(rule: Rule, clearance: frozenset[str], rules: ToolRules) -> _View:
         seen=tuple(sorted(seen)),
         hidden=Fields(hidden) if hidden else None,
         label=replace(rule.label, confidentiality=level, sources=() if is_ordinary else rule.label.sources),
+        most=rule.max_output,
     )
+
+
+def _masked(hidden: Fields, result: ToolResult, most: int) -> Masked:
+    masked = mask(hidden, result.text, result.structured)
+    text, structured = fitted(masked.text, masked.structured, most)
+    return replace(masked, text=text, structured=structured)
 
 
 def _deny(call: ToolCall, kinds: tuple[str, ...]) -> ToolResult:
@@ -139,7 +148,7 @@ def _deny(call: ToolCall, kinds: tuple[str, ...]) -> ToolResult:
         f"The tool {call.tool.name!r} of {call.tool.server!r} was not called: it returns "
         f"{' and '.join(kinds)} data, for which there is no clearance here. Go on without it."
     )
-    return replace(refuse(call, RULE, text), label=call.scope.label)
+    return refuse(call, RULE, text)
 
 
 def _tell(call: ToolCall, seen: tuple[str, ...], masked: tuple[str, ...]) -> None:

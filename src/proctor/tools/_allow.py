@@ -38,13 +38,15 @@ def allow_list(
 
     A name that only looks like an allowed one is refused; the likeness goes no further than the hint.
     `agents` narrow it for single agents. With `rules`, tools that run commands are refused where no rule
-    allows it.
+    allows it. What an agent holds itself is no tool of the team's: it was looked at when the team was built.
     """
     exact = frozenset(allowed)
     of_agent = _narrowed(exact, agents or {})
     commands = _commands(rules)
 
     async def middleware(call: ToolCall, handler: ToolHandler) -> ToolResult:
+        if call.act is not None:
+            return await handler(call)
         name = (call.tool.server, call.tool.name)
         if name not in exact:
             return refuse(call, RULE, f"{_title(call)} may not be called by this team. {_hint(call, exact)}")

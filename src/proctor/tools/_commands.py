@@ -112,7 +112,9 @@ _NEGATED = re.compile(
     r"|(?:不会|不能|无法|不)[^。!?\n]{0,30}"
 )
 _READ = 20_000
-"""Characters of a description that are looked at."""
+"""Characters of a description that are looked at. No real tool says more."""
+_PARTS = 20_000
+"""Parts of a schema that are looked at. Real ones have some thousands at most."""
 
 
 def runs_commands(tool: ToolSpec) -> str:
@@ -120,11 +122,17 @@ def runs_commands(tool: ToolSpec) -> str:
     for title in (tool.name, str(tool.hints.get("title", ""))):
         if reason := _by_name(words_of(title)):
             return f"{reason} ({title})"
-    says = _NEGATED.sub(" ", _plain(tool.description[:_READ]))
+    if len(tool.description) > _READ or any(map(_is_vast, (tool.parameters, tool.returns))):
+        return "it says more of itself than can be looked through"
+    says = _NEGATED.sub(" ", _plain(tool.description))
     if match := _SAYS.search(says):
         return f"its description says that it may {match[0].strip()!r}"
     if _OUTPUTS.issubset(map(_word, _free_texts(tool.returns or {}))):
         return "it returns what a program writes (stdout and stderr)"
+    return _by_arguments(tool, says)
+
+
+def _by_arguments(tool: ToolSpec, says: str) -> str:
     names = {_word(name): name for name in _free_texts(tool.parameters)}
     for word, name in names.items():
         if word in _COMMAND_ARGUMENTS:
@@ -171,12 +179,23 @@ def _plain(text: str) -> str:
     return re.sub(r"[ \t]+", " ", re.sub(r"[`*\"“”_]", "", text))
 
 
+def _is_vast(schema: JsonValue) -> bool:
+    left = [schema]
+    for _ in range(_PARTS):
+        if not left:
+            return False
+        value = left.pop()
+        if isinstance(value, Mapping):
+            left += value.values()
+        elif isinstance(value, list | tuple):
+            left += value
+    return True
+
+
 def _free_texts(schema: JsonObject) -> Iterator[str]:
     """The names of all arguments, at any depth, that may be any text, or a list of such."""
     left: list[JsonValue] = [schema]
-    for _ in range(5_000):  # more than any real schema has, so that a made-up one ends
-        if not left:
-            return
+    while left:
         value = left.pop()
         if isinstance(value, list | tuple):
             left += value

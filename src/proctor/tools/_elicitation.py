@@ -18,6 +18,25 @@ _LONGEST_MESSAGE = 4_000
 _LONGEST_SCHEMA = 20_000
 """Characters. What is longer nobody can be asked to read."""
 
+_KEYWORDS = frozenset(
+    {
+        *(
+            "type",
+            "title",
+            "description",
+            "default",
+            "format",
+            "minLength",
+            "maxLength",
+            "minimum",
+            "maximum",
+        ),
+        *("enum", "enumNames", "const", "oneOf", "anyOf", "items", "minItems", "maxItems", "uniqueItems"),
+    }
+)
+"""Of the schemas in a form, by the protocol. Not `pattern`: one can be made to take for ever, and the answer
+is held against the form where it is given."""
+
 
 def question_of(
     call: ToolCall, params: ElicitRequestParams, occurrence: int, terms: Terms
@@ -77,17 +96,30 @@ def answer_of(question: Question, decision: Decision) -> ElicitResult:
 
 def _form(schema: Mapping[str, object]) -> JsonObject | None:
     """The schema that an answer fits; nothing where it is none that a form could have."""
-    text = canonical_json(clean_json(dict(schema)))  # type: ignore[arg-type] # as the wire had it: JSON
-    properties = schema.get("properties")
+    wanted = clean_json(dict(schema))  # type: ignore[arg-type] # as the wire had it: JSON
+    assert isinstance(wanted, Mapping)
+    properties = wanted.get("properties")
+    text = canonical_json(wanted)
     if len(text) > _LONGEST_SCHEMA or '"$ref"' in text or not isinstance(properties, Mapping):
         return None
+    form = {
+        "type": "object",
+        "properties": {name: _plain(one) for name, one in properties.items()},
+        "required": wanted.get("required", []),
+        "additionalProperties": False,
+    }
     try:
-        Draft202012Validator.check_schema(dict(schema))
-    except SchemaError:
+        Draft202012Validator.check_schema(form)
+    except (SchemaError, RecursionError):
         return None
-    form = clean_json(dict(schema))  # type: ignore[arg-type]
-    assert isinstance(form, Mapping)
-    return {"additionalProperties": False, **form}
+    return form
+
+
+def _plain(schema: JsonValue) -> JsonValue:
+    """A schema with the keywords that forms have, and no others."""
+    if isinstance(schema, Mapping):
+        return {name: _plain(value) for name, value in schema.items() if name in _KEYWORDS}
+    return list(map(_plain, schema)) if isinstance(schema, list | tuple) else schema
 
 
 def _defaults(schema: JsonObject) -> JsonObject:

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Coroutine
 from dataclasses import replace
-from typing import Any, TypeVar, assert_never
+from typing import Any, Never, TypeVar, assert_never, cast
 
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
@@ -24,8 +24,8 @@ from mcp_types import (
 )
 
 from proctor.core import (
-    Decision,
     EventType,
+    JsonObject,
     JsonValue,
     ModelError,
     Question,
@@ -33,7 +33,6 @@ from proctor.core import (
     ToolCall,
     ToolResult,
     canonical_json,
-    digest,
     end_tasks,
 )
 from proctor.tools._asks import Asks
@@ -55,29 +54,24 @@ _LINE = 500
 _END = 5.0
 """Seconds that a request which nobody waits for any more has to end."""
 
+_ENOUGH = "this call has asked a model often enough"
+
 _Request = tuple[CreateMessageRequestParams, "asyncio.Future[CreateMessageResult | ErrorData]"]
 
 
 class Exchange:
     """What passes between a server and the run whose call it works on."""
 
-    def __init__(
-        self,
-        call: ToolCall,
-        asks: Asks | None,
-        sampling: SamplingSettings | None,
-        known: dict[str, Decision],
-    ) -> None:
-        """`known` are decisions, by their action's digest, that this attempt has heard itself."""
+    def __init__(self, call: ToolCall, asks: Asks | None, sampling: SamplingSettings | None) -> None:
         self.call = call
         self.disturbed = False
         """Whether the server asked for something and it couldn't be told for which call."""
         self._asks = asks
         self._sampling = sampling
-        self._known = known
         self.open: list[Question] = []
         """What a person has to answer before the call can be made."""
         self._seen: Counter[str] = Counter()
+        self._samples = 0
         self._sent: Counter[EventType] = Counter()
         self._wanted: asyncio.Queue[_Request | None] = asyncio.Queue()
         self._over = False
@@ -103,7 +97,7 @@ class Exchange:
         about: dict[str, JsonValue] = {"server": tool.server}
         if kind == "tool.progress":
             about["tool"] = tool.name
-        self.call.scope.event(kind, about | data)
+        self.call.scope.event(kind, cast("JsonObject", clean_json(about | data)))
 
     # What the server asks for.
 
@@ -118,21 +112,20 @@ class Exchange:
         question = question_of(self.call, params, self._seen[wanted], self._asks.terms(self.call))
         if question is None:
             return ElicitResult(action="decline")
-        decision = self._known.get(digest(question.action))
-        if decision is None and self.call.scope.is_decided("elicit", question.action):
-            decision = await self.call.scope.decision(question)
-        if decision is not None:
-            return answer_of(question, decision)
+        if self.call.scope.is_decided("elicit", question.action):
+            return answer_of(question, await self.call.scope.decision(question))
         self.open.append(question)
         return ElicitResult(action="cancel")
 
-    async def ask(self, said: str) -> None:
-        """Asks people what the server wants to know. The run waits for them: this never returns.
+    async def ask(self, said: str) -> Never:
+        """Asks a person what the server wants to know first. The run waits for that: this never returns.
 
         `said` is how the call has ended meanwhile.
         """
-        for question in self.open:
-            self._known[digest(question.action)] = await self.call.scope.decision(with_end(question, said))
+        await self.call.scope.decision(with_end(self.open[0], said))
+        raise AssertionError(
+            "what wasn't decided when the server asked is decided in no attempt but the next"
+        )
 
     async def responses(self, requests: InputRequests) -> InputResponses:
         """Answers to all that the server asks for in place of a result.
@@ -158,11 +151,11 @@ class Exchange:
 
     async def sample(self, params: CreateMessageRequestParams) -> CreateMessageResult | ErrorData:
         """A model's answer, asked for by the task that makes the call: to be awaited by that one alone."""
-        self._seen["sampling"] += 1
         if self._sampling is None or self._asks is None or params.tools:  # it isn't told that we take tools
             return _refused("sampling is not offered to this server")
-        if self._seen["sampling"] > MANY_ASKED:
-            return _refused("this call has asked a model often enough")
+        self._samples += 1
+        if self._samples > MANY_ASKED:
+            return _refused(_ENOUGH)
         try:
             result = await self._asks.sample(
                 self.call,
@@ -178,6 +171,8 @@ class Exchange:
         """A model's answer, for a request that comes while the call is under way."""
         if self._over or self._sampling is None:
             return _refused("sampling is not offered to this server")
+        if self._wanted.qsize() >= MANY_ASKED:
+            return _refused(_ENOUGH)
         answer: asyncio.Future[CreateMessageResult | ErrorData] = asyncio.get_running_loop().create_future()
         self._wanted.put_nowait((params, answer))
         return await answer

@@ -36,6 +36,8 @@ def guard_flow(rules: ToolRules, team: TeamSettings) -> ToolMiddleware:
     - A tool with side effects, asked for after untrusted text was read: as `untrusted` says.
     - A call that goes to whom or where untrusted text says: as `recipients` says. For a tool that only reads
       that holds where the agent has read what is private, since an address can carry it out.
+    - Where a check takes what was read for an attempt to give orders, a person is asked about both, also
+      where the team allows them, and about whom a reading tool goes to.
 
     Where a person is to be asked the call goes on with `caution`, the same at every attempt.
     """
@@ -45,21 +47,20 @@ def guard_flow(rules: ToolRules, team: TeamSettings) -> ToolMiddleware:
         label, tool = call.scope.label, call.tool
         rule = rules.of(tool.server, tool.name)
         if label.exceeds(rule.clearance):
-            return _refuse(call, _too_confidential(call, rule.clearance))
+            return refuse(call, RULE, _too_confidential(call, rule.clearance))
         acts = tool.effect != "read_only"
-        if label.is_trusted or not (acts or label.exceeds("user")):
+        if label.is_trusted or not (acts or label.exceeds("user") or label.suspected):
             return await handler(call)
         caution = list(call.caution)
-        if acts and team.untrusted != "allow":
+        if acts and (team.untrusted != "allow" or label.suspected):
             if team.untrusted == "refuse":
-                return _refuse(call, _untrusted_refusal(call))
+                return refuse(call, RULE, _untrusted_refusal(call))
             caution.append(_asked_for_by(call))
-        if team.recipients != "allow":
+        if team.recipients != "allow" or label.suspected:
             strange = list(_strange(call, finder.find(tool, call.arguments, rule.recipients)))
             if strange and team.recipients == "refuse":
-                return _refuse(
-                    call, f"{_told(call, strange)} Ask for the recipient, or go on without this call."
-                )
+                text = f"{_told(call, strange)} Ask for the recipient, or go on without this call."
+                return refuse(call, RULE, text)
             if strange:
                 caution.append(_told(call, strange) + _read_in(call, strange))
         return await handler(replace(call, caution=tuple(caution)))
@@ -75,10 +76,6 @@ def _strange(call: ToolCall, recipients: Iterator[Recipient]) -> Iterator[tuple[
             yield one, found[0]
     for one in recipients:
         yield one, call.scope.label.sources
-
-
-def _refuse(call: ToolCall, text: str) -> ToolResult:
-    return replace(refuse(call, RULE, text), label=call.scope.label)
 
 
 def _too_confidential(call: ToolCall, clearance: str) -> str:

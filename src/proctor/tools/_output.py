@@ -20,10 +20,10 @@ from proctor.core import (
 )
 from proctor.tools._hidden import without_hidden
 from proctor.tools._returns import misfit
-from proctor.tools._rules import ToolRules
-from proctor.tools._text import clean, clean_json, cut
+from proctor.tools._rules import Rule, ToolRules
+from proctor.tools._text import clean, clean_json, cut, fitted
 
-FindSecrets: TypeAlias = Callable[[str], Sequence[Span]]
+Find: TypeAlias = Callable[[str], Sequence[Span]]
 """Where a text holds what nobody should read, in order and without overlaps."""
 
 LONG = 5_000
@@ -34,8 +34,16 @@ QUICK = 1_000
 PATIENT = 200_000
 """The same beside the event loop: enough for a table of 20,000 rows."""
 
-_SECRET = "secret"
-"""The kind of data that a tool may be declared to return."""
+_DECLARED: dict[str, tuple[str, ...]] = {
+    "secret": ("secret", "password"),
+    "payment": ("payment_card", "iban", "bank_account"),
+    "personal": (
+        *("national_id", "passport", "driver_licence", "phone", "email", "address"),
+        *("ip_address", "date_of_birth", "person"),
+    ),
+}
+"""By kinds of data that a tool may be declared to return: what is not looked for in its answers. Whoever has
+no clearance for them doesn't see them."""
 
 _ESCAPE = re.compile(r'(?<!\\)\\++(?:u[0-9a-fA-F]{4}|["bfnrt])?')
 """In JSON within a text. What follows one may be the begin of a secret."""
@@ -61,13 +69,12 @@ class _Checked:
     """Secrets that were taken out."""
 
 
-def check_output(
-    limit: int, *, rules: ToolRules | None = None, find_secrets: FindSecrets | None = None
-) -> ToolMiddleware:
+def check_output(limit: int, *, rules: ToolRules | None = None, find: Find | None = None) -> ToolMiddleware:
     """A middleware after which answers hold what the tool promised, and nothing that people don't see.
 
-    Texts hold no NUL, no lone surrogate, no invisible characters and no terminal commands, no secrets
-    unless the tool is there for them, and have at most `limit` characters, or the tool's `max_output`.
+    Texts hold no NUL, no lone surrogate, no invisible characters and no terminal commands, nothing that may
+    not be read unless the tool is there for it, and have at most `limit` characters, or the tool's
+    `max_output`.
     Structured content that is longer as JSON is left out, which the text then says.
 
     An answer that is no text, or doesn't fit the schema that the tool gives, is set aside: the model is told
@@ -78,14 +85,14 @@ def check_output(
         result = await handler(call)
         if result.refused_by:
             return result
-        most, finds = limit, find_secrets
+        most, finds = limit, find
         if rules is not None:
             rule = rules.of(call.tool.server, call.tool.name)
-            most = min(limit, rule.max_output or limit)
-            if _SECRET in rule.classes or _SECRET in rule.fields.values():
-                finds = None  # who has no clearance for them doesn't see them
+            most = min(limit, rule.max_output)
+            if declared := _declared(rule):
+                finds = _but(finds, declared)
         check = partial(_check, call, result, most, finds)
-        checked = None if _is_long(result) else check(QUICK)
+        checked = None if is_long(result, LONG) else check(QUICK)
         if checked is None:
             checked = await in_own_thread(partial(check, PATIENT), name="proctor-output")
         if checked is None:
@@ -101,8 +108,17 @@ def check_output(
     return middleware
 
 
+def _declared(rule: Rule) -> frozenset[str]:
+    classes = {*rule.classes, *rule.fields.values()}
+    return frozenset(kind for name in classes for kind in _DECLARED.get(name, ()))
+
+
+def _but(find: Find | None, declared: frozenset[str]) -> Find | None:
+    return None if find is None else lambda text: [span for span in find(text) if span.type not in declared]
+
+
 def _check(
-    call: ToolCall, result: ToolResult, limit: int, finds: FindSecrets | None, work: int
+    call: ToolCall, result: ToolResult, limit: int, finds: Find | None, work: int
 ) -> _Checked | str | None:
     """The answer as it may be shown, or why it may not; nothing where that takes more work."""
     sample = result.text[:_SAMPLE]
@@ -115,21 +131,17 @@ def _check(
     # Before the text is cut to its limit: half of a secret isn't known for what it is.
     text = cleaning.text(cut(clean(result.text), max(limit, _SEARCHED)))
     structured = _clean_object(result.structured)
-    if structured is not None:
-        if (size := len(canonical_json(structured))) <= limit:
-            structured = cleaning.object(structured)
-        else:
-            structured = None
-            note = f"\n[left out: structured content of {size:,} characters]"
-            text = cut(text, max(0, limit - len(note))) + note
-    shown = replace(result, text=cut(text, limit), structured=structured)
+    if structured is not None and len(canonical_json(structured)) <= limit:
+        structured = cleaning.object(structured)
+    text, structured = fitted(text, structured, limit)
+    shown = replace(result, text=text, structured=structured)
     return _Checked(result=shown, hidden=cleaning.hidden, secrets=cleaning.secrets)
 
 
 class _Cleaning:
     """One answer on its way; counts what is taken out of it."""
 
-    def __init__(self, finds: FindSecrets | None) -> None:
+    def __init__(self, finds: Find | None) -> None:
         self._finds = finds
         self.hidden = 0
         self.secrets = 0
@@ -142,7 +154,7 @@ class _Cleaning:
         pieces: list[str] = []
         place = 0
         for span in self._finds(_unescaped(text)):
-            pieces += [text[place : span.start], f"[{span.type}]"]
+            pieces += [text[place : span.start], f"[{span.type.replace('_', ' ')}]"]
             place = span.end
             self.secrets += 1
         return "".join([*pieces, text[place:]])
@@ -155,12 +167,20 @@ class _Cleaning:
         seen = {self._seen(name): _mapped(item, self._seen, self._seen) for name, item in value.items()}
         if self._finds is None:
             return seen
-        leaves = tuple(_leaves(seen))
-        spans = self._finds(_unescaped("".join(f"{name}: {leaf}\n" for name, leaf in leaves)))
-        if not spans:
-            return seen
-        shown = iter(self._masked(leaves, spans))
-        return {name: _mapped(item, str, lambda _: next(shown)) for name, item in seen.items()}
+        leaves, names = tuple(_leaves(seen)), tuple(dict.fromkeys(_names(seen)))
+        shown = iter(self._without_secrets(leaves, self._finds))
+        masked = dict(
+            zip(names, self._without_secrets([("", name) for name in names], self._finds), strict=True)
+        )
+        return {
+            masked[name]: _mapped(item, masked.__getitem__, lambda _: next(shown))
+            for name, item in seen.items()
+        }
+
+    def _without_secrets(self, leaves: Sequence[tuple[str, str]], finds: Find) -> Iterable[str]:
+        """The leaves as they may be shown, each under its name."""
+        spans = finds(_unescaped("".join(f"{name}: {leaf}\n" for name, leaf in leaves)))
+        return self._masked(leaves, spans) if spans else (leaf for _, leaf in leaves)
 
     def _masked(self, leaves: Iterable[tuple[str, str]], spans: Sequence[Span]) -> Iterator[str]:
         """The leaves as they may be shown; the spans are places in the text of all leaves and their names."""
@@ -172,7 +192,7 @@ class _Cleaning:
             while place < len(spans) and spans[place].start < start + len(leaf):
                 span = spans[place]
                 if span.end > start:
-                    pieces += [leaf[shown : max(0, span.start - start)], f"[{span.type}]"]
+                    pieces += [leaf[shown : max(0, span.start - start)], f"[{span.type.replace('_', ' ')}]"]
                     shown = span.end - start
                     self.secrets += 1
                 if span.end > start + len(leaf):
@@ -224,10 +244,25 @@ def _leaves(value: JsonValue, name: str = "") -> Iterator[tuple[str, str]]:
             pass
 
 
-def _is_long(result: ToolResult) -> bool:
+def _names(value: JsonValue) -> Iterator[str]:
+    """Each name in the value."""
+    match value:
+        case Mapping():
+            for name, item in value.items():
+                yield name
+                yield from _names(item)
+        case list() | tuple():
+            for item in value:
+                yield from _names(item)
+        case _:
+            pass
+
+
+def is_long(result: ToolResult, limit: int) -> bool:
+    """Whether text and structured content together have so many characters."""
     size = len(result.text)
     left: list[JsonValue] = [result.structured]
-    while left and size < LONG:
+    while left and size < limit:
         value = left.pop()
         size += len(value) if isinstance(value, str) else 1
         if isinstance(value, Mapping):
@@ -235,7 +270,7 @@ def _is_long(result: ToolResult) -> bool:
             left += value.values()
         elif isinstance(value, list | tuple):
             left += value
-    return size >= LONG
+    return size >= limit
 
 
 def _quarantine(call: ToolCall, result: ToolResult, why: str) -> ToolResult:

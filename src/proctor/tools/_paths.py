@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from functools import lru_cache
+from posixpath import normpath
 from urllib.parse import unquote, urlsplit
 
 from proctor.tools._hidden import without_hidden
@@ -61,7 +62,17 @@ def may_be_path(name: str, value: str) -> bool:
     said = _says(name)
     if said is not None:
         return said
-    return len(value) <= _LOOSE and "\n" not in value.strip() and _leads_away(value)
+    return any(
+        len(form) <= _LOOSE and "\n" not in form.strip() and _leads_away(form) for form in _lengths(value)
+    )
+
+
+def _lengths(value: str) -> tuple[str, ...]:
+    """The text, and what is left of one that only detours such as `x/../` make long."""
+    if len(value) <= _LOOSE and "\n" not in value:
+        return (value,)
+    plain = unquote(value).translate(_SLASHES)
+    return value, normpath(plain)
 
 
 def _leads_away(value: str) -> bool:

@@ -5,6 +5,7 @@ that. So what a tool says of itself is pinned; what a pin doesn't know reaches n
 Whether a server does something else behind the same words is seen by none of this.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -63,6 +64,8 @@ class Pins:
         self._fresh: set[Key] = set()
         """Pinned here as they were first seen, and not called since."""
         self._told: dict[tuple[str, Key], None] = {}
+        self._meeting = asyncio.Lock()
+        """Of two lists of one server's tools the one that was read last holds."""
 
     async def meet(self, server: str, specs: Sequence[ToolSpec]) -> None:
         """Returns when it is clear which of the tools that a server offers now may be shown and called.
@@ -70,9 +73,11 @@ class Pins:
         Raises:
             DatabaseUnavailable: it doesn't become clear.
         """
-        if self._settings.pins == "off":
-            return
+        if self._settings.pins != "off":
+            async with self._meeting:
+                await self._meet(server, specs)
 
+    async def _meet(self, server: str, specs: Sequence[ToolSpec]) -> None:
         def read(connection: Connection) -> tuple[dict[Key, Form], dict[Key, Pin]]:
             # In the reader's thread: of a thousand tools the digests alone take a while.
             times = Counter(spec.name for spec in specs)
@@ -124,7 +129,7 @@ class Pins:
                 }
                 call.scope.event("tool.pinned", data)
             return None
-        if self._settings.pins == "off" or key[0] == PYTHON:
+        if self._settings.pins == "off" or key[0] == PYTHON or call.act is not None:
             return None
         return self._refuse(call, key)
 

@@ -11,8 +11,8 @@ from functools import lru_cache
 
 from proctor.core import JsonObject, JsonValue, ToolSpec
 
-LONGEST = 2_000
-"""Characters of a value that may be an address as a whole; a longer one is a text."""
+LONGEST = 100_000
+"""Characters of a value that may be an address as a whole, more than servers take; a longer one is a text."""
 
 LONGEST_NAME = 200
 """Characters of an argument's name that are looked at."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
@@ -32,10 +32,6 @@ _Resource: TypeAdapter[Any] = TypeAdapter(ReadResourceResult | InputRequiredResu
 _Prompt: TypeAdapter[Any] = TypeAdapter(GetPromptResult | InputRequiredResult)
 
 
-class _Read(Protocol):
-    def __call__(self, answer: Any, /, *, max_output: int) -> ToolResult: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """How a call is sent, and how its answer is read."""
@@ -43,7 +39,8 @@ class Request:
     make: Callable[[dict[str, Any]], CallToolRequest | ReadResourceRequest | GetPromptRequest]
     """The request, with further parameters."""
     answer: TypeAdapter[Any]
-    read: _Read
+    read: Callable[[Any], ToolResult]
+    """Raises `ValueError` where the answer can't be read."""
 
 
 def request_of(call: ToolCall, reading: str | None) -> Request:

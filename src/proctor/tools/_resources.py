@@ -18,10 +18,13 @@ from mcp_types import (
 
 from proctor.core import JsonObject, JsonValue, ToolResult, canonical_json
 from proctor.tools._results import text_of_block, text_of_resource
-from proctor.tools._text import clean_json, cut
+from proctor.tools._text import clean_json
 
 ENOUGH = 200
 """Entries after which a list is given out with a cursor for the rest."""
+
+PAGES = 20
+"""Pages that are asked for at once, however few entries they hold."""
 
 
 def read_request(arguments: JsonObject, further: dict[str, Any]) -> ReadResourceRequest:
@@ -37,43 +40,44 @@ def prompt_request(arguments: JsonObject, further: dict[str, Any]) -> GetPromptR
     return GetPromptRequest(params=params)
 
 
-def resource_result(answer: ReadResourceResult, *, max_output: int) -> ToolResult:
+def resource_result(answer: ReadResourceResult) -> ToolResult:
     """The resource's texts; where it has bytes, references to them."""
-    return ToolResult(text=cut("\n".join(map(text_of_resource, answer.contents)), max_output))
+    return ToolResult(text="\n".join(map(text_of_resource, answer.contents)))
 
 
-def prompt_result(answer: GetPromptResult, *, max_output: int) -> ToolResult:
+def prompt_result(answer: GetPromptResult) -> ToolResult:
     """The prompt's messages, each behind who says it."""
     text = "\n\n".join(f"{said.role}: {text_of_block(said.content)}" for said in answer.messages)
-    return ToolResult(text=cut(text, max_output))
+    return ToolResult(text=text)
 
 
 async def list_entries(
-    client: Client, reading: Literal["list_resources", "list_prompts"], arguments: JsonObject, max_output: int
+    client: Client, reading: Literal["list_resources", "list_prompts"], arguments: JsonObject
 ) -> ToolResult:
     """A list, one entry a line, as JSON."""
     cursor = arguments.get("cursor")
     start = cursor if isinstance(cursor, str) and cursor else None
     if reading == "list_prompts":
         prompts, rest = await _gather(lambda at: _prompts(client, at), start)
-        return _listed(map(_prompt, prompts), rest, max_output)
+        return _listed(map(_prompt, prompts), rest)
     resources, rest = await _gather(lambda at: _resources(client, at), start)
     entries = list(map(_resource, resources))
     if start is None:
         templates, _ = await _gather(lambda at: _templates(client, at), None)
         entries += map(_template, templates)
-    return _listed(entries, rest, max_output)
+    return _listed(entries, rest)
 
 
 async def _gather(
     page: Callable[[str | None], Awaitable[tuple[list[Any], str | None]]], cursor: str | None
 ) -> tuple[list[Any], str | None]:
     found: list[Any] = []
-    while True:
+    for _ in range(PAGES):
         entries, cursor = await page(cursor)
         found += entries
         if cursor is None or not entries or len(found) >= ENOUGH:
-            return found, cursor
+            break
+    return found, cursor
 
 
 async def _resources(client: Client, cursor: str | None) -> tuple[list[Resource], str | None]:
@@ -91,11 +95,11 @@ async def _prompts(client: Client, cursor: str | None) -> tuple[list[Prompt], st
     return page.prompts, page.next_cursor
 
 
-def _listed(entries: Iterable[JsonObject], rest: str | None, max_output: int) -> ToolResult:
+def _listed(entries: Iterable[JsonObject], rest: str | None) -> ToolResult:
     lines = [canonical_json(clean_json(entry)) for entry in entries]
     if rest is not None:
         lines.append(canonical_json({"more": "call again with this cursor", "cursor": rest}))
-    return ToolResult(text=cut("\n".join(lines) or "There is nothing.", max_output))
+    return ToolResult(text="\n".join(lines) or "There is nothing.")
 
 
 def _resource(entry: Resource) -> JsonObject:

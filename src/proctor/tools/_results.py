@@ -19,17 +19,20 @@ from mcp_types import (
 )
 
 from proctor.core import ToolResult, canonical_json
-from proctor.tools._text import cut
 
 
-def read_result(answer: CallToolResult, *, max_output: int) -> ToolResult:
-    """The answer with its texts joined; where it has none, its structured content as JSON."""
+def read_result(answer: CallToolResult) -> ToolResult:
+    """The answer with its texts joined; where it has none, its structured content as JSON.
+
+    Raises:
+        ValueError: there is no text, and a number in the content that JSON can't say.
+    """
     structured = answer.structured_content
     text = "\n".join(text_of_block(block) for block in answer.content)
     if not text and structured is not None:
         text = canonical_json(structured)
     return ToolResult(
-        text=cut(text, max_output),
+        text=text,
         is_error=bool(answer.is_error),
         structured=structured if isinstance(structured, Mapping) else None,
     )

@@ -20,6 +20,9 @@ from proctor.core import (
 from proctor.tools._functions import PYTHON
 from proctor.tools._text import did_you_mean
 
+LONGEST = 1_000_000
+"""Characters of any tool's answer, whatever its settings say."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
@@ -41,7 +44,8 @@ class Rule:
     hosts: tuple[str, ...] | None = None
     commands: Literal["refuse", "allow"] = "refuse"
     rate_per_minute: int | None = None
-    max_output: int | None = None
+    max_output: int = LONGEST
+    """Characters of an answer."""
     timeout: timedelta | None = None
 
 
@@ -137,6 +141,6 @@ class ToolRules:
             hosts=own.hosts if own.hosts is not None else (above.hosts if above else None),
             commands=own.commands or (above.commands if above else "refuse"),
             rate_per_minute=own.rate_per_minute,
-            max_output=own.max_output,
+            max_output=min(LONGEST, own.max_output or LONGEST, above.max_output if above else LONGEST),
             timeout=own.timeout,
         )

@@ -95,17 +95,22 @@ class ToolServer:
         `asks` answers what the server asks for meanwhile; without it such requests are declined.
 
         Raises:
-            ToolServerUnavailable: no answer came. The call is not repeated, since the tool may have acted.
+            ToolServerUnavailable: no answer came, and the tool may have acted. Where its server has ended and
+                repeating the call is harmless it is made once more.
             ConfigurationError: as for `start`.
             StaleAttempt: another attempt has taken the run over while the server started.
         """
         if not self._listing.allows(call.tool.name):
             return refuse(call, "allow", f"The tool {call.tool.name!r} of {self.name!r} is not allowed here.")
-        from proctor.tools._session import SessionForgotten
+        from proctor.tools._session import SessionForgotten, SessionLost
 
         try:
             result = await self._answer(call, asks)
         except SessionForgotten:
+            result = await self._answer(call, asks)
+        except SessionLost:
+            if call.tool.effect == "consequential":
+                raise
             result = await self._answer(call, asks)
         self._failures = 0
         return result

@@ -31,7 +31,6 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from proctor.core import (
-    Decision,
     ProctorError,
     ToolCall,
     ToolError,
@@ -44,7 +43,7 @@ from proctor.tools._asks import Asks
 from proctor.tools._exchange import Exchange, told_of_disturbance
 from proctor.tools._http import HttpLink
 from proctor.tools._listing import Listing
-from proctor.tools._requests import addresses_of, request_of
+from proctor.tools._requests import Request, addresses_of, request_of
 from proctor.tools._resources import list_entries
 from proctor.tools._stdio import StdioLink
 from proctor.tools._text import cut, printable
@@ -65,8 +64,8 @@ _SESSION_CLOSED = "Connection closed"
 _SESSION_FORGOTTEN = "Session terminated"
 """The SDK's words for HTTP 404: the server doesn't know our session and hasn't looked at the request."""
 
-_BREAKS = (MCPError, OSError, RuntimeError, ValueError, httpx2.HTTPError, httpx2.InvalidURL, ExceptionGroup)
-"""What the SDK raises when a server doesn't start, or breaks off."""
+_BREAKS = (MCPError, OSError, RuntimeError, ValueError, httpx2.HTTPError, httpx2.InvalidURL, ProctorError)
+"""What a session ends with when a server doesn't start, or breaks off."""
 
 _ROUNDS = 10
 """How often a server may ask for further input before it answers a call."""
@@ -88,6 +87,10 @@ class Link(Protocol):
 
 class SessionForgotten(ToolServerUnavailable):
     """The server has forgotten the session, or we its tools. What was asked was not looked at: ask again."""
+
+
+class SessionLost(ToolServerUnavailable):
+    """The server ended while it was asked for something, which it may have done."""
 
 
 Listed: TypeAlias = Callable[[str, Sequence[ToolSpec]], Awaitable[None]]
@@ -209,16 +212,17 @@ class Session:
 
         Raises:
             SessionForgotten: the call was not made.
+            SessionLost: the server ended; the tool may have acted.
             ToolServerUnavailable: no answer came; the tool may have acted.
         """
-        known: dict[str, Decision] = {}
-        while True:
-            exchange = Exchange(call, asks, self._settings.sampling, known)
-            async with self._traffic.turn():
-                result = await self._made(exchange)
-            if not exchange.open:
-                return told_of_disturbance(result) if exchange.disturbed else result
+        exchange = Exchange(call, asks, self._settings.sampling)
+        async with self._traffic.turn() as has_waited:
+            if has_waited and call.tool.effect != "read_only":
+                await call.scope.begin()  # another worker may have taken the run over meanwhile
+            result = await self._made(exchange)
+        if exchange.open:
             await exchange.ask(result.text)
+        return told_of_disturbance(result) if exchange.disturbed else result
 
     async def _made(self, exchange: Exchange) -> ToolResult:
         with self._traffic.under_way(exchange):
@@ -229,15 +233,15 @@ class Session:
             except MCPError as error:
                 for address in addresses_of(error):
                     await exchange.elicited(address)
-                return self._error_result(error.message)
+                return ToolResult(text=error.message, is_error=True)
             except ValidationError as error:
-                return self._error_result(f"The tool's answer can't be read: {_first_line(error)}")
+                return _unreadable(error)
 
     async def _answered(self, exchange: Exchange) -> ToolResult:
-        call, limit = exchange.call, self._settings.max_output
+        call = exchange.call
         reading = self._listing.reading(call.tool.name)
         if reading in ("list_resources", "list_prompts"):
-            return await list_entries(self._connected, reading, call.arguments, limit)
+            return await list_entries(self._connected, reading, call.arguments)
         request = request_of(call, reading)
         further: dict[str, Any] = {}
         for round_ in range(_ROUNDS):
@@ -247,16 +251,15 @@ class Session:
                 request.make(further), request.answer, progress_callback=exchange.progressed
             )
             if not isinstance(answer, InputRequiredResult):
-                return request.read(answer, max_output=limit)
+                return _read(request, answer)
             given = await exchange.responses(answer.input_requests or {})
             if exchange.open:
                 return ToolResult(text="")
             further = {"input_responses": given, "request_state": answer.request_state}
             if not given:
                 await asyncio.sleep(_FIRST_PAUSE * 2**round_)
-        return self._error_result(
-            f"The tool has asked {_ROUNDS} times for further input, and gives no answer."
-        )
+        text = f"The tool has asked {_ROUNDS} times for further input, and gives no answer."
+        return ToolResult(text=text, is_error=True)
 
     @property
     def _connected(self) -> Client:
@@ -265,9 +268,6 @@ class Session:
 
     def _specs_of(self, tools: list[Tool], client: Client) -> tuple[ToolSpec, ...]:
         return self._listing.specs(tools, client.server_capabilities)
-
-    def _error_result(self, text: str) -> ToolResult:
-        return ToolResult(text=cut(text, self._settings.max_output), is_error=True)
 
     async def _live(self) -> None:
         start = self._settings.start_timeout.total_seconds()
@@ -286,9 +286,18 @@ class Session:
                 self._client = client
                 self._settled.set()
                 await self._stay(changes)
-        except (*_BREAKS, ProctorError) as error:
+        except _BREAKS as error:
             if not self._stopped:
-                self.failure = self._explain(_cause(error))
+                self.failure = self._explain(error)
+        except ExceptionGroup as group:
+            defects = group.split(_BREAKS)[1]
+            if defects is not None:
+                self.failure = ToolServerUnavailable(
+                    f"tool server {self._name!r} was lost to a defect of ours: {_cause(defects)!r}"
+                )
+                raise  # so that the log tells of it
+            if not self._stopped:
+                self.failure = self._explain(_cause(group))
         else:
             if not self._stopped:
                 self.failure = self._broke_off("")
@@ -373,7 +382,7 @@ class Session:
         # Only at its end is it known how the process ended and what it said.
         await asyncio.wait({self.task})
         end = self.error()
-        return ToolServerUnavailable(f"{what} got no answer: {end.message}", hint=end.hint)
+        return SessionLost(f"{what} got no answer: {end.message}", hint=end.hint)
 
     def _broke_off(self, reason: str) -> ToolServerUnavailable:
         text = self._link.account() or reason or "the connection closed"
@@ -418,6 +427,17 @@ async def _read_tools(client: Client) -> list[Tool]:
         if cursor is None:
             return tools
     raise ValueError(f"its list of tools has no end: {_PAGES_LIMIT} pages")
+
+
+def _read(request: Request, answer: Any) -> ToolResult:
+    try:
+        return request.read(answer)
+    except ValueError as error:
+        return _unreadable(error)
+
+
+def _unreadable(error: ValueError) -> ToolResult:
+    return ToolResult(text=f"The tool's answer can't be read: {_first_line(error)}", is_error=True)
 
 
 def _own_version() -> str:

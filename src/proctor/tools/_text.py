@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 
-from proctor.core import JsonValue
+from proctor.core import JsonObject, JsonValue, canonical_json
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """NUL, which PostgreSQL refuses in text and JSON, and surrogates without their half, which aren't UTF-8."""
@@ -38,6 +38,15 @@ def cut(text: str, limit: int) -> str:
         return text
     note = f"\n[cut: the whole text has {len(text):,} characters]"
     return (text[: max(0, limit - len(note))] + note)[:limit]
+
+
+def fitted(text: str, structured: JsonObject | None, limit: int) -> tuple[str, JsonObject | None]:
+    """Both in at most `limit` characters: the text is cut, and says what was left out."""
+    if structured is not None and (size := len(canonical_json(structured))) > limit:
+        structured = None
+        note = f"\n[left out: structured content of {size:,} characters]"
+        text = cut(text, max(0, limit - len(note))) + note
+    return cut(text, limit), structured
 
 
 def printable(text: str) -> str:

@@ -41,7 +41,7 @@ class Toolbox:
         return tuple(found.values())
 
     async def call(self, call: ToolCall, *, asks: Asks | None = None) -> ToolResult:
-        """The answer of the server or function that the call is for.
+        """The answer of the server or function that the call is for, or of what an agent holds itself.
 
         `asks` answers what a server asks for meanwhile; without it such requests are declined.
 
@@ -49,6 +49,8 @@ class Toolbox:
             NotFound: there is no such server or function.
             ToolError: the server can't be reached.
         """
+        if call.act is not None:
+            return await call.act(call)
         if call.tool.server == PYTHON:
             return await self._function(call.tool.name).call(call)
         return await self._server(call.tool.server).call(call, asks)

@@ -1,8 +1,8 @@
 """The calls of one session that are under way, and what the server sends by itself: to which it belongs."""
 
 import asyncio
-from collections.abc import Generator
-from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 
 from mcp.client.session import ClientRequestContext
@@ -34,9 +34,15 @@ class Traffic:
         self._haunted_until = 0.0
         """Until when the server may ask for a call that was given up."""
 
-    def turn(self) -> AbstractAsyncContextManager[object]:
-        """The block in which a call may be made."""
-        return self._one_call if self._takes_turns else nullcontext()
+    @asynccontextmanager
+    async def turn(self) -> AsyncGenerator[bool]:
+        """The block in which a call may be made, and whether it had to wait for another one's end."""
+        if not self._takes_turns:
+            yield False
+            return
+        has_waited = self._one_call.locked()
+        async with self._one_call:
+            yield has_waited
 
     @contextmanager
     def under_way(self, exchange: Exchange) -> Generator[None]:

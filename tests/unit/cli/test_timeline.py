@@ -1,10 +1,12 @@
 import io
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 from rich.console import Console
 
-from proctor.cli._timeline import lines, print_lines
-from proctor.core import Event
+from proctor.cli._output import instant
+from proctor.cli._timeline import SAYINGS, UNSAID, lines, print_lines
+from proctor.core import Event, EventType
 from proctor.runs import CallKey, RecordedCall
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -174,6 +176,8 @@ def test_a_timeline_says_where_answers_come_from_and_what_befell_tools_and_data(
         ("tool.progress", "clerk", {**about, "progress": 3, "total": None, "message": ""}),
         ("tool.logged", "clerk", {"server": "orders", "level": "warning", "text": "slow"}),
         ("tool.quarantined", "clerk", {**about, "reason": "hidden text"}),
+        ("tool.cleaned", "clerk", {**about, "hidden": 8, "secrets": 2}),
+        ("tool.cleaned", "clerk", {**about, "hidden": 0, "secrets": 1}),
         ("tool.pinned", "clerk", {**about, "digest": "ab", "by": "first use"}),
         ("tool.changed", "clerk", {**about, "how": "changed", "pinned": "ab", "now": "cd"}),
         ("data.accessed", "clerk", {**about, "classes": ["personal"], "masked": ["payment"]}),
@@ -188,8 +192,44 @@ def test_a_timeline_says_where_answers_come_from_and_what_befell_tools_and_data(
         ("progress", "orders.refund: 3"),
         ("logs", "orders: warning: slow"),
         ("quarantine", "orders.refund: hidden text"),
+        ("cleaned", "orders.refund: taken out of its answer: 8 hidden characters, 2 secrets"),
+        ("cleaned", "orders.refund: taken out of its answer: 1 secret"),
         ("pins", "orders.refund: as it was first seen"),
         ("changed", "orders.refund: isn't what was accepted, and is blocked"),
         ("data", "orders.refund: personal data, payment data masked"),
         ("denied", "orders.refund: payment, secret data"),
     ]
+
+
+def test_a_timeline_says_how_models_were_asked():
+    events = log(
+        ("model.hedged", "clerk", {"deployment": "small", "after_s": 1.25}),
+        ("model.batched", "clerk", {"deployment": "small", "state": "waiting", "until": START.isoformat()}),
+        ("model.batched", "clerk", {"deployment": "small", "state": "prompt", "reason": "it was late"}),
+    )
+
+    assert [(line.what, line.text) for line in lines(events, [])] == [
+        ("hedges", "small: asked a second time after 1.25 s"),
+        ("batch", f"small: waits for a batch, until {instant(START)} at most"),
+        ("batch", "small: asked at once: it was late"),
+    ]
+
+
+def test_a_timeline_says_what_became_of_an_answer():
+    events = log(
+        ("output.judged", "", {"agrees": False, "reason": "it names a price"}),
+        ("output.reviewed", "", {"decision": "edit", "by": "ann", "found": ["price"]}),
+        ("output.reviewed", "", {"decision": "approve", "by": "", "found": []}),
+    )
+
+    assert [(line.what, line.text) for line in lines(events, [])] == [
+        ("judge", "disagrees: it names a price"),
+        ("reviewed", "the answer is approved with changes by ann; found: price"),
+        ("reviewed", "the answer is approved"),
+    ]
+
+
+def test_every_event_has_words():
+    with_a_line_of_their_own = {"message", "model.called", "tool.called"}
+
+    assert set(get_args(EventType)) == {*SAYINGS, *UNSAID, *with_a_line_of_their_own}

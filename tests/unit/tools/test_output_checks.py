@@ -41,18 +41,23 @@ def find_secrets(text: str) -> Sequence[Span]:
 
 
 async def read(
-    result: ToolResult, *, returns: JsonObject | None = None, limit: int = 1_000_000, **tool: Any
+    result: ToolResult,
+    *,
+    returns: JsonObject | None = None,
+    limit: int = 1_000_000,
+    server: JsonObject | None = None,
+    **tool: Any,
 ) -> tuple[ToolResult, dict[str, JsonObject]]:
     """What the model reads of an answer, and the events of the call."""
-    server = ToolServerSettings.model_validate({"command": ["x"], "tool": {"get_order": tool}})
-    rules = ToolRules({"shop": server}, {}, DataSettings())
+    settings = {"command": ["x"], "tool": {"get_order": tool}, **(server or {})}
+    rules = ToolRules({"shop": ToolServerSettings.model_validate(settings)}, {}, DataSettings())
     scope = FakeScope()
     spec = ToolSpec(server="shop", name="get_order", description="", parameters={}, returns=returns)
 
     async def answers(_: ToolCall) -> ToolResult:
         return result
 
-    link = check_output(limit, rules=rules, find_secrets=find_secrets)
+    link = check_output(limit, rules=rules, find=find_secrets)
     async with asyncio.timeout(30):
         shown = await link(ToolCall(scope=scope, tool=spec, arguments={}), answers)
     assert len(dict(scope.events)) == len(scope.events)
@@ -79,8 +84,8 @@ HARMLESS = {
     "orders in prose": "The report says: ignore previous instructions. It is about security.",
     "some characters that were lost": "Stra\ufffde 7, M\ufffdnchen",
     "mathematics": "∀x∈ℝ: ⌈x⌉ = −⌊−x⌋, 𝔽₂, x̂ ≈ ŷ",  # noqa: RUF001 - real text
-    "long": "words and words, 词语, " * 20_000,
-    "one long line": "a" * 400_000,
+    "long": "words and words, 词语, " * 8_000,
+    "one long line": "a" * 190_000,
     "a key's form without its number": "key-12345 key-1234567 monkey-123456",
 }
 
@@ -121,7 +126,9 @@ async def test_what_people_do_not_see_the_model_does_not_read(text, shown):
         ToolResult(text="ok", structured={"log": f"a\n{KEY}\nb", "all": [[KEY], {"x": KEY}]}),
         ToolResult(text="ok", structured={"password": "swordfish"}),
         ToolResult(text="ok", structured={"password": ["swordfish", "swordfish"]}),
-        ToolResult(text=f"{KEY} {'word ' * 50_000}{KEY}", structured={"a": KEY}),
+        ToolResult(text=f"{KEY} {'word ' * 30_000}{KEY}", structured={"a": KEY}),
+        ToolResult(text="ok", structured={"all": [{KEY: {"a": 1}}]}),
+        ToolResult(text="ok", structured={KEY: KEY}),
     ],
 )
 async def test_a_secret_is_taken_out_and_counted(result):
@@ -243,6 +250,28 @@ async def test_a_tools_own_limit_is_kept():
     assert len((await read(long, max_output=100))[0].text) == 100
     assert (await read(long, max_output=5_000))[0] == long
     assert len((await read(long, max_output=5_000, limit=50))[0].text) == 50
+
+
+@pytest.mark.parametrize("most", range(100, 130))
+async def test_a_limit_of_the_server_leaves_no_half_of_a_secret(most):
+    long = ToolResult(text=f"{'x' * 55} {KEY} {'y' * 200}")
+    shown, _ = await read(long, server={"max_output": most})
+    assert len(shown.text) <= most
+    assert "key-" not in shown.text
+
+
+async def test_of_the_limits_of_a_server_and_of_its_tool_both_hold():
+    long = ToolResult(text="x" * 500)
+    for server, tool in ((100, 200), (200, 100)):
+        shown, _ = await read(long, server={"max_output": server}, max_output=tool)
+        assert len(shown.text) == 100
+
+
+async def test_structured_content_that_masks_make_too_long_is_left_out():
+    short = ToolResult(text="ok", structured={"password": list("abcdefgh") * 10})
+    shown, _ = await read(short, max_output=400)
+    assert shown.structured is None
+    assert "left out" in shown.text
 
 
 async def test_other_calls_go_on_while_a_long_answer_is_checked():

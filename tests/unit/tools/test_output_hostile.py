@@ -34,7 +34,7 @@ async def read(
         return result
 
     rules = ToolRules({"shop": server}, {}, DataSettings())
-    link = check_output(1_000_000, rules=rules, find_secrets=find_secrets)
+    link = check_output(1_000_000, rules=rules, find=find_secrets)
     async with asyncio.timeout(60):
         shown = await link(ToolCall(scope=scope, tool=spec, arguments={}), answers)
     return shown, dict(scope.events)

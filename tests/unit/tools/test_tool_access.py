@@ -64,7 +64,7 @@ async def test_a_tool_that_returns_what_nobody_cleared_is_not_called(kind: str) 
     label = Label(integrity="untrusted", confidentiality="user", sources=("web.fetch",))
     result, scope, calls = await read({"classes": [kind]}, scope=FakeScope(label=label))
     assert calls == 0
-    assert (result.is_error, result.refused_by, result.label) == (True, "access", label)
+    assert (result.is_error, result.refused_by) == (True, "access")
     assert kind in result.text
     assert "4111" not in result.text
     assert dict(scope.events)["data.denied"] == {"server": "shop", "tool": "get_order", "classes": (kind,)}
@@ -138,6 +138,15 @@ async def test_a_long_answer_is_masked_too() -> None:
     result, _, _ = await read({"fields": {"card": "payment"}}, ToolResult(text=json.dumps(rows)))
     assert "4111" not in result.text
     assert len(json.loads(result.text)) == 2_000
+
+
+async def test_what_masks_make_too_long_is_cut_to_the_limit() -> None:
+    orders = [{"iban": "12345"}] * 50
+    answer = ToolResult(text=json.dumps(orders), structured={"orders": orders})
+    result, _, _ = await read({"fields": {"iban": "payment"}, "max_output": 1_200}, answer)
+    assert len(result.text) <= 1_200
+    assert "12345" not in result.text
+    assert result.structured is None
 
 
 async def test_an_error_says_no_more_than_an_answer() -> None:

@@ -242,14 +242,23 @@ def test_a_title_an_option_and_an_answer_tell_it_too():
 
 @pytest.mark.parametrize("schema", [{"properties": 3}, {"properties": {"command": True}}, {"$ref": "#"}, {}])
 def test_a_strange_schema_is_read_as_far_as_it_can_be(schema):
-    runs_commands(ToolSpec(server="s", name="t", description="x" * 100_000, parameters=schema))
+    runs_commands(ToolSpec(server="s", name="t", description="x", parameters=schema))
 
 
 def test_a_schema_as_large_as_a_server_likes_takes_no_time():
     deep: JsonObject = {"type": "string"}
     for _ in range(3_000):
         deep = {"properties": {"a": deep, "b": deep}}
-    runs_commands(ToolSpec(server="s", name="t", description="run " * 50_000, parameters=deep))
+    assert runs_commands(ToolSpec(server="s", name="t", description="", parameters=deep))
+
+
+def test_nothing_is_hidden_behind_more_than_can_be_looked_through():
+    command: JsonObject = {"properties": {"command": {"type": "string"}}}
+    rest: JsonObject = {"description": [{}] * 30_000}
+    for parameters in ({**command, **rest}, {**rest, **command}):
+        assert runs_commands(ToolSpec(server="s", name="t", description="", parameters=parameters))
+    says = f"{'It is a tool. ' * 5_000}It runs shell commands."
+    assert runs_commands(ToolSpec(server="s", name="t", description=says, parameters={}))
 
 
 @pytest.mark.parametrize(

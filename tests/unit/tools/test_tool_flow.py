@@ -74,7 +74,7 @@ async def test_a_team_may_refuse_what_untrusted_text_may_have_asked_for() -> Non
     scope = FakeScope(label=WEB)
     result, caution = await flow(scope, untrusted="refuse")
     assert caution is None
-    assert (result.refused_by, result.label) == ("flow", WEB)
+    assert result.refused_by == "flow"
     assert scope.events[0][0] == "tool.refused"
     assert scope.events[0][1]["rule"] == "flow"
 

@@ -33,7 +33,7 @@ def finds(text: str) -> list[Span]:
 async def checked(result: ToolResult, *, returns: JsonObject | None = None, rule: ToolRule | None = None):
     """The answer as it reaches the model, and what was logged about it."""
     server = ToolServerSettings(command=("a",), tool={"get": rule or ToolRule()})
-    link = check_output(1_000_000, rules=ToolRules({"shop": server}, {}, DataSettings()), find_secrets=finds)
+    link = check_output(1_000_000, rules=ToolRules({"shop": server}, {}, DataSettings()), find=finds)
     spec = ToolSpec(server="shop", name="get", description="", parameters={}, returns=returns)
     scope = FakeScope()
 

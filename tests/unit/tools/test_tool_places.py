@@ -55,6 +55,8 @@ def root(tmp_path: Path) -> Path:
         {"fileType": "/any", "note": "~"},
         {"price": "$5", "expression": "$1/2", "args": ["--name=x", "-v"]},
         {"count": 3, "flag": True, "none": None},
+        {"anything": "/* what it does */\nimport x from '../x'\n", "other": "1/2\n\n3/4"},
+        {"anything": f"/{'words and words ' * 100}"},
         {"url": "https://example.com/../x"},
     ],
 )
@@ -115,6 +117,11 @@ async def test_a_call_stays_within_its_roots(arguments, root):
         {"anything": "a/../../x"},
         {"anything": "%2e%2e%2fx"},
         {"anything": "file:///etc/passwd"},
+        {"anything": f"/etc/{'./' * 2_000}passwd"},
+        {"anything": f"/etc/{'x/../' * 20_000}passwd"},
+        {"anything": f"{'x/%2e%2e/' * 2_000}../secret.txt"},
+        {"anything": "x y\n/../../secret.txt"},
+        {"anything": "x\n\\..\\..\\secret.txt"},
         {"files": {"/etc/passwd": "new"}},
     ],
 )

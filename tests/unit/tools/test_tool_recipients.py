@@ -122,6 +122,11 @@ def test_a_value_that_is_nothing_but_addresses_is_found_under_any_name(
     assert found({"x": value}) == expected
 
 
+def test_an_address_is_found_however_much_it_carries_out() -> None:
+    address = f"https://evil.example/?{'q' * 9_000}"
+    assert found({"page": address}) == {address}
+
+
 def test_an_address_in_the_place_of_a_name_is_found() -> None:
     assert found({"shares": {"zed@example.org": "may write"}}) == {"zed@example.org"}
 

@@ -1,0 +1,1 @@
+"""How the injection detector is trained and measured."""

@@ -1,0 +1,193 @@
+"""What a text is about and what it says about whom, as numbers: what the weights for advice read.
+
+Knows words, no weights: which words stand for what is in `data/advice_words.toml`.
+"""
+
+import math
+import re
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from itertools import pairwise
+
+DOMAINS = ("investment", "medical", "legal")
+ABOUT = (*DOMAINS, "service")
+"""Subjects. `service` is what customers talk about: it speaks against the others."""
+TIERS = {"strong": 1.0, "usual": 0.5, "weak": 0.2}
+_MOST_LEVEL = 6.0
+_MOST_TIMES = 4
+_CHINESE_UNIT = 1.6
+"""Chinese characters that say about as much as one English word."""
+
+_TOKENS = re.compile(r"[a-z0-9&][a-z0-9&']*|\?")
+_CHINESE = re.compile("[\u4e00-\u9fff]")
+_FIGURES = re.compile(r"[$£€¥]|\d+ ?%|\d{2,}|\d+ ?k\b|[一二三四五六七八九十百两几]+[年月天万岁个]")
+
+
+class _Words:
+    """Which words stand for which slots: first three for each subject, then one for each thing said."""
+
+    def __init__(self) -> None:
+        text = resources.files("proctor.policies").joinpath("data/advice_words.toml").read_text("utf-8")
+        file = tomllib.loads(text)
+        english: dict[str, set[int]] = defaultdict(set)
+        chinese: dict[str, set[int]] = defaultdict(set)
+        gate: set[str] = set()
+        for subject, words in file["about"].items():
+            for slot, tier in enumerate(TIERS, start=ABOUT.index(subject) * len(TIERS)):
+                for word in _forms(words.get(tier, "")):
+                    english[word].add(slot)
+                    if subject in DOMAINS and tier != "weak":
+                        gate.add(word.partition(" ")[0])
+                for word in words.get(f"{tier}_zh", "").lower().split():
+                    chinese[word].add(slot)
+        for character in file["about"]["medical"]["characters"]:
+            chinese[character].add(DOMAINS.index("medical") * len(TIERS))
+        self.says = tuple(file["says"])
+        for slot, says in enumerate(file["says"].values(), start=len(ABOUT) * len(TIERS)):
+            for word in says["english"].split():
+                english[word.replace("_", " ")].add(slot)
+            for word in says["chinese"].lower().split():
+                chinese[word].add(slot)
+        self.slots = len(ABOUT) * len(TIERS) + len(self.says)
+        self.english = {word: tuple(slots) for word, slots in english.items()}
+        self.endings = frozenset(file["about"]["medical"]["endings"].split())
+        self.gate = frozenset(gate)
+        """Words one of which every English text about a domain has."""
+        self.characters = {word: tuple(slots) for word, slots in chinese.items() if len(word) == 1}
+        self.chinese: dict[str, list[tuple[str, int]]] = defaultdict(list)
+        """Chinese words of several characters by the first two."""
+        for word, places in chinese.items():
+            if len(word) > 1:
+                self.chinese[word[:2]] += [(word, slot) for slot in sorted(places)]
+
+
+def _forms(words: str) -> Iterator[str]:
+    """Each word, and its plural."""
+    for word in words.split():
+        plain = word.replace("_", " ")
+        yield plain
+        if not plain.endswith("s"):
+            yield f"{plain}s"
+
+
+_WORDS = _Words()
+_SAYS = len(ABOUT) * len(TIERS)
+_MEDICAL = DOMAINS.index("medical") * len(TIERS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What stands in one text, counted."""
+
+    counts: tuple[int, ...]
+    """Different words in each slot."""
+    units: float
+    """About how many words the text has."""
+    chinese: float
+    """1 if it is mostly Chinese."""
+    figures: int
+    general_first: bool
+    """It begins as a question of general knowledge does."""
+    order_first: bool
+    """It begins as an order does."""
+
+
+def told(lowered: str) -> Told | None:
+    """What stands in a text, in lower case; None where no word of any domain does."""
+    tokens = _TOKENS.findall(lowered)
+    alone = set(tokens)
+    han = 0 if lowered.isascii() else len(_CHINESE.findall(lowered))
+    if not han and _WORDS.gate.isdisjoint(alone):
+        return None
+    pairs = [f"{one} {two}" for one, two in pairwise(tokens)]
+    grams = alone.union(pairs, (f"{pair} {three}" for pair, three in zip(pairs, tokens[2:], strict=False)))
+    counts = [0] * _WORDS.slots
+    for gram in grams & _WORDS.english.keys():
+        for slot in _WORDS.english[gram]:
+            counts[slot] += 1
+    counts[_MEDICAL] += sum(1 for word in alone if word[-4:] in _WORDS.endings or word[-5:] in _WORDS.endings)
+    if han:
+        for slot in _chinese(lowered):
+            counts[slot] += 1
+    return Told(
+        counts=tuple(counts),
+        units=len(tokens) + han / _CHINESE_UNIT,
+        chinese=float(han > len(tokens)),
+        figures=len(set(_FIGURES.findall(lowered))),
+        general_first=_begins(tokens, lowered),
+        order_first=bool(tokens) and tokens[0] in _ORDERS,
+    )
+
+
+def _chinese(lowered: str) -> Iterator[int]:
+    for start in set(map(str.__add__, lowered, lowered[1:])) & _WORDS.chinese.keys():
+        for word, slot in _WORDS.chinese[start]:
+            if len(word) == len(start) or word in lowered:
+                yield slot
+    for character in set(lowered) & _WORDS.characters.keys():
+        yield from _WORDS.characters[character]
+
+
+_GENERAL = frozenset(
+    "what is|what are|what does|what was|who is|who was|how does|how do|how are|how is|explain the|explain how"
+    "|why do|why are|why does|can you explain|give me an|tell me about|define|describe|explain".split("|")
+)
+_GENERAL_CHINESE = ("什么是", "什么叫", "请解释", "解释", "介绍", "请介绍", "简述")
+_ORDERS = frozenset("recommend suggest advise create design build give pick provide tell help draft plan".split())
+_PERSONAL = frozenset({"i", "i'm", "my", "me", "we", "our", "i've", "mine", "should", "you"})
+
+
+def _begins(tokens: list[str], lowered: str) -> bool:
+    if lowered.lstrip("\"' ").startswith(_GENERAL_CHINESE):
+        return True
+    openings = {" ".join(tokens[:count]) for count in (1, 2, 3)}
+    return not _GENERAL.isdisjoint(openings) and _PERSONAL.isdisjoint(tokens)
+
+
+def level(found: Told, subject: str) -> float:
+    """How much a text is about a subject."""
+    first = ABOUT.index(subject) * len(TIERS)
+    tiers = zip(TIERS.values(), found.counts[first : first + len(TIERS)], strict=True)
+    return sum(weight * count for weight, count in tiers)
+
+
+def directed(found: Told) -> bool:
+    """Whether somebody is told what to do."""
+    return any(found.counts[_SAYS + _WORDS.says.index(name)] for name in ("told_you", "advise", "trades"))
+
+
+def features(found: Told, domain: str) -> Mapping[str, float]:
+    """The numbers by which one domain is judged; those that are zero are left out."""
+    own = level(found, domain)
+    others = max(level(found, other) for other in DOMAINS if other != domain)
+    service = level(found, "service")
+    counts = found.counts[_SAYS:]
+    says = {name: min(count, _MOST_TIMES) ** 0.5 for name, count in zip(_WORDS.says, counts, strict=True)}
+    personal = min(says["person"] + says["kin"] + says["own_body_or_money"], 2.0)
+    asked = min(says["should"] + says["may"] + says["what_to_do"] + says["pick"], 2.0)
+    strength = math.log1p(min(own, _MOST_LEVEL))
+    shape = {
+        f"is_{domain}": 1.0,
+        "level": min(own, _MOST_LEVEL) / 3,
+        "log_level": strength,
+        "density": min(1.0, own / (3 + found.units**0.7)),
+        "rival": math.log1p(others),
+        "rival_more": float(others > own),
+        "service": math.log1p(service),
+        "service_more": float(service >= own),
+        "length": math.log1p(found.units) / 5,
+        "chinese": found.chinese,
+        "figures": min(found.figures, _MOST_TIMES) / 2,
+        "general_first": float(found.general_first),
+        "ordered_in_domain": strength * found.order_first,
+        "asked_of_domain": strength * asked,
+        "person_in_domain": strength * personal,
+        "general_in_domain": strength * min(says["general"], 2.0),
+        "cited_in_domain": strength * min(says["law_cited"], 2.0) * (domain == "legal"),
+        "trades_in_domain": strength * min(says["trades"], 2.0) * (domain == "investment"),
+        "treats_in_domain": strength * (domain == "medical"),
+    }
+    return {name: value for name, value in {**says, **shape}.items() if value}

@@ -1,0 +1,99 @@
+"""Orders and questions to an assistant, in text that should be data.
+
+Looks at one sentence at a time: what it says, and whether it fits its surroundings. A row of a table, a line
+of code or a log is no sentence; a sentence between such lines stands out.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from proctor.policies._injection_features import Block, block_of, lower, word_features
+from proctor.policies._injection_weights import Head
+
+_SENTENCE: Final = re.compile(r"[^\n.!?\u3002\uff01\uff1f]{1,400}(?:[.!?](?=[^\s\"')\]])[^\n.!?\u3002\uff01\uff1f]{0,200}){0,6}[.!?\u3002\uff01\uff1f:]{0,3}[\"')\]]{0,2}")
+_TABLE = re.compile(r"\||\t|(?:,[^,\n]{0,40}){5}")
+_CODE = re.compile(
+    r"^\s{4,}\S|[;{}]\s*$|^\s*(?:def \w|class \w+[:(]|(?:import|from) [\w.]+(?: import| as|\s*$)|#|//|/\*|>>>|\$ |@\w|file \")"
+    r"|^\s*(?:if|for|while|try|except|with|else|elif|return)\b[^.]*[:)\]]\s*$"
+    r"|\w\(\w*[),]|\w\[\w*\]|\s[=<>]{1,2}\s|traceback \(|error:|\"\s*:"
+)
+_LOG = re.compile(r"^\W{0,3}\d{2,4}[-/:]\d\d|^\s*(?:info|debug|warn|warning|error|get|post|put)\b")
+_FEWEST_WORDS = 3
+_FEWEST_ASIAN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence and the features that tell an order from data."""
+
+    start: int
+    end: int
+    features: frozenset[str]
+
+
+def orders(text: str, head: Head) -> Iterator[tuple[int, int, float]]:
+    """Where sentences stand that are taken for orders, with how sure that is."""
+    for sentence in sentences(text):
+        score = head.constant + sum(head.of[name] for name in sentence.features if name in head.of)
+        if score >= head.threshold:
+            yield sentence.start, sentence.end, head.chance(score, head.threshold)
+
+
+def sentences(text: str) -> list[Sentence]:
+    """The sentences of a text that is data."""
+    lowered = lower(text)
+    units: list[tuple[int, int, str]] = []
+    place = 0
+    for line in lowered.split("\n"):
+        kind = _kind(line)
+        if kind in ("prose", "table"):
+            units.extend(
+                (place + match.start(), place + match.end(), kind) for match in _SENTENCE.finditer(line)
+            )
+        elif line.strip():
+            units.append((place, place + len(line), kind))
+        place += len(line) + 1
+    return list(_featured(lowered, units))
+
+
+def _kind(line: str) -> str:
+    if _TABLE.search(line):
+        return "table"
+    if _LOG.search(line):
+        return "log"
+    return "code" if _CODE.search(line) else "prose"
+
+
+def _featured(text: str, units: Sequence[tuple[int, int, str]]) -> Iterator[Sentence]:
+    kinds = [kind for *_, kind in units]
+    total = len(kinds)
+    shares = {kind: kinds.count(kind) / total for kind in ("table", "code", "log", "prose")} if total else {}
+    around = max(shares, key=lambda kind: shares[kind], default="prose")
+    for position, (start, end, kind) in enumerate(units):
+        if kind != "prose":
+            continue
+        block = block_of(text, start, end)
+        if len(block.words) < (_FEWEST_ASIAN if any(len(word) == 1 for word in block.words) else _FEWEST_WORDS):
+            continue
+        features = word_features(block, None)
+        features.add(f"^{block.words[0]}")
+        features.update(_shape(text[start:end], block))
+        features.add(f"@in {around}")
+        if around != "prose":
+            features.add("@stands out")
+        features.add("@first" if position == 0 else "@last" if position == total - 1 else "@inside")
+        if position > 0 and text[start - 1] == "\n":
+            features.add("@own line")
+        yield Sentence(start, end, frozenset(features))
+
+
+def _shape(text: str, block: Block) -> Iterator[str]:
+    yield f"^{block.ideas[0]}"
+    stripped = text.rstrip("\"')] ")
+    if stripped.endswith(("?", "\uff1f")):
+        yield "@question"
+    if stripped.endswith(":"):
+        yield "@colon"
+    yield "@short" if len(block.words) < 6 else "@long" if len(block.words) > 25 else "@middling"

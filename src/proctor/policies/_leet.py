@@ -1,0 +1,76 @@
+"""Words in which digits and signs stand for letters."""
+
+import re
+from collections.abc import Iterator
+
+from proctor.policies._edits import Edit
+from proctor.policies._spelling import frequent_words
+
+_SIGN = re.compile(r"[0134578@$!€][A-Za-z]")
+_TOKEN = re.compile(r"(?:[A-Za-z0-9$€|+]|!(?=[A-Za-z0-9])|@(?![\w-]{1,63}\.\w\w))++")
+"""In an address `@` is itself."""
+_LETTERS = str.maketrans("01345789@$!€|+", "oieastbgasieit")
+_OTHER = str.maketrans("0134567892@$!€|+", "oleasgtbgzasielt")
+_WITHIN = re.compile(r"[A-Za-z][0134578@$!€]{1,2}[A-Za-z]|^[134@!][A-Za-z]{2}")
+_VOWEL = re.compile("[aeiouy]")
+_SURE = 4
+"""Letters of a word that nothing else is written like."""
+_ALONE = {
+    "1": "i",
+    "4": "a",
+    "15": "is",
+    "17": "it",
+    "70": "to",
+    "47": "at",
+    "45": "as",
+    "50": "so",
+    "5": "s",
+    "175": "its",
+    "537": "set",
+    "7357": "test",
+    "5173": "site",
+    "57473": "state",
+}
+"""Words without a letter that isn't a digit; read so only where much is leet."""
+_MUCH = 3
+
+
+def leet(text: str) -> Iterator[Edit]:
+    """Words in leet, where a text has some that can't be anything else."""
+    if not _SIGN.search(text):
+        return
+    words: list[Edit] = []
+    others: list[re.Match[str]] = []
+    for match in _TOKEN.finditer(text):
+        if match[0].isalpha():
+            continue
+        if (word := _word(match[0])) is not None:
+            words.append(_edit(match, word))
+        else:
+            others.append(match)
+    if not any(len(edit.text) >= _SURE for edit in words):
+        return
+    yield from words
+    for match in others:
+        known = _ALONE.get(match[0], "") if len(words) >= _MUCH else ""
+        if letters := known or _likely(match[0]):
+            yield _edit(match, letters)
+
+
+def _word(token: str) -> str | None:
+    """The frequent word that a token with letters and others may be."""
+    if token.isdigit():
+        return None
+    readings = token.translate(_LETTERS), token.translate(_OTHER)
+    return next((letters for letters in readings if letters.lower() in frequent_words()), None)
+
+
+def _likely(token: str) -> str:
+    """A token with signs between letters, with letters for them; nothing where that can't be said."""
+    letters = token.translate(_LETTERS)
+    likely = letters.isalpha() and _WITHIN.search(token) and _VOWEL.search(letters.lower())
+    return letters if likely else ""
+
+
+def _edit(match: re.Match[str], letters: str) -> Edit:
+    return Edit(*match.span(), letters, "leet", range(*match.span()))

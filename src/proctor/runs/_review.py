@@ -1,0 +1,184 @@
+"""What a team has answered on its way out: the output policy, and the people who look at it first."""
+
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias, assert_never
+
+from proctor import approvals
+from proctor.core import (
+    CallScope,
+    Decision,
+    JsonObject,
+    Licensed,
+    Question,
+    ReviewSettings,
+    Terms,
+    Verdict,
+    digest,
+)
+from proctor.runs._scope import Scope
+
+if TYPE_CHECKING:
+    from proctor.runs._session import RunSession
+
+RULE = "review"
+
+ADVICE = frozenset({"investment_advice", "medical_advice", "legal_advice"})
+"""What a task may ask for and an answer give: who is licensed for it looks at the answer."""
+
+_EDITABLE: JsonObject = {
+    "type": "object",
+    "properties": {"answer": {"type": "string", "minLength": 1}},
+    "required": ["answer"],
+    "additionalProperties": False,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reviewed:
+    """What became of an answer."""
+
+    text: str
+    refused: bool = False
+    """Then the text says why."""
+
+
+AnswerJudge: TypeAlias = Callable[[CallScope, str], Awaitable[approvals.Opinion]]
+"""Asks a model, as a call of the same run, about an answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputReview:
+    """Who looks at a team's answers, and for what."""
+
+    settings: ReviewSettings
+    """With its mode as it is in force here."""
+    read: Callable[[str], Verdict]
+    """What the output policy says of an answer."""
+    licensed: Mapping[Licensed, str]
+    """By kind of finding: the role whose members alone may let it out."""
+    judge: AnswerJudge
+    finish: Callable[[str], str] = str
+    """Adds what the first answer to somebody has to say."""
+
+
+async def review(
+    session: "RunSession", answer: str, rules: OutputReview, *, asks: Collection[str], first: bool
+) -> Reviewed:
+    """The answer as it may go out, or why it may not; suspends the run where a person has to look.
+
+    `asks` are kinds for which the task itself has the answer looked at; `first` says that nobody in the
+    conversation was answered before.
+    """
+    verdict = rules.read(answer)
+    if verdict.outcome != "allow":
+        data: JsonObject = {"stage": "output", "outcome": verdict.outcome, "rules": list(verdict.rules)}
+        session.journal.event("policy.verdict", "", data)
+    if verdict.outcome == "deny":
+        return Reviewed(text=verdict.reason, refused=True)
+    reviewed = Reviewed(text=answer if verdict.text is None else verdict.text)
+    kinds = dict.fromkeys((*verdict.asks, *(kind for kind in asks if kind in ADVICE)))
+    groups = list(_groups(kinds, rules))
+    for roles, found in groups:
+        if not reviewed.refused:
+            scope = _scope(session, reviewed.text, found)
+            reviewed = await _asked(scope, reviewed.text, rules.settings, roles, found)
+    if not groups:
+        reviewed = await _seen(session, reviewed.text, rules)
+    if first and not reviewed.refused:
+        return Reviewed(text=rules.finish(reviewed.text))
+    return reviewed
+
+
+def _groups(kinds: Iterable[str], rules: OutputReview) -> Iterator[tuple[tuple[str, ...], list[str]]]:
+    """Who looks at an answer because of what was found, each with what they look at."""
+    by_roles: dict[tuple[str, ...], list[str]] = {}
+    for kind in kinds:
+        role = next((who for what, who in rules.licensed.items() if what == kind), None)
+        by_roles.setdefault(rules.settings.roles if role is None else (role,), []).append(kind)
+    yield from by_roles.items()
+
+
+async def _seen(session: "RunSession", text: str, rules: OutputReview) -> Reviewed:
+    """The answer, in which nothing was found, after whoever sees all answers has seen it."""
+    settings, scope = rules.settings, None
+    match settings.mode:
+        case None:
+            sees = False
+        case "manual":
+            sees = True
+        case "automatic":
+            sees = int(digest([session.run_id, RULE])[:8], 16) < settings.share * 0x100000000
+        case "second":
+            scope = _scope(session, text, [])
+            # A judge that failed isn't recorded: where a person has decided since, that holds.
+            sees = scope.is_decided("output") or not await _agrees(scope, text, rules)
+        case _:
+            assert_never(settings.mode)
+    if not sees:
+        return Reviewed(text=text)
+    return await _asked(scope or _scope(session, text, []), text, settings, settings.roles, [])
+
+
+async def _agrees(scope: Scope, text: str, rules: OutputReview) -> bool:
+    opinion = await rules.judge(scope, text)
+    scope.event("output.judged", {"agrees": opinion.agrees, "reason": opinion.reason})
+    return opinion.agrees
+
+
+def _scope(session: "RunSession", text: str, found: Sequence[str]) -> Scope:
+    return session.scope("", "human", {"review": digest(text), "for": list(found)})
+
+
+async def _asked(
+    scope: Scope, text: str, settings: ReviewSettings, roles: tuple[str, ...], found: Sequence[str]
+) -> Reviewed:
+    """The answer after the people in these roles have looked at it."""
+    names = ", ".join(kind.replace("_", " ") for kind in found)
+    why = f" It may hold: {names}." if found else ""
+    question = Question(
+        kind="output",
+        role="",
+        text=f"The team wants to answer. {why} Approve the answer, change it, or reject it.".replace(
+            "  ", " "
+        ),
+        action={"arguments": {"answer": text}, "found": list(found)},
+        terms=Terms(
+            rule=RULE,
+            labels=tuple(found),
+            roles=roles,
+            quorum=settings.quorum,
+            # Whoever is licensed is known by name, which a link to a role isn't.
+            not_requester=settings.not_requester or bool(found and roles != settings.roles),
+            expires=settings.expires,
+            on_expiry=settings.on_expiry,
+            escalate_to=settings.escalate_to,
+            remind=settings.remind,
+            editable=_EDITABLE,
+        ),
+    )
+    recorded = await scope.recorded()
+    if recorded is None:
+        with await scope.session.live():
+            decision = await scope.decision(question)
+            recorded = {"text": _text_of(decision, text), "refused": decision.kind == "reject"}
+            scope.event(
+                "output.reviewed", {"decision": decision.kind, "by": decision.by, "found": list(found)}
+            )
+            scope.finish(recorded, cost=0)
+    return Reviewed(text=str(recorded["text"]), refused=bool(recorded["refused"]))
+
+
+def _text_of(decision: Decision, text: str) -> str:
+    match decision.kind:
+        case "approve":
+            return text
+        case "edit":
+            assert decision.arguments is not None
+            return str(decision.arguments["answer"])
+        case "respond":
+            return decision.comment
+        case "reject":
+            return f"The answer was held back. {decision.comment}".strip()
+        case _:
+            assert_never(decision.kind)
