@@ -16,7 +16,7 @@ SEEN = 2
 TALK_WEIGHT = 0.1
 """How much a sentence that is from no shop counts."""
 FOLDS = 5
-THRESHOLD = 0.45
+THRESHOLD = 0.33
 
 
 def train(texts: Sequence[ShopText], talk: Iterable[str]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import random
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -18,7 +18,7 @@ from benchmarks._detector._samples import Sample
 Made: TypeAlias = Mapping[str, Mapping[str, Any]]
 _FOLDS: Final = 4
 _SMALLEST_WEIGHT: Final = 0.05
-_ALLOWED: Final = {"all": 0.02, "security talk": 0.04, "Chinese": 0.012}
+_ALLOWED: Final = {"all": 0.02, "security talk": 0.04, "zhmed": 0.01, "cmrc": 0.012, "crosswoz": 0.01}
 """The share of harmless texts, of each kind, that may score above the threshold: half of what is promised."""
 _ALLOWED_IN_DATA: Final = {"tools": 0.008}
 _CLINC_ORDERS: Final = 500
@@ -73,18 +73,14 @@ def held_scores(course: Course, learned: Sequence[int]) -> dict[int, float]:
 
 def attack_threshold(course: Course, held: Mapping[int, float]) -> float:
     """The lowest threshold at which no kind of harmless text is held more often than allowed."""
-    harmless = {at: score for at, score in held.items() if not course.samples[at].label}
-    kinds: dict[str, Callable[[Sample], bool]] = {
-        "all": lambda sample: True,  # noqa: ARG005 - all
-        "security talk": lambda sample: sample.source == "security talk",
-        "Chinese": lambda sample: sample.source in _samples.CHINESE or sample.language == "zh",
-    }
-    found = []
-    for kind, allowed in _ALLOWED.items():
-        scores = [score for at, score in harmless.items() if kinds[kind](course.samples[at])]
-        if scores:
-            found.append(float(np.quantile(scores, 1 - allowed)))
-    return round(max(found), 3)
+    of_kind: dict[str, list[float]] = defaultdict(list)
+    for at, score in held.items():
+        sample = course.samples[at]
+        if not sample.label:
+            of_kind["all"].append(score)
+            if sample.source in _ALLOWED:
+                of_kind[sample.source].append(score)
+    return round(max(float(np.quantile(scores, 1 - _ALLOWED[kind])) for kind, scores in of_kind.items()), 3)
 
 
 def held_order_scores(course: Course) -> list[tuple[Row, float]]:

@@ -167,6 +167,7 @@ class Process:
             review=OutputReview(
                 settings=ReviewSettings(), read=lambda _: ALLOW, licensed={}, judge=_no_judge
             ),
+            remembers=lambda _: ALLOW,
             redact=lambda text: text,
         )
 

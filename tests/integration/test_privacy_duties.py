@@ -81,11 +81,9 @@ def application() -> proctor.App:
 
 def answer(call: ModelCall) -> Reply:
     said = str(call.messages[-1].get("content"))
-    return (
-        tool_call("refund", {"order": said.rsplit(maxsplit=1)[-1]})
-        if said.startswith("Refund")
-        else f"I see: {said}"
-    )
+    if said.startswith("Refund"):
+        return [tool_call("refund", order=said.split(" ")[-1])]
+    return f"I see: {said}"
 
 
 @dataclass

@@ -40,7 +40,12 @@ class WatchedMemory(Memory):
         return await self._memory.query(query, cancellation_token, **kwargs)
 
     async def add(self, content: MemoryContent, cancellation_token: CancellationToken | None = None) -> None:
-        """Adds to the memory."""
+        """Adds to the memory what may be kept beyond the run."""
+        if isinstance(content.content, str):
+            kept = self._session.memorable(content.content)
+            if kept is None:
+                return
+            content = content.model_copy(update={"content": kept})
         await self._memory.add(content, cancellation_token)
 
     async def clear(self) -> None:

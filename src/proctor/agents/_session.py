@@ -96,6 +96,9 @@ class Session(Protocol):
     def instruct(self, text: str) -> None:
         """Takes a text as the application's own: whoever wrote it may give orders."""
 
+    def memorable(self, text: str) -> str | None:
+        """A text as it may be kept beyond the run; nothing where it may not."""
+
     def derive(self, text: str, parts: Iterable[str], source: str) -> None:
         """Takes a text as made of these parts; a part that the run hasn't seen is of an untrusted source.
 

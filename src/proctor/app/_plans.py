@@ -107,6 +107,7 @@ class Plans:
             chains=chains,
             settings=limits,
             review=self._review(name, limits.review, chains),
+            remembers=lambda text: self._policy.read(text, "memory", team=name),
             redact=policies.redact,
             on_agent_failure=partial(self._metrics.agent_failed, name),
         )

@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TypedDict
 
 from sqlalchemy import Connection
@@ -33,6 +34,7 @@ from proctor.core import (
 )
 from proctor.degradation import Degradation
 from proctor.engine import BEAT, Chore, Workers
+from proctor.knowledge import Knowledge
 from proctor.models import Models, stand_ins
 from proctor.notices import Notices
 from proctor.runs import ENDED, Hooks, Prepared, Run, Runs, Share, Thread, Threads
@@ -338,6 +340,16 @@ class Proctor:
         if self.engine.running and run.state == "queued":
             self.engine.wake()
         return run
+
+    @cached_property
+    def knowledge(self) -> Knowledge:
+        """The documents that agents look things up in, kept as the policy says."""
+        return Knowledge(
+            self.database,
+            self.settings.knowledge,
+            clock=self._clock,
+            screen=lambda text: self._policy.read(text, "knowledge"),
+        )
 
     async def start_executing(self) -> None:
         """Takes part in executing from now on, under the budgets that were set.

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import Literal, TypeAlias
@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from sqlalchemy import Connection
 
-from proctor.core import Clock, KnowledgeSettings, SystemClock, digest
+from proctor.core import ALLOW, Clock, KnowledgeSettings, SystemClock, Verdict, digest
 from proctor.knowledge import _embeddings, _sql
 from proctor.knowledge._documents import Document, split
 from proctor.knowledge._terms import terms
@@ -49,6 +49,10 @@ class Changes:
     stored: int = 0
     unchanged: int = 0
     dropped: int = 0
+    refused: tuple[str, ...] = ()
+    """Names of documents that the policy keeps out."""
+    suspected: tuple[str, ...] = ()
+    """Names of stored documents at which a person should look: they may give orders to whoever reads them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,14 +73,43 @@ class _Matrix:
         return {self.numbers[row]: float(cosines[row]) for row in rows}
 
 
+Screen: TypeAlias = Callable[[str], Verdict]
+"""What the policy says about a document's text."""
+
+
+class _Screened:
+    """Documents on their way in, as the policy lets them pass."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self.refused: list[str] = []
+        self.suspected: list[str] = []
+
+    def passing(self, documents: Iterable[Document]) -> Iterator[Document]:
+        for document in documents:
+            verdict = self._screen(document.text)
+            if verdict.outcome == "deny":
+                self.refused.append(document.name)
+                continue
+            if verdict.outcome == "escalate":
+                self.suspected.append(document.name)
+            yield document if verdict.text is None else replace(document, text=verdict.text)
+
+
 class Knowledge:
     """Documents that can be looked up, in named collections."""
 
     def __init__(
-        self, database: Database, settings: KnowledgeSettings, *, clock: Clock | None = None
+        self,
+        database: Database,
+        settings: KnowledgeSettings,
+        *,
+        clock: Clock | None = None,
+        screen: Screen = lambda _: ALLOW,
     ) -> None:
         self._database = database
         self._clock = clock or SystemClock()
+        self._screen = screen
         self._encoder: _embeddings.Encoder | None = None
         self._embedder: _embeddings.Embedder | None = None
         self._matrices: dict[str, _Matrix] = {}
@@ -96,9 +129,14 @@ class Knowledge:
         return ("full_text", "embeddings") if self._encoder else ("full_text",)
 
     async def add(self, collection: str, documents: Iterable[Document]) -> Changes:
-        """Stores documents that are new or have changed, and tells how many; the others cost a look."""
+        """Stores documents that are new or have changed, and tells how many; the others cost a look.
+
+        What may not be kept is taken out of them, and one that may not be kept at all is left out.
+        """
         stored = unchanged = 0
-        for batch in _batches(documents):
+        screened = _Screened(self._screen)
+        batches = _batches(screened.passing(documents))
+        while batch := await asyncio.to_thread(next, batches, None):
             fresh = await self._changed(collection, batch)
             stored += len(fresh)
             unchanged += len(batch) - len(fresh)
@@ -107,7 +145,12 @@ class Knowledge:
                 await self._database.commit(
                     partial(_sql.put, collection=collection, documents=prepared, now=self._clock.now())
                 )
-        return Changes(stored=stored, unchanged=unchanged)
+        return Changes(
+            stored=stored,
+            unchanged=unchanged,
+            refused=tuple(screened.refused),
+            suspected=tuple(screened.suspected),
+        )
 
     async def replace(self, collection: str, documents: Iterable[Document]) -> Changes:
         """Makes the collection consist of these documents; it can be searched all the while."""
@@ -121,12 +164,12 @@ class Knowledge:
         changes = await self.add(collection, noted())
 
         def drop_others(connection: Connection) -> int:
-            others = _sql.names(connection, collection) - kept
+            others = _sql.names(connection, collection) - (kept - set(changes.refused))
             _sql.drop(connection, collection, others)
             return len(others)
 
         dropped = await self._database.commit(drop_others)
-        return Changes(stored=changes.stored, unchanged=changes.unchanged, dropped=dropped)
+        return replace(changes, dropped=dropped)
 
     async def search(self, collection: str, query: str, *, limit: int = 5) -> tuple[Passage, ...]:
         """The passages that answer a query best, the best first."""

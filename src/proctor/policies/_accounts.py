@@ -1,6 +1,8 @@
 """Bank accounts: IBANs by their check digits, other numbers by the words before them."""
 
 import re
+from collections.abc import Iterator
+from functools import cache
 
 from proctor.policies._checksums import mod_97
 from proctor.policies._runs import Run
@@ -30,10 +32,15 @@ _LENGTHS = {
     for country in countries.split()
 }
 """Characters of an IBAN by country, as in SWIFT's registry."""
-_IBAN = re.compile(r"[A-Z]{2}[0-9]{2}(?:[ -]?[0-9A-Z]){11,30}+", re.IGNORECASE | re.ASCII)
-_SHORTEST, _LONGEST = 15, 34
-_WORD_END = re.compile(r"(?<=[0-9A-Za-z])(?![0-9A-Za-z])")
-_CHARACTER = re.compile(r"[0-9A-Za-z]")
+_UNBROKEN = re.compile(r"[A-Z]{2}[0-9]{2}[0-9A-Z]{11,30}(?![0-9A-Z])", re.IGNORECASE | re.ASCII)
+_PRINTED = re.compile(
+    r"[A-Z]{2}[0-9]{2}(?P<join>[ -])[0-9A-Z]{4}(?:(?P=join)[0-9A-Z]{4}){2,6}(?:(?P=join)[0-9A-Z]{1,4})?"
+    r"(?![0-9A-Z])",
+    re.IGNORECASE | re.ASCII,
+)
+_FEWEST_GROUPS = 4
+_MOST_WORDS_AFTER = 2
+"""The words of a sentence that look like one more group."""
 _FEWEST_DIGITS, _MOST_DIGITS = 6, 20
 _DATE_OR_SUM = re.compile(
     r"(?:19|20)\d\d[-./]\d\d?[-./]\d\d?|\d\d?[-./]\d\d?[-./](?:19|20)\d\d|[0-9]+\.[0-9]{1,2}"
@@ -42,18 +49,35 @@ _DATE_OR_SUM = re.compile(
 
 def iban_end(text: str, start: int) -> tuple[int, float] | None:
     """Where the IBAN that starts at a place ends and how sure that is; None where none starts."""
-    match = _IBAN.match(text, start)
-    if match is None or match[0][:2].upper() not in _LENGTHS:
+    size = _LENGTHS.get(text[start : start + 2].upper())
+    if size is None:
         return None
-    places = [each.start() for each in _CHARACTER.finditer(match[0])]
-    size = _LENGTHS[match[0][:2].upper()]
-    words = [each.start() for each in _WORD_END.finditer(match[0])]
-    for end, confidence in ((places[min(size, len(places)) - 1] + 1, 1.0), *((end, 0.9) for end in words)):
-        number = "".join(filter(str.isalnum, match[0][:end]))
-        whole = _CHARACTER.match(text, start + end) is None
-        if whole and _SHORTEST <= len(number) <= _LONGEST and mod_97(number):
-            return start + end, confidence
+    for written in _ways(text, start, size):
+        number = "".join(filter(str.isalnum, written))
+        if mod_97(number):
+            return start + len(written), 1.0 if len(number) == size else 0.9
     return None
+
+
+def _ways(text: str, start: int, size: int) -> Iterator[str]:
+    """The ways to read what stands there as an IBAN: in one, of the right length, in groups of four."""
+    if unbroken := _UNBROKEN.match(text, start):
+        yield unbroken[0]
+        return
+    if spread := _spread(size).match(text, start):
+        yield spread[0]
+    if printed := _PRINTED.match(text, start):
+        groups = re.split("[ -]", printed[0])
+        fewest = max(_FEWEST_GROUPS, len(groups) - _MOST_WORDS_AFTER)
+        for count in range(len(groups), fewest - 1, -1):
+            yield printed[0][: sum(map(len, groups[:count])) + count - 1]
+
+
+@cache
+def _spread(size: int) -> re.Pattern[str]:
+    return re.compile(
+        rf"[A-Z]{{2}}[0-9]{{2}}(?: ?[0-9A-Z]){{{size - 4}}}(?![0-9A-Z])", re.IGNORECASE | re.ASCII
+    )
 
 
 def is_account(run: Run) -> bool:

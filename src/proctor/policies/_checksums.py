@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 _DOUBLED = bytes.maketrans(b"0123456789", bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
 _ZERO = ord("0")
+_LETTERS = str.maketrans({letter: str(int(letter, 36)) for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"})
 
 _DIHEDRAL = (
     "0123456789",
@@ -41,8 +42,8 @@ def verhoeff(digits: str) -> bool:
 
 def mod_97(number: str) -> bool:
     """ISO 7064 as IBANs use it: letters count from 10, the first four characters go last."""
-    turned = (number[4:] + number[:4]).upper()
-    return int("".join(str(int(character, 36)) for character in turned)) % 97 == 1
+    turned = (number[4:] + number[:4]).upper().translate(_LETTERS)
+    return turned.isdecimal() and int(turned) % 97 == 1
 
 
 def mod_11_10(digits: str) -> bool:

@@ -18,6 +18,9 @@ from proctor.policies._reading import Finding, Reading
 STAGES = ("output", "knowledge")
 LONGEST_LINE, LONGEST = 200, 400
 """A longer line is read sentence by sentence, and so much of a sentence: what presses a buyer is short."""
+SNIPPET = 400
+"""A text longer than that is prose rather than a label or a banner, where the model needs a sign beside it."""
+LEAST_IN_PROSE = 0.55
 MOST_FINDINGS = 64
 WORDS = (1, 3)
 CHARACTERS = (2, 4)
@@ -30,6 +33,15 @@ _SENTENCES = re.compile(r"[^\s.!?][^.!?]*+(?:\.(?!\s)[^.!?]*+)*+[.!?]*+")
 _LATIN = re.compile(r"[A-Za-z]{2,}")
 _CHINESE = re.compile("[\u4e00-\u9fff]")
 _SIGNS = re.compile(
+    r"\b(?:hurry|only \d+|(?:left|remaining|low) in|left|in stock|running out|selling (?:fast|out)|sells? out|sold out|almost gone|going fast"
+    r"|limited[- ](?:time|stock|offer|edition|quantity|quantities|supply|availability)|last chance|ends? (?:in|soon|today|tonight|at)"
+    r"|expires?|countdown|flash sale|today only|act (?:now|fast)|order (?:now|within|in the next)|don'?t miss|now or never|while supplies"
+    r"|(?:people|others|customers|shoppers|visitors|users) (?:are|have|has|just|bought|viewed|viewing|purchased|added)|just (?:bought|purchased|ordered)"
+    r"|(?:bought|sold|viewed|viewing|purchased|ordered) (?:this|in the|by|recently)|trending|best[- ]?sell|high demand|in (?:\d+ )?(?:people'?s )?carts?\b"
+    r"|no,? thanks?,?|i(?:'d| would)? (?:don'?t|prefer|rather|hate)|save \$?\d|deal|call us to cancel|to cancel[, ].*?(?:call|phone|write|mail))",
+    re.IGNORECASE,
+)
+_CHINESE_SIGNS = re.compile(
     r"仅剩|只剩|仅余|最后\s?\d+\s?[件个份台套名天小时]|库存紧张|库存告急|即将售罄|马上售罄|快被抢光|手慢无|售完即止|卖完就没"
     r"|限时(?!达|服务)|倒计时|距(?:离)?(?:活动|优惠|秒杀)?结束|马上结束|即将结束|最后机会|错过(?:今天|再等|就没|后悔|不再)"
     r"|今日特价|仅限今[天日]|仅此一天|秒杀|抢购|赶[紧快](?:下单|抢|购买)|先到先得"
@@ -128,17 +140,21 @@ def parts(text: str) -> Iterator[tuple[int, int]]:
 
 def _english(text: str) -> Iterator[tuple[int, int, float]]:
     weights = _weights()
+    prose = len(text) > SNIPPET
+    least = max(weights.threshold, LEAST_IN_PROSE) if prose else weights.threshold
     for start, end in parts(text):
         part = text[start : min(end, start + LONGEST)]
         if len(_LATIN.findall(part)) <= len(_CHINESE.findall(part)):
             continue
+        if prose and _SIGNS.search(part) is None:
+            continue
         confidence = 1 / (1 + math.exp(-weights.logit(part)))
-        if confidence >= weights.threshold:
+        if confidence >= least:
             yield start, end, round(confidence, 2)
 
 
 def _chinese(text: str) -> Iterator[tuple[int, int, float]]:
     if text.isascii() or _CHINESE.search(text) is None:
         return
-    for match in _SIGNS.finditer(text):
+    for match in _CHINESE_SIGNS.finditer(text):
         yield match.start(), match.end(), 0.9

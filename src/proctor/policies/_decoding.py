@@ -68,7 +68,7 @@ def escapes(text: str) -> Iterator[Edit]:
                 yield Edit(*match.span(), " ", "url")
         elif (character := _character(kind, match[kind])) is not None:
             layer = "html" if kind in _OF_HTML else "escape"
-            yield Edit(*match.span(), canonical(character).text, layer)
+            yield Edit(*match.span(), _plain(character), layer)
 
 
 def _character(kind: str, written: str) -> str | None:
@@ -90,8 +90,12 @@ def _bytes(written: str, place: int, width: int, kind: str) -> Iterator[Edit]:
     for character in raw.decode("utf-8", "replace"):
         size = len(character.encode()) if character != _UNKNOWN else 1
         if (character != _UNKNOWN and character.isprintable()) or character in "\t\n\r":
-            yield Edit(place, place + size * width, canonical(character).text, kind)
+            yield Edit(place, place + size * width, _plain(character), kind)
         place += size * width
+
+
+def _plain(character: str) -> str:
+    return character if character.isascii() else canonical(character).text
 
 
 def encoded_apart(text: str) -> Iterator[Edit]:
@@ -109,7 +113,7 @@ def perhaps_encoded(word: str) -> bool:
 
 
 def encoded(text: str) -> Iterator[Edit]:
-    """Base64 and hexadecimal that say something legible."""
+    """Base64, forwards or backwards, and hexadecimal that say something legible."""
     for match in _HEX.finditer(text):
         if (said := _legible(bytes.fromhex(match["digits"]))) is not None:
             yield Edit(*match.span(), said, "hex")
@@ -119,7 +123,7 @@ def encoded(text: str) -> Iterator[Edit]:
             continue
         if run[-1] != "=" and len(run) < _SHORTEST_UNPADDED:
             continue
-        if (said := _from_base64(run)) is not None:
+        if (said := _from_base64(run) or _from_base64(run[::-1])) is not None:
             yield Edit(*match.span(), said, "base64")
         elif "/" in run:
             yield from _in_path(run, match.start())

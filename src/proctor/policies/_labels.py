@@ -33,7 +33,7 @@ _ENGLISH: dict[Label, str] = {
         "card cards creditcard debit visa mastercard amex maestro unionpay discover jcb cc "
         "cardnumber cardno creditcardnumber tarjeta karte kreditkarte carte"
     ),
-    "payment": "pay pays paid payment payments charge charged charges billed debited refund refunded withdrawn",
+    "payment": "pay pays paid payment payments charge charged charges billed debited refund refunded",
     "account": (
         "account acct accountnumber routing aba bsb beneficiary sortcode konto kontonummer cuenta compte"
     ),
@@ -94,7 +94,7 @@ _CHINESE: dict[Label, str] = {
         "银行卡 信用卡 借记卡 储蓄卡 贷记卡 卡号 银联 刷卡 工资卡 收款卡 付款卡 主卡 副卡 "
         "万事达 运通 這張卡 這卡 卡"
     ),
-    "payment": "付款 支付 扣款 刷 退款 扣费 还款 盗刷 绑定 转账 打款",
+    "payment": "付款 支付 扣款 刷 付的 付了 退款 扣费 还款 盗刷 绑定 转账 打款",
     "account": (
         "银行账号 银行帐号 银行账户 银行帐户 收款账号 收款账户 对公账户 账号 帐号 账户 帐户 "
         "户头 存折 開戶 賬號 帳號 戶口"
@@ -144,7 +144,9 @@ _NOT_ITS_LINK = re.compile(r"[^号號码碼编編為为是的了]")
 _PHONE_AFTER = re.compile(r"[ ,(-]{1,3}(?:office|home|work|cell|mobile|fax)\b(?!:)", re.IGNORECASE)
 _NAMES_NEXT = re.compile(r"(?: (?:number|no))?[.:# ]{1,3}(?:is )?[+(]?[0-9]|:", re.IGNORECASE)
 """After a word that names what follows it, not what it follows."""
-_OWNERS = frozenset("my his her their our new personal private old your wife's husband's mum's mom's".split())
+_OWNERS = frozenset(
+    ("my", "his", "her", "their", "our", "your", "new", "old", "personal", "private", "wife's", "husband's")
+)
 _IDS = frozenset(("id", "ids"))
 _NUMBERS = frozenset(("number", "numbers", "no", "nr"))
 _LINKS = frozenset(

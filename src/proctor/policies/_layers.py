@@ -108,14 +108,9 @@ def _is_backwards(text: str, words: list[str]) -> bool:
         return True
     if "@" in text and _EMAIL.search(text):
         return True
-    if any(_is_token_backwards(word) for word in words if len(word) >= _LONG_TOKEN):
+    if any(word.endswith(_TOKEN_ENDS) for word in words if len(word) >= _LONG_TOKEN):
         return True
     return not text.isascii() and _CHINESE.search(text) is not None and _is_chinese_backwards(text)
-
-
-def _is_token_backwards(word: str) -> bool:
-    """Whether a long word ends as well-known tokens begin, or begins as base64 ends."""
-    return word.endswith(_TOKEN_ENDS) or word.startswith("=")
 
 
 def _is_chinese_backwards(text: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from proctor.policies._placeholders import bits, is_code, is_placeholder, is_uuid, is_wordlike
 from proctor.policies._reading import Finding
 from proctor.policies._secret_names import TellingName, telling_names
-from proctor.policies._usual_words import is_usual, speaks
+from proctor.policies._secret_words import is_usual, speaks
 
 _QUOTED = r"(?:[@bfrLu]|@\")?(?P<quote>\\?[\"'`])(?P<quoted>(?:(?!(?P=quote))[^\n]){3,400}+)(?P=quote)"
 _BARE = r"(?P<bare>[^\s\"'`<,;\u2018-\u201d\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]{3,400}+)"
@@ -76,7 +76,9 @@ def _signed(text: str, name: TellingName, match: re.Match[str]) -> Finding | Non
     value, start = _value(match)
     if len(value) < _SHORTEST:
         return None
-    sure = match["sign"] in (",", "|") or (match["sign"][0] == ">" and text[name.start - 1 : name.start] != "<")
+    sure = match["sign"] in (",", "|") or (
+        match["sign"][0] == ">" and text[name.start - 1 : name.start] != "<"
+    )
     if name.tells == "password":
         confidence = _password(value, match, quoted, doubtful=sure)
     else:
@@ -122,7 +124,11 @@ def _on_command_line(text: str, name: TellingName) -> Finding | None:
         usual = is_usual(value) if name.tells == "password" else not _looks_random(value, _SHORTEST_SECRET)
         confidence = 0.0 if usual or is_placeholder(value) or len(value) < _SHORTEST else 0.8
     elif name.tells == "key" or match["quoted"] is None:
-        confidence = 0.0 if len(value) < _SHORTEST_KEY or name.tells == "password" else _secret(value, quoted=False, weak=True)
+        confidence = (
+            0.0
+            if len(value) < _SHORTEST_KEY or name.tells == "password"
+            else _secret(value, quoted=False, weak=True)
+        )
     else:
         confidence = _secret(value, quoted=True, weak=False)
     return _finding(name, start, value, confidence)

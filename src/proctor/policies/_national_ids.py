@@ -299,7 +299,9 @@ _WITH_LETTERS = (
 
 
 _NAMED_WITH_LETTERS = (
-    _scheme("gb-nino", r"[A-Z]{2}(?P<j>[- ]?)\d\d(?P=j)\d\d(?P=j)\d\d ?[A-Z]|[A-Z]{2} \d{6} [A-Z]", _holds, 0.8),
+    _scheme(
+        "gb-nino", r"[A-Z]{2}(?P<j>[- ]?)\d\d(?P=j)\d\d(?P=j)\d\d ?[A-Z]|[A-Z]{2} \d{6} [A-Z]", _holds, 0.8
+    ),
 )
 """Numbers for a time only, and those for samples."""
 _SURE = 0.9

@@ -39,11 +39,9 @@ _NETWORKS = (
     _network(38, 39, 14, 16),  # Diners Club
     _network(6011, 6011, 16),  # Discover
     _network(644, 659, 16),  # Discover, RuPay, Troy, Elo, Verve
-    _network(3528, 3589, 16),  # JCB
+    _network(35, 35, 16),  # JCB, RuPay
     _network(2131, 2131, 15),  # JCB
     _network(1800, 1800, 15),  # JCB
-    _network(353, 353, 16),  # RuPay and JCB
-    _network(356, 356, 16),  # RuPay and JCB
     _network(62, 62, 16, 17, 18, 19),  # UnionPay
     _network(8100, 8171, 16, 17, 18, 19),  # UnionPay
     _network(9558, 9559, 19),  # Chinese debit cards older than UnionPay
@@ -64,8 +62,8 @@ _NETWORKS = (
 )
 """Lengths that are common enough for a number without a name."""
 
-_RARE = re.compile("[1-69]")
-"""What cards called so may start with, at any length."""
+_RARE = re.compile("[4-6]")
+"""What cards of rare lengths start with: Visa and Maestro."""
 _NAMED_LENGTHS = range(12, 20)
 _MISTYPED_LENGTHS = (15, 16, 18, 19)
 
@@ -159,11 +157,11 @@ def card_called_so(run: Run) -> float:
     A card of a rare length needs its check digit; a usual one that was mistyped is still somebody's.
     """
     size = len(run.digits)
-    if run.label != "card" or size not in _NAMED_LENGTHS or len(set(run.digits)) == 1:
+    if run.label not in ("card", "payment") or size not in _NAMED_LENGTHS or len(set(run.digits)) == 1:
         return 0.0
-    if luhn(run.digits) and _RARE.match(run.digits):
+    if luhn(run.digits) and (run.label == "card" or _RARE.match(run.digits)):
         return 0.8
-    return 0.6 if size in _MISTYPED_LENGTHS and _network_of(run.digits) else 0.0
+    return 0.6 if run.label == "card" and size in _MISTYPED_LENGTHS and _network_of(run.digits) else 0.0
 
 
 def _network_of(digits: str) -> _Network | None:

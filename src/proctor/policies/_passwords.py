@@ -7,7 +7,7 @@ from proctor.policies._named_values import is_mixed
 from proctor.policies._placeholders import is_code, is_placeholder, is_wordlike
 from proctor.policies._reading import Finding
 from proctor.policies._secret_names import in_small, places
-from proctor.policies._usual_words import is_usual, speaks
+from proctor.policies._secret_words import is_usual, speaks
 
 _QUOTED = r"(?P<quote>[\"'`“‘«])(?P<quoted>[^\"'`“”‘’«»\n]{3,100})[\"'`”’»]"
 _BARE = r"(?P<bare>[^\s\"'`<>,;\u2018-\u201d\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]{3,64}+)"
@@ -103,14 +103,29 @@ def _in_chinese(text: str) -> Iterator[Finding]:
         value, start = _value(match)
         known = match["sign"] or match["quote"] or len(value) >= _SHORTEST_UNSIGNED
         mixed = is_mixed(value) or (bool(match["quote"] or match["sign"]) and not is_usual(value))
-        if known and mixed and not match["counted"] and not is_placeholder(value) and len(value) >= _SHORTEST_BARE:
+        if (
+            known
+            and mixed
+            and not match["counted"]
+            and not is_placeholder(value)
+            and len(value) >= _SHORTEST_BARE
+        ):
             yield _finding("spoken", start, value, 0.8)
     for match in _CHINESE_KEY.finditer(text):
         value = match["bare"]
-        if _has_digit(value) and not is_wordlike(value) and not is_placeholder(value) and len(value) >= _SHORTEST_CHINESE_KEY:
+        if (
+            _has_digit(value)
+            and not is_wordlike(value)
+            and not is_placeholder(value)
+            and len(value) >= _SHORTEST_CHINESE_KEY
+        ):
             start = match.start("bare")
             yield Finding(
-                kind="secret", start=start, end=start + len(value), confidence=0.8, detail="secret.named-value"
+                kind="secret",
+                start=start,
+                end=start + len(value),
+                confidence=0.8,
+                detail="secret.named-value",
             )
 
 
@@ -138,4 +153,6 @@ def _value(match: re.Match[str]) -> tuple[str, int]:
 
 def passwords(text: str) -> Iterator[tuple[int, int]]:
     """Where passwords stand in sentences."""
-    return ((each.start, each.end) for each in spoken_passwords(text, in_small(text)) if each.kind == "password")
+    return (
+        (each.start, each.end) for each in spoken_passwords(text, in_small(text)) if each.kind == "password"
+    )

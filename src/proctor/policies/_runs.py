@@ -13,6 +13,7 @@ _MOST_PARTS = 24
 """What has more is a table of figures: its parts are read one by one."""
 _LONGEST_ROW = 400
 _WIDEST = 6
+_PART = re.compile(r"[^ ]+")
 _LONG_PART = re.compile(r"[^ ]{7,60}+")
 _MOST_DIGITS = 24
 _IDENTIFIER = re.compile(r"[0-9A-Za-z]")
@@ -83,17 +84,16 @@ def runs(text: str) -> Iterator[list[Run]]:
         start, end = match.span()
         if end - start < _FEWEST_DIGITS:
             continue
-        if end - start <= _MOST_DIGITS and " " not in match[0]:
-            yield [Run(text, start, end)]
-        else:
+        if " " not in match[0]:
+            yield [Run(text, start, end)] if end - start <= 2 * _MOST_DIGITS else []
+        elif end - start < _LONGEST_ROW and match[0].count(" ") < _MOST_PARTS:
             yield list(_readings(text, start, end))
+        else:
+            yield from ([Run(text, *part.span())] for part in _LONG_PART.finditer(text, start, end))
 
 
 def _readings(text: str, start: int, end: int) -> Iterator[Run]:
-    parts = [part.span() for part in _PART.finditer(text, start, end)] if end - start < _LONGEST_ROW else []
-    if not 0 < len(parts) <= _MOST_PARTS:
-        yield from (Run(text, *part.span()) for part in _LONG_PART.finditer(text, start, end))
-        return
+    parts = [part.span() for part in _PART.finditer(text, start, end)]
     for size in range(len(parts), 0, -1):
         if size > _WIDEST and size != len(parts):
             continue
@@ -101,9 +101,6 @@ def _readings(text: str, start: int, end: int) -> Iterator[Run]:
             where = parts[first][0], parts[first + size - 1][1]
             if _FEWEST_DIGITS <= where[1] - where[0] <= 2 * _MOST_DIGITS:
                 yield Run(text, *where, within=(start, end))
-
-
-_PART = re.compile(r"[^ ]+")
 
 
 def extension_end(text: str, end: int) -> int:

@@ -17,21 +17,39 @@ _SAMPLE = re.compile(r"EXAMPLE|example|0{10}|1234567890")
 _MASKED = re.compile(r"xxxxx|XXXXX|(?i:your)[_-]|\*\*\*|#{4}|placeholder")
 _PROVEN, _FORMED, _UNPROVEN, _SAMPLED = 1.0, 0.95, 0.7, 0.3
 
-_IN_ADDRESS = re.compile(r"(?<=://)[^\s:/@'\"<>]{0,100}:(?P<value>[^\s/'\"<>]{2,200}?)@(?=[\w\[$.{-])(?![^\s/]{0,80}@)", re.ASCII)
+_IN_ADDRESS = re.compile(
+    r"(?<=://)[^\s:/@'\"<>]{0,100}:(?P<value>[^\s/'\"<>]{2,200}?)@(?=[\w\[$.{-])(?![^\s/]{0,80}@)", re.ASCII
+)
 """`scheme://name:password@host`."""
-_TOKEN_IN_ADDRESS = re.compile(r"(?<=://)(?P<value>[A-Za-z0-9_-]{20,120})(?::x-oauth-basic)?@[\w\[]", re.ASCII)
+_TOKEN_IN_ADDRESS = re.compile(
+    r"(?<=://)(?P<value>[A-Za-z0-9_-]{20,120})(?::x-oauth-basic)?@[\w\[]", re.ASCII
+)
 _ON_COMMAND_LINE = (
-    (("-u", "--user", "--proxy-user", "--auth", "-a"), re.compile(
-        r"(?<=\s)-(?:u|-user|-proxy-user|-auth|a)[ =]{0,3}[\"'{]{0,2}[^\s:\"'/]{0,60}[\"'}]{0,2}:[\"'{]{0,2}"
-        r"(?P<value>[^\s\"'}]{4,100})", re.ASCII)),
-    (("mysql", "mariadb"), re.compile(
-        r"(?:mysql(?:dump|admin)?|mariadb)\b[^\n|;]{0,80}? -p"
-        r"(?P<value>[^\s\"']{4,60}|\"[^\"\n]{4,60}\"|'[^'\n]{4,60}')", re.ASCII)),
+    (
+        ("-u", "--user", "--proxy-user", "--auth", "-a"),
+        re.compile(
+            r"(?<=\s)-(?:u|-user|-proxy-user|-auth|a)[ =]{0,3}[\"'{]{0,2}[^\s:\"'/]{0,60}[\"'}]{0,2}:[\"'{]{0,2}"
+            r"(?P<value>[^\s\"'}]{4,100})",
+            re.ASCII,
+        ),
+    ),
+    (
+        ("mysql", "mariadb"),
+        re.compile(
+            r"(?:mysql(?:dump|admin)?|mariadb)\b[^\n|;]{0,80}? -p"
+            r"(?P<value>[^\s\"']{4,60}|\"[^\"\n]{4,60}\"|'[^'\n]{4,60}')",
+            re.ASCII,
+        ),
+    ),
     (("sshpass",), re.compile(r"sshpass -p ?[\"']?(?P<value>[^\s\"']{4,60})", re.ASCII)),
-    (("dentified", "DENTIFIED"), re.compile(
-        r"(?i:identified (?:with \w{1,40} )?by) ?[\"'](?P<value>[^\"'\n]{3,80})[\"']", re.ASCII)),
-    (("assword ", "ASSWORD "), re.compile(
-        r"(?i:with (?:encrypted )?password) [\"'](?P<value>[^\"'\n]{3,80})[\"']", re.ASCII)),
+    (
+        ("dentified", "DENTIFIED"),
+        re.compile(r"(?i:identified (?:with \w{1,40} )?by) ?[\"'](?P<value>[^\"'\n]{3,80})[\"']", re.ASCII),
+    ),
+    (
+        ("assword ", "ASSWORD "),
+        re.compile(r"(?i:with (?:encrypted )?password) [\"'](?P<value>[^\"'\n]{3,80})[\"']", re.ASCII),
+    ),
 )
 """By what must stand in a text."""
 _PLAIN_WORDS = frozenset("password passwd pass pwd secret token user username test".split())

@@ -39,8 +39,8 @@ def overwrite_deleted(connection: Connection) -> None:
 def scrub(engine: Engine) -> bool:
     """Whether the database's files hold nothing of what was deleted.
 
-    SQLite: its full text is merged, so that its index forgets; the file is written anew, its log emptied.
-    That takes as long as copying the file, and the writes of others wait meanwhile. Where a reader holds on to an
+    SQLite: its full text is merged, so that its index forgets; the file is written anew and its log emptied.
+    That takes as long as copying the file; others wait with what they write. Where a reader holds on to an
     old page for longer than the patience, what was deleted stands in the log until the next time.
 
     PostgreSQL: `VACUUM` makes the space free; the server overwrites it when it needs it. Its log, standbys

@@ -33,6 +33,8 @@ class TeamPlan:
     """Told of each agent that failed, with the error's code."""
     review: OutputReview
     """Who looks at the team's answers."""
+    remembers: Callable[[str], Verdict]
+    """What the policy says about a text that is to be kept beyond a run."""
     redact: Callable[[str], str]
     """A text without what those who decide on approvals needn't see."""
 

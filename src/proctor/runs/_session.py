@@ -117,7 +117,7 @@ class RunSession:
         self._decided = {approval.call_key: approval for approval in past.asked}
         self._said = Counter(past.said)
         self._settings = plan.settings
-        self._redact = plan.redact
+        self._plan = plan
         self._calls_left = plan.settings.max_calls - len(past.recorded)
         self._cost_so_far = run.cost
         self._ends_at = asyncio.get_running_loop().time() + plan.settings.deadline.total_seconds()
@@ -246,7 +246,7 @@ class RunSession:
             return text
         with await self.live():
             terms = approvals.human_terms(question.role, self._settings)
-            asked = redacted(question, self._redact)
+            asked = redacted(question, self._plan.redact)
             decision = await scope.decision(replace(asked, terms=terms))
             words = {"approve": "APPROVE", "reject": "REJECT"}
             text = f"{words.get(decision.kind, '')} {decision.comment}".strip()
@@ -258,6 +258,16 @@ class RunSession:
     def instruct(self, text: str) -> None:
         """Takes a text as the application's own: whoever wrote it may give orders."""
         self.texts.order(text, TRUSTED)
+
+    def memorable(self, text: str) -> str | None:
+        """A text as it may be kept beyond the run; nothing where it may not."""
+        verdict = self._plan.remembers(text)
+        if verdict.outcome != "allow":
+            data: JsonObject = {"stage": "memory", "outcome": verdict.outcome, "rules": list(verdict.rules)}
+            self.journal.event("policy.verdict", "", data)
+        if verdict.outcome == "deny":
+            return None
+        return text if verdict.text is None else verdict.text
 
     def derive(self, text: str, parts: Iterable[str], source: str) -> None:
         """Takes a text as made of these parts; a part that the run hasn't seen is of an untrusted source.
@@ -470,7 +480,7 @@ class RunSession:
                 agent=agent,
                 question=question,
                 at=at,
-                redact=self._redact,
+                redact=self._plan.redact,
             )
             self.journal.also(asking.insert)
             self.journal.event(

@@ -108,9 +108,9 @@ class ToolServer:
             result = await self._answer(call, asks)
         except SessionForgotten:
             result = await self._answer(call, asks)
-        except SessionLost:
+        except SessionLost as lost:
             if call.tool.effect == "consequential":
-                raise
+                raise ToolServerUnavailable(lost.message, hint=lost.hint) from lost
             result = await self._answer(call, asks)
         self._failures = 0
         return result

@@ -72,7 +72,9 @@ def tokens(make: Maker) -> dict[str, str]:
         "aws temporary": "ASI" + "A" + draw("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 16),
         "google": "AI" + "za" + draw(URLSAFE, 35),
         "google oauth": "GOC" + "SPX-" + draw(URLSAFE, 28),
-        "azure storage": "DefaultEndpointsProtocol=https;AccountName=shop;AccountKey=" + draw(BASE64, 86) + "==",
+        "azure storage": "DefaultEndpointsProtocol=https;AccountName=shop;AccountKey="
+        + draw(BASE64, 86)
+        + "==",
         "azure entra": draw(ALNUM, 3) + "8Q" + "~" + draw(ALNUM + "_~.-", 34),
         "alibaba": "LT" + "AI5t" + draw(ALNUM, 20),
         "tencent": "AK" + "ID" + draw(ALNUM, 32),
@@ -91,10 +93,26 @@ def tokens(make: Maker) -> dict[str, str]:
         "twilio": "S" + "K" + draw(HEX, 32),
         "sendgrid": "S" + "G." + draw(URLSAFE, 22) + "." + draw(URLSAFE, 43),
         "telegram": draw("123456789", 10) + ":" + "AA" + draw(URLSAFE, 33),
-        "discord": "MT" + base64.b64encode(draw(string.digits, 16).encode()).decode().rstrip("=")
-        + "." + draw(URLSAFE, 6) + "." + draw(URLSAFE, 38),
-        "slack bot": "xo" + "xb-" + draw(string.digits, 12) + "-" + draw(string.digits, 13) + "-" + draw(ALNUM, 24),
-        "slack webhook": "https://hooks.slack.com" + "/services/T" + draw(UPPER, 10) + "/B" + draw(UPPER, 10) + "/" + draw(ALNUM, 24),
+        "discord": "MT"
+        + base64.b64encode(draw(string.digits, 16).encode()).decode().rstrip("=")
+        + "."
+        + draw(URLSAFE, 6)
+        + "."
+        + draw(URLSAFE, 38),
+        "slack bot": "xo"
+        + "xb-"
+        + draw(string.digits, 12)
+        + "-"
+        + draw(string.digits, 13)
+        + "-"
+        + draw(ALNUM, 24),
+        "slack webhook": "https://hooks.slack.com"
+        + "/services/T"
+        + draw(UPPER, 10)
+        + "/B"
+        + draw(UPPER, 10)
+        + "/"
+        + draw(ALNUM, 24),
         "npm": "np" + "m_" + draw(ALNUM, 36),
         "pypi": "py" + "pi-AgEIcHlwaS5vcmc" + draw(URLSAFE, 120),
         "digitalocean": "do" + "p_v1_" + draw(HEX, 64),
@@ -156,7 +174,7 @@ NAMED: dict[str, Callable[[Maker], str]] = {
     'private static final String API_KEY = "{}";': lambda make: make.draw(ALNUM, 30),
     "client = Client(api_key='{}', timeout=3)": lambda make: make.draw(ALNUM, 32),
     "app.config['SECRET_KEY'] = '{}'": lambda make: make.draw(BASE64, 40),
-    "<add key=\"ServiceBusAccessKey\" value=\"{}\" />": lambda make: make.draw(BASE64, 43) + "=",
+    '<add key="ServiceBusAccessKey" value="{}" />': lambda make: make.draw(BASE64, 43) + "=",
     "<apiKey>{}</apiKey>": lambda make: make.draw(HEX, 32),
     "aws_secret_access_key = {}": lambda make: make.draw(BASE64, 40),
     "//registry.acme.test/:_authToken={}": lambda make: make.draw(ALNUM, 40),
@@ -201,10 +219,10 @@ GIVEN_AWAY = (
     "ALTER ROLE app WITH PASSWORD '{}';",
     "docker login -u li --password {} registry.acme.test",
     "ansible_ssh_pass: {}",
-    "  MYSQL_ROOT_PASSWORD: \"{}\"",
-    "resource \"aws_db_instance\" \"shop\" {{\n  username = \"app\"\n  password = \"{}\"\n}}",
+    '  MYSQL_ROOT_PASSWORD: "{}"',
+    'resource "aws_db_instance" "shop" {{\n  username = "app"\n  password = "{}"\n}}',
     "$password = '{}';",
-    "String dbPassword = \"{}\";",
+    'String dbPassword = "{}";',
     "conn = connect(user='app', password='{}')",
     "<password>{}</password>",
     "net use z: \\\\nas\\share /user:li {} password",
@@ -215,7 +233,7 @@ GIVEN_AWAY = (
     "credentials: admin / {}",
     "login: root:{}",
     "Passcode for the vault: {}",
-    "the passphrase for my key is \"{}\"",
+    'the passphrase for my key is "{}"',
     "pwd={}",
     "my bank password used to be {}",
     "密码是 {}",
@@ -269,7 +287,9 @@ INNOCENT = (
     "primary key (order_id, line_no)",
     "Press any key to continue",
     "keyboard shortcut: Ctrl+Shift+P",
-    "public_key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "G" * 3 + "k1x9mZ7wL4kT8vB1q9X2mZ7wL4kT8vB1q9X2mZ7w li@laptop",
+    "public_key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI"
+    + "G" * 3
+    + "k1x9mZ7wL4kT8vB1q9X2mZ7wL4kT8vB1q9X2mZ7w li@laptop",
     "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQC7q9X2mZ7wL4kT8vB1q9X2mZ7wL4kT8vB1 li@laptop",
     "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n-----END PUBLIC KEY-----",
     "-----BEGIN CERTIFICATE-----\nMIIDdzCCAl+gAwIBAgIEAgAAuTANBgkqhkiG9w0BAQUFADBa\n-----END CERTIFICATE-----",

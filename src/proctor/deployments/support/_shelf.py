@@ -45,7 +45,7 @@ class Shelf:
     @asynccontextmanager
     async def opened(self, running: Proctor) -> AsyncIterator[None]:
         """Looks things up in the application's own database."""
-        self._knowledge = Knowledge(running.database, running.settings.knowledge)
+        self._knowledge = running.knowledge
         self._loading, self._loaded = asyncio.Lock(), False
         yield
         self._knowledge = None

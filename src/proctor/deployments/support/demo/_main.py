@@ -21,7 +21,6 @@ from proctor.deployments.support.demo._questions import Question, make_questions
 from proctor.deployments.support.demo._screen import Screen, show_pull
 from proctor.deployments.support.demo._workplace import Workplace
 from proctor.deployments.support.shop import Database
-from proctor.knowledge import Knowledge
 from proctor.models.local import pull, shipped_lock
 
 ENOUGH = 0.8
@@ -119,7 +118,7 @@ async def _pull(model: str, settings: Settings, screen: Screen) -> None:
 
 async def _load(running: Proctor, shop: Database, screen: Screen) -> None:
     with screen.step("knowledge") as said:
-        knowledge = Knowledge(running.database, running.settings.knowledge)
+        knowledge = running.knowledge
         changes = await load_knowledge(knowledge, shop["products"].values())
         found_by = " and ".join(knowledge.searches_by).replace("_", " ")
         said.append(
