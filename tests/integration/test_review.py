@@ -163,10 +163,10 @@ async def test_a_person_looks_where_the_judge_disagrees(
 
 
 async def test_what_must_not_leave_is_taken_out_of_an_answer(make: Callable[..., Settings]) -> None:
-    async with opened(make(), f"It was paid with {CARD}.") as running:
+    async with opened(make(), f"The card on file is {CARD}.") as running:
         run = await running.run("desk", "How was it paid?")
         [verdict] = await told(running, run, "policy.verdict")
-    assert run.result == "It was paid with [payment card]."
+    assert run.result == "The card on file is [payment card]."
     assert verdict["stage"] == "output"
 
 

@@ -50,6 +50,8 @@ class Plans:
         self._clock = clock
         self._policy = policy
         self._plans: dict[tuple[str, bool], TeamPlan] = {}
+        self._generation = 0
+        """Counts how often all was forgotten: what was begun before may rest on what has changed since."""
 
     async def of(self, run: Run) -> TeamPlan:
         """The plan of a run.
@@ -59,12 +61,16 @@ class Plans:
             ToolServerUnavailable: a tool server doesn't tell its tools.
         """
         key = (run.team, run.simple)
-        if key not in self._plans:
-            self._plans[key] = await self._make(*key)
+        while key not in self._plans:
+            generation = self._generation
+            plan = await self._make(*key)
+            if generation == self._generation:
+                self._plans[key] = plan
         return self._plans[key]
 
     def forget(self) -> None:
         """Lets each plan be made anew: what tools are like has changed."""
+        self._generation += 1
         self._plans.clear()
 
     async def _make(self, name: str, simple: bool) -> TeamPlan:  # noqa: FBT001 - as the run's row says

@@ -4,18 +4,19 @@ import asyncio
 import signal
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from rich.text import Text
 
-from proctor.app import App, Proctor, Settings, load_app, open_proctor
+from proctor.app import App, Loaded, Proctor, Settings, load_app, load_settings, open_proctor
 from proctor.cli._live import View
 from proctor.cli._output import console
 from proctor.core import Conflict, DatabaseInUse, MissingSetting
 from proctor.runs import Run
-from proctor.tools import loose_package
+from proctor.tools import check_packages, loose_package
 
 RETRY = 1.0
 """Seconds between looks whether the database is free."""
@@ -163,6 +164,19 @@ def frozen_in(settings: Settings) -> Settings:
     """The settings under which nothing is believed that nobody has looked at: what `--frozen` means."""
     trust = settings.trust.model_copy(update={"frozen": True, "pins": "required"})
     return settings.model_copy(update={"trust": trust})
+
+
+def load_to_execute(config: Path | None, *, frozen: bool) -> Loaded:
+    """The configuration of a process that executes runs, with what `--frozen` means where it is given.
+
+    Raises:
+        ConfigurationError: the configuration can't be read, or packages are frozen and one isn't fixed.
+    """
+    loaded = load_settings(config)
+    if frozen:
+        loaded = replace(loaded, settings=frozen_in(loaded.settings))
+    check_packages(loaded.settings.tools, loaded.settings.trust)
+    return loaded
 
 
 def place_of(run: Run) -> str:

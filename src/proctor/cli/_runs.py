@@ -8,9 +8,9 @@ from cyclopts import App as Commands
 from rich.text import Text
 
 from proctor.app import Loaded, Proctor, load_settings
-from proctor.cli._execution import Interrupted, carry_on, stop_signals
+from proctor.cli._execution import Interrupted, carry_on, load_to_execute, stop_signals
 from proctor.cli._live import Live, Silent
-from proctor.cli._options import ConfigFile, Json, Limit
+from proctor.cli._options import ConfigFile, Frozen, Json, Limit
 from proctor.cli._output import (
     age,
     console,
@@ -116,7 +116,7 @@ def watch(id: str, /, *, config: ConfigFile = None) -> int:
 
 
 @runs.command
-def resume(id: str, /, *, config: ConfigFile = None, json: Json = False) -> int:
+def resume(id: str, /, *, frozen: Frozen = False, config: ConfigFile = None, json: Json = False) -> int:
     """Go on with a run that failed, was queued, or lost its process.
 
     It goes on where it stood: no recorded call is made again. Where another process serves the database, that
@@ -127,7 +127,7 @@ def resume(id: str, /, *, config: ConfigFile = None, json: Json = False) -> int:
     id
         The run's id.
     """
-    return asyncio.run(resumed(id, load_settings(config), json=json))
+    return asyncio.run(resumed(id, load_to_execute(config, frozen=frozen), json=json))
 
 
 @runs.command

@@ -3,23 +3,37 @@
 import re
 from collections.abc import Iterator
 
-from proctor.policies._placeholders import bits, is_code, is_placeholder, is_uuid, is_wordlike
+from proctor.policies._placeholders import (
+    bits,
+    is_code,
+    is_glue,
+    is_name,
+    is_path,
+    is_placeholder,
+    is_uuid,
+    is_wordlike,
+)
 from proctor.policies._reading import Finding
 from proctor.policies._secret_names import TellingName, telling_names
 from proctor.policies._secret_words import is_usual, speaks
 
 _QUOTED = r"(?:[@bfrLu]|@\")?(?P<quote>\\?[\"'`])(?P<quoted>(?:(?!(?P=quote))[^\n]){3,400}+)(?P=quote)"
 _BARE = r"(?P<bare>[^\s\"'`<,;\u2018-\u201d\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]{3,400}+)"
-_SIGNED = re.compile(
-    r"(?P<close>\\?[\"'`\])}*]{0,4})(?:\[[0-9]{0,5}\])?"
-    r"(?:[ \t]{0,3}:[ \t]{0,2}(?:&?'?[a-z]{1,8} )?(?:str|string|String|char|Optional\[str\]|SecretStr|Secret)\b\??(?=[ \t]{0,3}=))?"
-    r"(?: string)?[ \t]{0,20}"
-    r"(?P<sign>=>|:{1,3}=|\?=|\|\|=|={1,3}|!={1,2}|::?|->|→|\|(?=[ \t]?[^|\n])|\.assign\(|[(,](?=[ \t]{0,3}[@\"'`\\])"
-    r"|[\"']?,?\s{1,20}[\"']?value[\"']?[ \t]{0,3}[:=]|[ \t]{0,2}\{\s{1,20}(?:(?:description|type)[^\n]{0,200}\n\s{1,20}){0,3}default[ \t]{0,20}="
+_TYPE = (
+    r"(?:[ \t]{0,3}:[ \t]{0,2}(?:&?'?[a-z]{1,8} )?(?:str|string|String|char|Optional\[str\]|SecretStr|Secret)\b"
+    r"\??(?=[ \t]{0,3}=))?(?: string)?"
+)
+_SIGN = (
+    r"=>|:{1,3}=|\?=|\|\|=|={1,3}|!={1,2}|::?|->|→|\|(?=[ \t]?[^|\n])|\.assign\("
+    r"|[(,](?=[ \t]{0,3}[@\"'`\\])"
+    r"|[\"']?,?\s{1,20}[\"']?value[\"']?[ \t]{0,3}[:=]"  # name: X, value: …
+    r"|[ \t]{0,2}\{\s{1,20}(?:(?:description|type)[^\n]{0,200}\n\s{1,20}){0,3}default[ \t]{0,20}="  # Terraform
     r"|(?:type=\"?\w{1,20}\"? )?value ?=|>(?:</key>)?\s{0,20}(?:<string>)?|</key>\s{0,20}<string>"
-    r"|(?:是|为|為|叫|设为|改为|改成了?|变成了?)[:]?)"
-    r"(?:[ \t]|\\?\n[ \t]{1,20}){0,8}"
-    r"(?:(?i:bearer|basic|token|apikey|digest|ssws)[ \t]{1,2})?"
+    r"|(?:是|为|為|叫|设为|改为|改成了?|变成了?)[:]?"
+)
+_SIGNED = re.compile(
+    rf"(?P<close>\\?[\"'`\])}}*]{{0,4}})(?:\[[0-9]{{0,5}}\])?{_TYPE}[ \t]{{0,40}}(?P<sign>{_SIGN})"
+    r"(?:[ \t]|\\?\n[ \t]{1,20}){0,40}(?P<scheme>(?i:bearer|basic|token|apikey|digest|ssws)[ \t]{1,2})?"
     rf"(?:{_QUOTED}|{_BARE})(?P<more>[ \t]?[\w(])?"
 )
 _SPOKEN = re.compile(
@@ -29,6 +43,7 @@ _SPOKEN = re.compile(
 _UNSIGNED = re.compile(rf"[\"']?[ \t]{{1,4}}(?:--(?:body|value|data)[ =])?(?:{_QUOTED}|{_BARE})")
 _COMPARED = re.compile(r"([\"'])(?P<value>[^\"'\n]{4,200})\1[ \t]{0,2}[!=]={1,2}[ \t]{0,2}\Z")
 _QUERY = re.compile(r"&(?:amp;)?[\w.-]{1,40}=|\\[nrt]|\\?\\u00(?:26|3d)|\\[\"']")
+_COMPARISONS = ("==", "===", "!=", "!==")
 _SENTENCE_END = ".?!:)]}>*\\,"
 _ELLIPSIS = "..."
 """What ends so is only the beginning of a secret."""
@@ -70,25 +85,23 @@ def named_values(text: str, small: str) -> Iterator[Finding]:
 
 
 def _signed(text: str, name: TellingName, match: re.Match[str]) -> Finding | None:
-    if _is_flag_of_nothing(text, name, match):
-        return None
+    """`name = value`, and what means the same elsewhere."""
     quoted = match["quoted"] is not None
+    if not quoted and match["sign"] in _COMPARISONS:
+        return None  # a question about a variable
     value, start = _value(match)
-    if len(value) < _SHORTEST:
+    if len(value) < _SHORTEST or (quoted and is_glue(value)):
         return None
-    sure = match["sign"] in (",", "|") or (
+    doubtful = match["sign"] in (",", "|") or (
         match["sign"][0] == ">" and text[name.start - 1 : name.start] != "<"
     )
     if name.tells == "password":
-        confidence = _password(value, match, quoted, doubtful=sure)
+        judge = _quoted_password if quoted else _bare_password
+        confidence = judge(value, match, doubtful)
     else:
-        confidence = _secret(value, quoted=quoted, weak=name.tells == "key" or (sure and not is_uuid(value)))
+        weak = name.tells == "key" and not match["scheme"]
+        confidence = _secret(value, quoted=quoted, weak=weak or (doubtful and not is_uuid(value)))
     return _finding(name, start, value, confidence)
-
-
-def _is_flag_of_nothing(text: str, name: TellingName, match: re.Match[str]) -> bool:
-    # `?token=…` is a parameter, `token == x` a question about a variable
-    return match["sign"] in ("==", "===", "!=", "!==") and match["quoted"] is None
 
 
 def _compared(text: str, name: TellingName) -> Finding | None:
@@ -122,13 +135,10 @@ def _on_command_line(text: str, name: TellingName) -> Finding | None:
     option = text[name.start : name.start + 1] == "-"
     if option and not value.startswith("-"):
         usual = is_usual(value) if name.tells == "password" else not _looks_random(value, _SHORTEST_SECRET)
-        confidence = 0.0 if usual or is_placeholder(value) or len(value) < _SHORTEST else 0.8
+        confidence = 0.0 if usual or _is_no_password(value) or len(value) < _SHORTEST else 0.8
     elif name.tells == "key" or match["quoted"] is None:
-        confidence = (
-            0.0
-            if len(value) < _SHORTEST_KEY or name.tells == "password"
-            else _secret(value, quoted=False, weak=True)
-        )
+        known = len(value) >= _SHORTEST_KEY and name.tells != "password"
+        confidence = _secret(value, quoted=False, weak=True) if known else 0.0
     else:
         confidence = _secret(value, quoted=True, weak=False)
     return _finding(name, start, value, confidence)
@@ -163,32 +173,37 @@ def _is_closed(value: str) -> bool:
     return opened is not None and opened in value
 
 
-def _password(value: str, match: re.Match[str], quoted: bool, *, doubtful: bool) -> float:
-    """How sure it is that a value behind the name of a password is one."""
-    if is_placeholder(value) or is_usual(value) or not any(map(str.isalnum, value)):
+def _is_no_password(value: str) -> bool:
+    return is_placeholder(value) or is_usual(value) or is_name(value) or not any(map(str.isalnum, value))
+
+
+def _quoted_password(value: str, match: re.Match[str], doubtful: bool) -> float:  # noqa: FBT001 - as its twin
+    """How sure it is that a text behind the name of a password is one."""
+    if _is_no_password(value) or speaks(value) or is_path(value):
         return 0.0
-    if quoted:
-        if doubtful:
-            return 0.7 if is_mixed(value) and not is_wordlike(value) else 0.0
-        return 0.0 if speaks(value) else 0.85
-    if is_code(value) or value[0] in "/\\" or value.startswith(("~/", "./", "../")):
+    if doubtful and (not is_mixed(value) or is_wordlike(value)):
+        return 0.0
+    return 0.7 if doubtful else 0.85
+
+
+def _bare_password(value: str, match: re.Match[str], doubtful: bool) -> float:  # noqa: FBT001 - as its twin
+    """How sure it is that a value without quotes behind the name of a password is one."""
+    in_connection = match["sign"] == "=" and match.string[match.end("bare") : match.end("bare") + 1] == ";"
+    if in_connection and match["close"] == "" and value.isalpha() and " " not in match[0]:
+        return 0.0 if is_placeholder(value) else 0.6
+    if _is_no_password(value) or is_code(value) or is_path(value):
         return 0.0
     if is_mixed(value):
         return 0.85 if not doubtful or not is_wordlike(value) else 0.0
-    # a word: a value in a file of settings; in code a variable, in a sentence a word
-    assigned = match["sign"] == "=" and text_before(match) == "" and not match["more"]
+    # A word: a value in a file of settings, a variable in code, just a word in a sentence.
+    assigned = match["sign"] == "=" and match.start("sign") == match.end("close") and not match["more"]
     in_settings = match["sign"] in (":", "=>") and not match["more"] and value.islower()
     return 0.6 if assigned or in_settings else 0.0
 
 
-def text_before(match: re.Match[str]) -> str:
-    """The blank before a sign."""
-    return match.string[match.start() : match.start("sign")].strip("\"'`])}*\\") if match["sign"] else ""
-
-
 def _secret(value: str, *, quoted: bool, weak: bool) -> float:
     """How sure it is that a value behind the name of a secret is one."""
-    if is_placeholder(value) or (not quoted and is_code(value)):
+    if is_placeholder(value) or is_name(value) or (not quoted and is_code(value)):
         return 0.0
     if weak:
         return 0.7 if _looks_random(value, _SHORTEST_KEY) and not is_uuid(value) else 0.0

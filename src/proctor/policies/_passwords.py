@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from proctor.policies._named_values import is_mixed
-from proctor.policies._placeholders import is_code, is_placeholder, is_wordlike
+from proctor.policies._placeholders import is_code, is_name, is_placeholder, is_wordlike
 from proctor.policies._reading import Finding
 from proctor.policies._secret_names import in_small, places
 from proctor.policies._secret_words import is_usual, speaks
@@ -22,7 +22,7 @@ _SPOKEN = re.compile(
 )
 _JUXTAPOSED = re.compile(rf"(?: |\()(?:{_QUOTED}|{_BARE})")
 _GIVING = re.compile(
-    r"(?i)(?:use|with|using|enter|try|type|and|login|log in|user(?:name)? \S{1,40}|,|/) (?:the |my |this )?\Z"
+    r"(?i)(?:use|with|using|enter|try|type|and|login|log in|(?:user(?:name)?|login) \S{1,40}|,|/)\s{1,8}(?:the |my |this )?\Z"
 )
 _LONGEST_BEFORE = 60
 _PAIR = re.compile(
@@ -102,7 +102,7 @@ def _in_chinese(text: str) -> Iterator[Finding]:
     for match in _CHINESE.finditer(text):
         value, start = _value(match)
         known = match["sign"] or match["quote"] or len(value) >= _SHORTEST_UNSIGNED
-        mixed = is_mixed(value) or (bool(match["quote"] or match["sign"]) and not is_usual(value))
+        mixed = is_mixed(value) or (bool(match["quote"] or match["sign"]) and _is_own(value))
         if (
             known
             and mixed
@@ -136,7 +136,7 @@ def _finding(rule: str, start: int, value: str, confidence: float) -> Finding:
 
 
 def _is_own(value: str) -> bool:
-    return not is_usual(value) and not is_placeholder(value) and any(map(str.isalnum, value))
+    return not is_usual(value) and not is_placeholder(value) and not is_name(value) and any(map(str.isalnum, value))
 
 
 def _has_digit(value: str) -> bool:

@@ -4,24 +4,35 @@ import re
 from collections import Counter
 from math import log2
 
-_PLACEHOLDER = re.compile(
-    r"(?is)"
-    r"<.*|\{\{.*|[$#@!]?[$#@!]\{.*|\$[(\[].*|\$\$?[a-z_]\w*|%[({].*|%\w+%?|\[.*\]|\{[\w.: ]*\}|!\w+ .*|ENC\[.*"  # templates
-    r"|[*.x#?_•●…·-]+|.*(?:x{5}|\*{3}|\.{3}|…|0{8}|•{3}).*"  # masks
-    r"|.*(?:example|placeholder|redacted|masked|dummy|sample|fake|not[_-]?(?:a[_-]|real)|change[_ -]?(?:me|it|this)"
-    r"|to[_ -]?be[_ -]|fill[_ -]?(?:me|in)|(?:goes|put|key|token|password|secret|value)[_ -]?here).*"
-    r"|(?:your|insert|enter|replace|change|choose|provide|supply|specify|use|put|add|type|paste)(?![a-z]*[0-9])[_ -].*|your[a-z_ -]*"
-    r"|(?:https?|ftp|file)://[^@]*"
-    r"|none|null|nil|true|false|undefined|empty|(?:text|string|str|number|int|integer|bool|boolean|bytes|any|object|uuid)(?:\[\])?"
-    r"|required|optional|default|todo|tbd|n/?a|unset|blank|hidden|removed|encrypted|generated|random|unknown"
+_TEMPLATE = re.compile(
+    r"(?is)<.*|&lt;.*|\{\{.*|[$#@!]?[$#@!]\{.*|\$[(\[].*|\$\$?[a-z_]\w*(?:[./@-].*)?|%[({].*|%\w+%?|\[.*\]"
+    r"|\{[\w.: ]*\}|!\w+ .*|ENC\[.*|[#.][a-z]+(?:-[a-z]+)*"
+)
+_MASK = re.compile(r"(?is)[*.x#?_•●…·-]+|.*(?:x{5}|\*{3}|#{4}|\.{3}|…|0{8}|•{3}).*")
+_SAMPLE = re.compile(
+    r"(?is)(?:.{0,200}?(?:example|placeholder|redacted|masked|dummy|sample|fake|not[_-]?(?:a[_-]|real)"
+    r"|change[_ -]?(?:me|it|this)|to[_ -]?be[_ -]|fill[_ -]?(?:me|in)"
+    r"|(?:goes|put|key|token|password|secret|value)[_ -]?here)"
+    r"|your[a-z_ -]*\Z"
+    r"|(?:your|insert|enter|replace|change|choose|provide|supply|specify|use|put|add|type|paste)[_ -]"
+    r"|(?:https?|ftp|file)://[^@]*\Z)"
+)
+_NO_VALUE = re.compile(
+    r"(?i)none|null|nil|true|false|undefined|empty|required|optional|default|todo|tbd|n/?a|unset|blank|hidden"
+    r"|removed|encrypted|generated|random|unknown"
+    r"|(?:text|string|str|number|int|integer|bool|boolean|bytes|any|object|uuid)(?:\[\])?"
 )
 _CODE = re.compile(
     r"(?:\{?[A-Za-z_$][\w$]*(?:(?:\??\.|::|->)[A-Za-z_$][\w$]*)*\??[(\[].*"  # a call or an item
     r"|[A-Za-z_$]\w*(?:(?:\??\.|::|->)[A-Za-z_$][A-Za-z_]*)+"  # an attribute
     r"|(?:os|process|self|this|env|config|settings|args|request|params|var|local|data|module|secrets|vars)\..*"
-    r"|[(&*!@+|^-].{0,2}[A-Za-z_]+[(.].*|function\b.*|new\b.*|await\b.*|\(?\)? ?=>.*|lambda\b.*)",
+    r"|[^\w\s]{1,3}[A-Za-z_>$.-]{1,40}[(\[.].*|\([A-Za-z]*"
+    r"|(?:function|new|await|lambda)\b.*|\(?\)? ?=>.*)",
     re.DOTALL,
 )
+_GLUE = re.compile(r"[+.,)\]}|&] .*|\s.*|.*\s[+.]\s?|,\w+:|\.\$.*", re.DOTALL)
+_READ = 200
+"""Characters of a value that are looked at to know it for a placeholder."""
 _TELLING = re.compile(r"(?i)pass|pwd|secret|token|key|cred|auth|login|user|api")
 _PART = re.compile(r"[-_./: @+]+")
 _WORDLIKE = re.compile(
@@ -37,15 +48,31 @@ _FILE = re.compile(
 _ADDRESS = re.compile(
     r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|(?:[\w-]+\.)+(?:com|org|net|io|dev|local|internal|cn)(?::[0-9]+)?(?:/.*)?"
 )
-_SAME_LETTERS = 4
+_PLAIN = frozenset({"password", "passwd", "pass", "pwd", "secret", "token", "key", "user", "username", "login"})
 
 
 def is_placeholder(value: str) -> bool:
     """Whether a value is a template, a mask or a sample rather than somebody's own."""
-    if _PLACEHOLDER.fullmatch(value) is not None:
-        return True
-    letters_only = all(part.isalpha() or not part for part in _PART.split(value))
-    return letters_only and _TELLING.search(value) is not None
+    value = value[:_READ].strip("'\"")
+    return not value or bool(
+        _TEMPLATE.fullmatch(value)
+        or _MASK.fullmatch(value)
+        or _SAMPLE.match(value)
+        or _NO_VALUE.fullmatch(value)
+    )
+
+
+def is_name(value: str) -> bool:
+    """Whether a value only names what should stand there: `db_password`, `userToken`, `secret`."""
+    parts = [part for part in _PART.split(value) if part]
+    if not all(map(str.isalpha, parts)) or not _TELLING.search(value):
+        return False
+    return len(parts) > 1 or value.lower() in _PLAIN or value != value.lower()
+
+
+def is_glue(value: str) -> bool:
+    """Whether what stands between two quotes is the code between two texts: ` + name + `."""
+    return _GLUE.fullmatch(value) is not None
 
 
 def is_code(value: str) -> bool:
@@ -61,6 +88,11 @@ def is_wordlike(value: str) -> bool:
         or _FILE.fullmatch(value) is not None
         or _ADDRESS.fullmatch(value) is not None
     )
+
+
+def is_path(value: str) -> bool:
+    """Whether a value leads to a file: `/run/secrets/password`."""
+    return value.startswith(("/", "\\", "~/", "./", "../")) and _PATH.fullmatch(value) is not None
 
 
 def is_uuid(value: str) -> bool:

@@ -24,35 +24,34 @@ _IN_ADDRESS = re.compile(
 _TOKEN_IN_ADDRESS = re.compile(
     r"(?<=://)(?P<value>[A-Za-z0-9_-]{20,120})(?::x-oauth-basic)?@[\w\[]", re.ASCII
 )
-_ON_COMMAND_LINE = (
+_ON_COMMAND_LINE: tuple[tuple[tuple[str, ...], str], ...] = (
     (
         ("-u", "--user", "--proxy-user", "--auth", "-a"),
-        re.compile(
-            r"(?<=\s)-(?:u|-user|-proxy-user|-auth|a)[ =]{0,3}[\"'{]{0,2}[^\s:\"'/]{0,60}[\"'}]{0,2}:[\"'{]{0,2}"
-            r"(?P<value>[^\s\"'}]{4,100})",
-            re.ASCII,
-        ),
+        r"(?<=\s)-(?:u|-user|-proxy-user|-auth|a)[ =]{0,3}[\"'{]{0,2}[^\s:\"'/]{0,60}[\"'}]{0,2}:"
+        r"[\"'{]{0,2}(?P<value>[^\s\"'}]{4,100})",
     ),
     (
         ("mysql", "mariadb"),
-        re.compile(
-            r"(?:mysql(?:dump|admin)?|mariadb)\b[^\n|;]{0,80}? -p"
-            r"(?P<value>[^\s\"']{4,60}|\"[^\"\n]{4,60}\"|'[^'\n]{4,60}')",
-            re.ASCII,
-        ),
+        r"(?:mysql(?:dump|admin)?|mariadb)\b[^\n|;]{0,80}? -p"
+        r"(?P<value>[^\s\"']{4,60}|\"[^\"\n]{4,60}\"|'[^'\n]{4,60}')",
     ),
-    (("sshpass",), re.compile(r"sshpass -p ?[\"']?(?P<value>[^\s\"']{4,60})", re.ASCII)),
+    (("sshpass",), r"sshpass -p ?[\"']?(?P<value>[^\s\"']{4,60})"),
+    (("sexec", "SEXEC", "sExec"), r"(?i:psexec)(?:\.exe)?\b[^\n]{0,120}? -p (?P<value>[^\s\"']{3,60})"),
     (
         ("dentified", "DENTIFIED"),
-        re.compile(r"(?i:identified (?:with \w{1,40} )?by) ?[\"'](?P<value>[^\"'\n]{3,80})[\"']", re.ASCII),
+        r"(?i:identified (?:with \w{1,40} )?by) ?[\"'](?P<value>[^\"'\n]{3,80})[\"']",
     ),
     (
         ("assword ", "ASSWORD "),
-        re.compile(r"(?i:with (?:encrypted )?password) [\"'](?P<value>[^\"'\n]{3,80})[\"']", re.ASCII),
+        r"(?i:with (?:encrypted )?password) [\"'](?P<value>[^\"'\n]{3,80})[\"']",
+    ),
+    (
+        ("redential(",),
+        r"[Cc]redential\(\s{0,20}[\"'][^\"'\n]{1,80}[\"'],\s{0,20}[\"'](?P<value>[^\"'\n]{4,100})[\"']",
     ),
 )
 """By what must stand in a text."""
-_PLAIN_WORDS = frozenset("password passwd pass pwd secret token user username test".split())
+_PLAIN_WORDS = frozenset({"password", "passwd", "pass", "pwd", "test"})
 _LEAST_TOKEN_BITS = 3.3
 
 
@@ -69,7 +68,7 @@ def formed_secrets(text: str) -> Iterator[Finding]:
                 yield _finding("in-address", *match.span("value"), 0.8)
     for words, pattern in _ON_COMMAND_LINE:
         if any(word in text for word in words):
-            yield from _given(pattern, text)
+            yield from _given(re.compile(pattern, re.ASCII), text)
 
 
 def _given(pattern: re.Pattern[str], text: str) -> Iterator[Finding]:

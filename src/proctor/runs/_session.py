@@ -122,6 +122,8 @@ class RunSession:
         self._cost_so_far = run.cost
         self._ends_at = asyncio.get_running_loop().time() + plan.settings.deadline.total_seconds()
         self._on_token = on_token
+        self._streams = plan.review.settings.mode not in ("manual", "second")
+        """Whether the requester may read along: not where somebody looks at each answer first."""
         self.halting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Set when no new call may start: a person is asked, or the attempt is over."""
         self.asked: list[str] = []
@@ -172,7 +174,8 @@ class RunSession:
         def listen(text: str) -> None:
             if on_text is not None:
                 on_text(text)
-            self._on_token(Token(run_id=self.run_id, agent=agent, text=text))
+            if self._streams:
+                self._on_token(Token(run_id=self.run_id, agent=agent, text=text))
 
         request: JsonObject = {
             "model": model,
