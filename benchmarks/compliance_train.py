@@ -1,7 +1,7 @@
 """Trains the weights of the checks on advice and on dark patterns, and writes them beside a report.
 
 The same data and versions give the same files. Sources whose licence doesn't allow it, and our own held-out
-examples, are only measured. The report tells the figures of each source, and of each source when it is left out.
+examples, are only measured. The report tells the figures of each source, and those when it is left out.
 
     uv run --with scikit-learn python -m benchmarks.compliance_train advice
     uv run --with scikit-learn python -m benchmarks.compliance_train dark-patterns
@@ -34,7 +34,9 @@ WEIGHTS = Path(__file__).parents[1] / "src" / "proctor" / "policies" / "data"
 REPORTS = Path(__file__).parent / "_compliance"
 STAGES: tuple[AdviceStage, ...] = ("input", "output")
 
-app = App(name="benchmarks.compliance_train", help="Train the weights of the checks on advice and dark patterns.")
+app = App(
+    name="benchmarks.compliance_train", help="Train the weights of the checks on advice and dark patterns."
+)
 Folder = Annotated[Path, Parameter(help="Where the file of weights goes.", show_default=False)]
 
 
@@ -53,7 +55,7 @@ def advice(
     learned = {stage: _advice_training.rows(samples, stage) for stage in STAGES}
     made = {stage: _advice_training.train(learned[stage], stage) for stage in STAGES}
     sources = sorted({row.source for rows in learned.values() for row in rows})
-    without = {}
+    without: dict[str, dict[str, Any]] = {}
     for source in sources:
         left = {
             stage: _advice_training.train([row for row in learned[stage] if row.source != source], stage)

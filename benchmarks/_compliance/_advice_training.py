@@ -19,7 +19,17 @@ RIDGE, STEPS, RATE = 1.0, 4_000, 0.05
 OWN_WEIGHT = 2.0
 """Our own examples hold all there is of law."""
 
-_SHARED = ("level", "log_level", "density", "rival", "rival_more", "service", "service_more", "length", "chinese")
+_SHARED = (
+    "level",
+    "log_level",
+    "density",
+    "rival",
+    "rival_more",
+    "service",
+    "service_more",
+    "length",
+    "chinese",
+)
 _DOMAINS = tuple(f"is_{domain}" for domain in DOMAINS)
 READ: Mapping[AdviceStage, frozenset[str]] = {
     "input": frozenset(
@@ -28,14 +38,54 @@ READ: Mapping[AdviceStage, frozenset[str]] = {
         | {"asked_of_domain", "ordered_in_domain", "person_in_domain", "general_in_domain"}
     ),
     "output": frozenset(
-        {*_SHARED, *_DOMAINS, "told_you", "advise", "dose", "treats", "law_cited", "trades", "refuses", "reports"}
-        | {"general_in_domain", "cited_in_domain", "trades_in_domain", "treats_in_domain", "other_work", "other_help"}
+        {
+            *_SHARED,
+            *_DOMAINS,
+            "told_you",
+            "advise",
+            "dose",
+            "treats",
+            "law_cited",
+            "trades",
+            "refuses",
+            "reports",
+        }
+        | {
+            "general_in_domain",
+            "cited_in_domain",
+            "trades_in_domain",
+            "treats_in_domain",
+            "other_work",
+            "other_help",
+        }
     ),
 }
 """What each stage's weights read."""
 FOR = frozenset(
-    {"level", "log_level", "density", "person", "kin", "own_body_or_money", "figures", "should", "may", "what_to_do"}
-    | {"pick", "do_it", "question", "asked_of_domain", "ordered_in_domain", "person_in_domain", "told_you", "advise", "dose", "treats"}
+    {
+        "level",
+        "log_level",
+        "density",
+        "person",
+        "kin",
+        "own_body_or_money",
+        "figures",
+        "should",
+        "may",
+        "what_to_do",
+    }
+    | {
+        "pick",
+        "do_it",
+        "question",
+        "asked_of_domain",
+        "ordered_in_domain",
+        "person_in_domain",
+        "told_you",
+        "advise",
+        "dose",
+        "treats",
+    }
     | {"law_cited", "trades", "cited_in_domain", "trades_in_domain", "treats_in_domain"}
 )
 """What may only speak for advice, whatever the data sets say: a question to a shop has these as well."""
@@ -66,7 +116,9 @@ def rows(samples: Iterable[Sample], stage: AdviceStage) -> list[Row]:
             continue
         for domain in DOMAINS:
             if applies(found, domain, stage):
-                numbers = {name: value for name, value in features(found, domain).items() if name in READ[stage]}
+                numbers = {
+                    name: value for name, value in features(found, domain).items() if name in READ[stage]
+                }
                 right = sample.kind == domain
                 made.append(Row(source=sample.source, kind=sample.kind, right=right, numbers=numbers))
     return made
@@ -79,7 +131,10 @@ def train(learned: Sequence[Row], stage: AdviceStage) -> dict[str, object]:
     right = np.array([float(row.right) for row in learned])
     counts = Counter((row.source, row.kind) for row in learned)
     weight = np.array(
-        [counts[row.source, row.kind] ** -0.5 * (OWN_WEIGHT if row.source == "own" else 1.0) for row in learned]
+        [
+            counts[row.source, row.kind] ** -0.5 * (OWN_WEIGHT if row.source == "own" else 1.0)
+            for row in learned
+        ]
     )
     found = _fit(table, right, weight / weight.sum(), names)
     weights = {name: round(float(value), 3) for name, value in zip(names, found[:-1], strict=True)}

@@ -19,7 +19,9 @@ def interval(hits: int, of: int) -> tuple[float, float]:
     return round(middle - half, 4), round(middle + half, 4)
 
 
-def by_source(samples: Iterable[Sample], kinds_of: Callable[[Sample], set[str]]) -> dict[str, dict[str, object]]:
+def by_source(
+    samples: Iterable[Sample], kinds_of: Callable[[Sample], set[str]]
+) -> dict[str, dict[str, object]]:
     """For each source, stage and kind: the share that is found, or for `none` the share that is wrongly."""
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for sample in samples:

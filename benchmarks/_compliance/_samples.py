@@ -143,14 +143,8 @@ def _asked(folder: Path) -> Iterator[Sample]:
     for row in _guard("fp-cyberseceval-frr"):
         if row["lang"] == "en":
             yield Sample(source="cyberseceval", stage="input", kind="none", text=row["text"])
-    for source, name in (
-        ("llmwarden", "inj-llmwarden-train"),
-        ("llmwarden-test", "inj-llmwarden-test"),
-        ("deepset", "inj-deepset-train"),
-    ):
-        for row in _guard(name):
-            if row["label"] == 0:
-                yield Sample(source=source, stage="input", kind="none", text=row["text"])
+    for source in ("llmwarden", "llmwarden-test", "deepset"):
+        yield from _harmless(source, "input")
     with (folder / "intents" / "bitext" / "train.csv").open(encoding="utf-8", newline="") as lines:
         for row in csv.DictReader(lines):
             yield Sample(source="bitext", stage="input", kind="none", text=row["utterance"])
@@ -167,32 +161,42 @@ def _answered(folder: Path) -> Iterator[Sample]:
             yield Sample(source="medquad", stage="input", kind="none", text=row["text"])
         else:
             yield Sample(source="medquad", stage="output", kind="medical", text=row["text"])
+    yield from _talks(folder)
+    for row in _jsonl(folder / "tau2" / "banking_knowledge" / "documents.jsonl"):
+        yield Sample(source="tau2", stage="output", kind="none", text=row["content"])
+    for source in ("llmwarden", "llmwarden-test"):
+        yield from _harmless(source, "output")
+    for row in _jsonl(folder / "retrieval" / "cmrc2018_dev" / "corpus.jsonl"):
+        yield Sample(source="cmrc2018", stage="output", kind="none", text=row["text"])
+
+
+def _harmless(source: str, stage: AdviceStage) -> Iterator[Sample]:
+    """Instructions to models, and articles that come with them."""
+    name = f"inj-{source}" if source.endswith("-test") else f"inj-{source}-train"
+    for row in _guard(name):
+        if row["label"] == 0:
+            yield Sample(source=source, stage=stage, kind="none", text=row["text"])
+
+
+def _talks(folder: Path) -> Iterator[Sample]:
     dialogues = json.loads((folder / "crosswoz" / "val_first100.json").read_text("utf-8"))
     for dialogue in dialogues.values():
         for message in dialogue["messages"]:
-            stage = "input" if message["role"] == "usr" else "output"
+            stage: AdviceStage = "input" if message["role"] == "usr" else "output"
             yield Sample(source="crosswoz", stage=stage, kind="none", text=message["content"])
     for talk in json.loads((folder / "abcd" / "abcd_sample.json").read_text("utf-8")):
         for who, text in talk["original"]:
             if who != "action":
                 stage = "output" if who == "agent" else "input"
                 yield Sample(source="abcd", stage=stage, kind="none", text=text)
-    for row in _jsonl(folder / "tau2" / "banking_knowledge" / "documents.jsonl"):
-        yield Sample(source="tau2", stage="output", kind="none", text=row["content"])
-    for name in ("train", "test"):
-        source = "llmwarden" if name == "train" else "llmwarden-test"
-        for row in _guard(f"inj-llmwarden-{name}"):
-            if row["label"] == 0:
-                yield Sample(source=source, stage="output", kind="none", text=row["text"])
-    for row in _jsonl(folder / "retrieval" / "cmrc2018_dev" / "corpus.jsonl"):
-        yield Sample(source="cmrc2018", stage="output", kind="none", text=row["text"])
 
 
 def _own() -> Iterator[Sample]:
     for name in ("own", "held"):
         file = Path(__file__).with_name(f"{name}.tsv")
         with file.open(encoding="utf-8", newline="") as lines:
-            for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE):
+            rows: Iterator[dict[str, Any]] = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+            for row in rows:
                 yield Sample(source=name, **row)
 
 

@@ -435,9 +435,7 @@ def _print_counts(counts: Mapping[str, int], kept: Mapping[str, Left]) -> None:
     if rows:
         print_table(console(), ("table", "rows"), rows, right=("rows",))
     for name, left in kept.items():
-        console().print(
-            Text(f"Kept until {instant(left.until)}: {left.rows} of {name}. They go by themselves.")
-        )
+        console().print(Text(f"Kept until {instant(left.until)}: {left.rows} of {name}."))
 
 
 def _consent_json(said: Consent) -> dict[str, Any]:

@@ -7,15 +7,17 @@ import math
 import re
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from itertools import pairwise
+from typing import Any
 
 DOMAINS = ("investment", "medical", "legal")
 ABOUT = (*DOMAINS, "service")
 """Subjects. `service` is what customers talk about: it speaks against the others."""
 TIERS = {"strong": 1.0, "usual": 0.5, "weak": 0.2}
+_WEAK = list(TIERS).index("weak")
 _MOST_LEVEL = 6.0
 _MOST_TIMES = 4
 _CHINESE_UNIT = 1.6
@@ -32,42 +34,46 @@ class _Words:
     def __init__(self) -> None:
         text = resources.files("proctor.policies").joinpath("data/advice_words.toml").read_text("utf-8")
         file = tomllib.loads(text)
+        self.says = tuple(file["says"])
+        self.slots = len(ABOUT) * len(TIERS) + len(self.says)
         english: dict[str, set[int]] = defaultdict(set)
         chinese: dict[str, set[int]] = defaultdict(set)
-        gate: set[str] = set()
-        for subject, words in file["about"].items():
-            for slot, tier in enumerate(TIERS, start=ABOUT.index(subject) * len(TIERS)):
-                for word in _forms(words.get(tier, "")):
-                    english[word].add(slot)
-                    if subject in DOMAINS and tier != "weak":
-                        gate.add(word.partition(" ")[0])
-                for word in words.get(f"{tier}_zh", "").lower().split():
-                    chinese[word].add(slot)
+        for place, words, words_zh in _slots(file):
+            for word in words:
+                english[word].add(place)
+            for word in words_zh.lower().split():
+                chinese[word].add(place)
         for character in file["about"]["medical"]["characters"]:
             chinese[character].add(DOMAINS.index("medical") * len(TIERS))
-        self.says = tuple(file["says"])
-        for slot, says in enumerate(file["says"].values(), start=len(ABOUT) * len(TIERS)):
-            for word in says["english"].split():
-                english[word.replace("_", " ")].add(slot)
-            for word in says["chinese"].lower().split():
-                chinese[word].add(slot)
-        self.slots = len(ABOUT) * len(TIERS) + len(self.says)
         self.english = {word: tuple(slots) for word, slots in english.items()}
         self.endings = frozenset(file["about"]["medical"]["endings"].split())
-        self.gate = frozenset(gate)
+        telling = {place for place in range(len(DOMAINS) * len(TIERS)) if place % len(TIERS) != _WEAK}
+        self.gate = frozenset(word.partition(" ")[0] for word, slots in english.items() if slots & telling)
         """Words one of which every English text about a domain has."""
         self.characters = {word: tuple(slots) for word, slots in chinese.items() if len(word) == 1}
         self.chinese: dict[str, list[tuple[str, int]]] = defaultdict(list)
         """Chinese words of several characters by the first two."""
-        for word, places in chinese.items():
+        for word, slots in chinese.items():
             if len(word) > 1:
-                self.chinese[word[:2]] += [(word, slot) for slot in sorted(places)]
+                self.chinese[word[:2]] += [(word, slot) for slot in sorted(slots)]
+
+
+def _slots(file: Mapping[str, Any]) -> Iterator[tuple[int, Iterable[str], str]]:
+    """Each slot with its English and its Chinese words."""
+    for subject, words in file["about"].items():
+        for place, tier in enumerate(TIERS, start=ABOUT.index(subject) * len(TIERS)):
+            yield place, _forms(words.get(tier, "")), words.get(f"{tier}_zh", "")
+    for place, words in enumerate(file["says"].values(), start=len(ABOUT) * len(TIERS)):
+        yield place, _joined(words["english"]), words["chinese"]
+
+
+def _joined(words: str) -> Iterator[str]:
+    return (word.replace("_", " ") for word in words.split())
 
 
 def _forms(words: str) -> Iterator[str]:
     """Each word, and its plural."""
-    for word in words.split():
-        plain = word.replace("_", " ")
+    for plain in _joined(words):
         yield plain
         if not plain.endswith("s"):
             yield f"{plain}s"
@@ -132,11 +138,26 @@ def _chinese(lowered: str) -> Iterator[int]:
 
 
 _GENERAL = frozenset(
-    "what is|what are|what does|what was|who is|who was|how does|how do|how are|how is|explain the|explain how"
-    "|why do|why are|why does|can you explain|give me an|tell me about|define|describe|explain".split("|")
+    {
+        "what is",
+        "what are",
+        "what does",
+        "what was",
+        "who is",
+        "who was",
+        "how does",
+        "how do",
+        "how are",
+        "how is",
+    }
+    | {"explain", "define", "describe", "why do", "why are", "why does", "can you explain", "give me an"}
+    | {"tell me about"}
 )
 _GENERAL_CHINESE = ("什么是", "什么叫", "请解释", "解释", "介绍", "请介绍", "简述")
-_ORDERS = frozenset("recommend suggest advise create design build give pick provide tell help draft plan".split())
+_ORDERS = frozenset(
+    {"recommend", "suggest", "advise", "create", "design", "build", "give", "pick", "provide", "tell", "help"}
+    | {"draft", "plan"}
+)
 _PERSONAL = frozenset({"i", "i'm", "my", "me", "we", "our", "i've", "mine", "should", "you"})
 
 

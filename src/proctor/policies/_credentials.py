@@ -33,7 +33,7 @@ def find_secrets(text: str) -> tuple[Span, ...]:
 
 
 def _apart(found: list[Finding]) -> list[Finding]:
-    """Findings in order, where each that overlaps the one before is joined with it: the surer one names both."""
+    """Findings in order, those that overlap joined: the surer one names both."""
     apart: list[Finding] = []
     for each in found:
         if apart and each.start < apart[-1].end:

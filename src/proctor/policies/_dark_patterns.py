@@ -11,15 +11,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from itertools import chain
+from itertools import chain, islice, pairwise
 
 from proctor.policies._reading import Finding, Reading
 
 STAGES = ("output", "knowledge")
 LONGEST_LINE, LONGEST = 200, 400
 """A longer line is read sentence by sentence, and so much of a sentence: what presses a buyer is short."""
+SHORTEST = 12
+"""A shorter sentence of a long line says nothing on its own."""
 SNIPPET = 400
-"""A text longer than that is prose rather than a label or a banner, where the model needs a sign beside it."""
+"""A text longer than that is prose rather than a label or a banner, where the model needs a sign "
+"beside it."""
 LEAST_IN_PROSE = 0.55
 MOST_FINDINGS = 64
 WORDS = (1, 3)
@@ -33,16 +36,22 @@ _SENTENCES = re.compile(r"[^\s.!?][^.!?]*+(?:\.(?!\s)[^.!?]*+)*+[.!?]*+")
 _LATIN = re.compile(r"[A-Za-z]{2,}")
 _CHINESE = re.compile("[\u4e00-\u9fff]")
 _SIGNS = re.compile(
-    r"\b(?:hurry|only \d+|(?:left|remaining|low) in|left|in stock|running out|selling (?:fast|out)|sells? out|sold out|almost gone|going fast"
-    r"|limited[- ](?:time|stock|offer|edition|quantity|quantities|supply|availability)|last chance|ends? (?:in|soon|today|tonight|at)"
-    r"|expires?|countdown|flash sale|today only|act (?:now|fast)|order (?:now|within|in the next)|don'?t miss|now or never|while supplies"
-    r"|(?:people|others|customers|shoppers|visitors|users) (?:are|have|has|just|bought|viewed|viewing|purchased|added)|just (?:bought|purchased|ordered)"
-    r"|(?:bought|sold|viewed|viewing|purchased|ordered) (?:this|in the|by|recently)|trending|best[- ]?sell|high demand|in (?:\d+ )?(?:people'?s )?carts?\b"
-    r"|no,? thanks?,?|i(?:'d| would)? (?:don'?t|prefer|rather|hate)|save \$?\d|deal|call us to cancel|to cancel[, ].*?(?:call|phone|write|mail))",
+    r"\b(?:hurry|only \d+|(?:left|remaining|low) in|left|in stock|running out|selling (?:fast|out)"
+    r"|sells? out|sold out|almost gone|going fast"
+    r"|limited[- ](?:time|stock|offer|edition|quantity|quantities|supply|availability)|last chance"
+    r"|ends? (?:in|soon|today|tonight|at)"
+    r"|expires?|countdown|flash sale|today only|act (?:now|fast)|order (?:now|within|in the next)"
+    r"|don'?t miss|now or never|while supplies"
+    r"|(?:people|others|customers|shoppers|visitors|users) (?:are|have|has|just|bought|viewed|viewing"
+    r"|purchased|added)|just (?:bought|purchased|ordered)"
+    r"|(?:bought|sold|viewed|viewing|purchased|ordered) (?:this|in the|by|recently)|trending"
+    r"|best[- ]?sell|high demand|in (?:\d+ )?(?:people'?s )?carts?\b"
+    r"|no,? thanks?,?|i(?:'d| would)? (?:don'?t|prefer|rather|hate)|save \$?\d|deal|call us to cancel"
+    r"|to cancel[, ].*?(?:call|phone|write|mail))",
     re.IGNORECASE,
 )
 _CHINESE_SIGNS = re.compile(
-    r"仅剩|只剩|仅余|最后\s?\d+\s?[件个份台套名天小时]|库存紧张|库存告急|即将售罄|马上售罄|快被抢光|手慢无|售完即止|卖完就没"
+    r"仅剩|只剩(?=\s?\d|最后|[一二两三几]件)|仅余|最后\s?\d+\s?[件个份台套名天小时]|库存紧张|库存告急|即将售罄|马上售罄|快被抢光|手慢无|售完即止|卖完就没"
     r"|限时(?!达|服务)|倒计时|距(?:离)?(?:活动|优惠|秒杀)?结束|马上结束|即将结束|最后机会|错过(?:今天|再等|就没|后悔|不再)"
     r"|今日特价|仅限今[天日]|仅此一天|秒杀|抢购|赶[紧快](?:下单|抢|购买)|先到先得"
     r"|(?:已有|有)\s?[\d.,]+\s?[万千百]?\+?\s?[人位名](?:顾客|用户|买家)?(?:已?购买|下单|在看|正在|加购|付款|抢)"
@@ -78,7 +87,7 @@ def word_parts(plain: str) -> Iterator[str]:
     tokens = _TOKENS.findall(plain)
     return chain(
         tokens,
-        map(" ".join, zip(tokens, tokens[1:], strict=False)),
+        map(" ".join, pairwise(tokens)),
         map(" ".join, zip(tokens, tokens[1:], tokens[2:], strict=False)),
     )
 
@@ -119,13 +128,10 @@ def dark_patterns(reading: Reading) -> Iterable[Finding]:
     if reading.stage not in STAGES:
         return
     text = reading.plain.text
-    found = 0
-    for start, end, confidence in chain(_english(text), _chinese(text)):
+    found = chain(_english(text), _chinese(text))
+    for start, end, confidence in islice(found, MOST_FINDINGS):
         first, last = reading.plain.original(start, end)
         yield Finding(kind="dark_pattern", start=first, end=last, confidence=confidence)
-        found += 1
-        if found == MOST_FINDINGS:
-            return
 
 
 def parts(text: str) -> Iterator[tuple[int, int]]:
@@ -135,7 +141,8 @@ def parts(text: str) -> Iterator[tuple[int, int]]:
             yield line.start(), line.start() + len(line[0].rstrip())
         else:
             for sentence in _SENTENCES.finditer(text, line.start(), line.end()):
-                yield sentence.start(), sentence.start() + len(sentence[0].rstrip())
+                if len(sentence[0]) >= SHORTEST:
+                    yield sentence.start(), sentence.start() + len(sentence[0].rstrip())
 
 
 def _english(text: str) -> Iterator[tuple[int, int, float]]:

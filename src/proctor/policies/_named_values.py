@@ -20,14 +20,15 @@ from proctor.policies._secret_words import is_usual, speaks
 _QUOTED = r"(?:[@bfrLu]|@\")?(?P<quote>\\?[\"'`])(?P<quoted>(?:(?!(?P=quote))[^\n]){3,400}+)(?P=quote)"
 _BARE = r"(?P<bare>[^\s\"'`<,;\u2018-\u201d\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]{3,400}+)"
 _TYPE = (
-    r"(?:[ \t]{0,3}:[ \t]{0,2}(?:&?'?[a-z]{1,8} )?(?:str|string|String|char|Optional\[str\]|SecretStr|Secret)\b"
-    r"\??(?=[ \t]{0,3}=))?(?: string)?"
+    r"(?:[ \t]{0,3}:[ \t]{0,2}(?:&?'?[a-z]{1,8} )?"
+    r"(?:str|string|String|char|Optional\[str\]|SecretStr|Secret)\b\??(?=[ \t]{0,3}=))?(?: string)?"
 )
 _SIGN = (
     r"=>|:{1,3}=|\?=|\|\|=|={1,3}|!={1,2}|::?|->|→|\|(?=[ \t]?[^|\n])|\.assign\("
     r"|[(,](?=[ \t]{0,3}[@\"'`\\])"
     r"|[\"']?,?\s{1,20}[\"']?value[\"']?[ \t]{0,3}[:=]"  # name: X, value: …
-    r"|[ \t]{0,2}\{\s{1,20}(?:(?:description|type)[^\n]{0,200}\n\s{1,20}){0,3}default[ \t]{0,20}="  # Terraform
+    r"|[ \t]{0,2}\{\s{1,20}(?:(?:description|type)[^\n]{0,200}\n\s{1,20}){0,3}"
+    r"default[ \t]{0,20}="  # Terraform
     r"|(?:type=\"?\w{1,20}\"? )?value ?=|>(?:</key>)?\s{0,20}(?:<string>)?|</key>\s{0,20}<string>"
     r"|(?:是|为|為|叫|设为|改为|改成了?|变成了?)[:]?"
 )
@@ -177,7 +178,7 @@ def _is_no_password(value: str) -> bool:
     return is_placeholder(value) or is_usual(value) or is_name(value) or not any(map(str.isalnum, value))
 
 
-def _quoted_password(value: str, match: re.Match[str], doubtful: bool) -> float:  # noqa: FBT001 - as its twin
+def _quoted_password(value: str, _: re.Match[str], doubtful: bool) -> float:  # noqa: FBT001 - as its twin
     """How sure it is that a text behind the name of a password is one."""
     if _is_no_password(value) or speaks(value) or is_path(value):
         return 0.0

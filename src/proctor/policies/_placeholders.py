@@ -48,7 +48,9 @@ _FILE = re.compile(
 _ADDRESS = re.compile(
     r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|(?:[\w-]+\.)+(?:com|org|net|io|dev|local|internal|cn)(?::[0-9]+)?(?:/.*)?"
 )
-_PLAIN = frozenset({"password", "passwd", "pass", "pwd", "secret", "token", "key", "user", "username", "login"})
+_PLAIN = frozenset(
+    {"password", "passwd", "pass", "pwd", "secret", "token", "key", "user", "username", "login"}
+)
 
 
 def is_placeholder(value: str) -> bool:

@@ -23,6 +23,7 @@ _LONGEST_LEFT = 60
 _LONGEST_BEFORE = 24
 _WEAK = frozenset({"auth", "authorization", "cred", "login"})
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TellingName:
     """A name in a text."""
@@ -79,7 +80,9 @@ def _told(text: str, start: int, end: int) -> Telling | None:
         return None
     if any(map(_is_password, words)):
         return "password"
-    if any(word in known.secrets or word.endswith(known.secret_endings) or "apikey" in word for word in words):
+    if any(
+        word in known.secrets or word.endswith(known.secret_endings) or "apikey" in word for word in words
+    ):
         return "secret"
     if any(one in known.before_key and two == "key" for one, two in pairwise(words)):
         return "secret"

@@ -72,7 +72,9 @@ def _rule(name: str, table: object) -> SecretRule:
         raise ConfigurationError(f"The rule {name!r} has an unknown key: {unknown[0]!r}.")
     if wrong := next((key for key, value in table.items() if not _fits(value, _KEYS[key])), None):
         raise ConfigurationError(f"{wrong!r} of the rule {name!r} has a value of the wrong kind.")
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in table.items()
+    }
     if complaint := _complaint(values):
         raise ConfigurationError(f"The rule {name!r} {complaint}.")
     return SecretRule(id=name, **values)

@@ -4,6 +4,7 @@ import tomllib
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from proctor.core import ConfigurationError
 
@@ -37,12 +38,11 @@ def secret_words() -> SecretWords:
     wanted = {field.name for field in fields(SecretWords)}
     if wrong := sorted(lists.keys() ^ wanted) or [name for name, words in lists.items() if not words.split()]:
         raise ConfigurationError(f"The words about secrets lack {wrong[0]!r}, or don't know it.")
-    return SecretWords(
-        **{
-            name: tuple(words.split()) if "_endings" in name else frozenset(words.split())
-            for name, words in lists.items()
-        }
-    )
+    read: dict[str, Any] = {
+        name: tuple(words.split()) if "_endings" in name else frozenset(words.split())
+        for name, words in lists.items()
+    }
+    return SecretWords(**read)
 
 
 _COMMON_ENDINGS = ("ing", "ed", "able", "ible", "ly", "ive", "tion", "ment", "n't")

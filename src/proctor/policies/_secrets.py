@@ -24,31 +24,27 @@ _IN_ADDRESS = re.compile(
 _TOKEN_IN_ADDRESS = re.compile(
     r"(?<=://)(?P<value>[A-Za-z0-9_-]{20,120})(?::x-oauth-basic)?@[\w\[]", re.ASCII
 )
+_USER = (
+    r"(?<=\s)-(?:u|-user|-proxy-user|-auth|a)[ =]{0,3}[\"'{]{0,2}[^\s:\"'/]{0,60}[\"'}]{0,2}:"
+    r"[\"'{]{0,2}(?P<value>[^\s\"'}]{4,100})"
+)
+_MYSQL = (
+    r"(?:mysql(?:dump|admin)?|mariadb)\b[^\n|;]{0,80}? -p"
+    r"(?P<value>[^\s\"']{4,60}|\"[^\"\n]{4,60}\"|'[^'\n]{4,60}')"
+)
+_SSHPASS = r"sshpass -p ?[\"']?(?P<value>[^\s\"']{4,60})"
+_PSEXEC = r"(?i:psexec)(?:\.exe)?\b[^\n]{0,120}? -p (?P<value>[^\s\"']{3,60})"
+_IDENTIFIED = r"(?i:identified (?:with \w{1,40} )?by) ?[\"'](?P<value>[^\"'\n]{3,80})[\"']"
+_WITH_PASSWORD = r"(?i:with (?:encrypted )?password) [\"'](?P<value>[^\"'\n]{3,80})[\"']"
+_CREDENTIAL = r"[Cc]redential\(\s{0,20}[\"'][^\"'\n]{1,80}[\"'],\s{0,20}[\"'](?P<value>[^\"'\n]{4,100})[\"']"
 _ON_COMMAND_LINE: tuple[tuple[tuple[str, ...], str], ...] = (
-    (
-        ("-u", "--user", "--proxy-user", "--auth", "-a"),
-        r"(?<=\s)-(?:u|-user|-proxy-user|-auth|a)[ =]{0,3}[\"'{]{0,2}[^\s:\"'/]{0,60}[\"'}]{0,2}:"
-        r"[\"'{]{0,2}(?P<value>[^\s\"'}]{4,100})",
-    ),
-    (
-        ("mysql", "mariadb"),
-        r"(?:mysql(?:dump|admin)?|mariadb)\b[^\n|;]{0,80}? -p"
-        r"(?P<value>[^\s\"']{4,60}|\"[^\"\n]{4,60}\"|'[^'\n]{4,60}')",
-    ),
-    (("sshpass",), r"sshpass -p ?[\"']?(?P<value>[^\s\"']{4,60})"),
-    (("sexec", "SEXEC", "sExec"), r"(?i:psexec)(?:\.exe)?\b[^\n]{0,120}? -p (?P<value>[^\s\"']{3,60})"),
-    (
-        ("dentified", "DENTIFIED"),
-        r"(?i:identified (?:with \w{1,40} )?by) ?[\"'](?P<value>[^\"'\n]{3,80})[\"']",
-    ),
-    (
-        ("assword ", "ASSWORD "),
-        r"(?i:with (?:encrypted )?password) [\"'](?P<value>[^\"'\n]{3,80})[\"']",
-    ),
-    (
-        ("redential(",),
-        r"[Cc]redential\(\s{0,20}[\"'][^\"'\n]{1,80}[\"'],\s{0,20}[\"'](?P<value>[^\"'\n]{4,100})[\"']",
-    ),
+    (("-u", "--user", "--proxy-user", "--auth", "-a"), _USER),
+    (("mysql", "mariadb"), _MYSQL),
+    (("sshpass",), _SSHPASS),
+    (("sexec", "SEXEC", "sExec"), _PSEXEC),
+    (("dentified", "DENTIFIED"), _IDENTIFIED),
+    (("assword ", "ASSWORD "), _WITH_PASSWORD),
+    (("redential(",), _CREDENTIAL),
 )
 """By what must stand in a text."""
 _PLAIN_WORDS = frozenset({"password", "passwd", "pass", "pwd", "test"})

@@ -9,7 +9,7 @@ from proctor.privacy._errors import ConsentMissing, Erased, OnHold, Restricted, 
 from proctor.privacy._export import Item
 from proctor.privacy._keys import load_key
 from proctor.privacy._privacy import Privacy
-from proctor.privacy._purposes import check_purposes, check_vault, tags_of
+from proctor.privacy._purposes import check_purposes, check_vault
 from proctor.privacy._values import Consent, Hold, HoldKind, Left, Standing, Subject, Tombstone
 from proctor.privacy._vault import Place, Scope, Vault
 
@@ -38,5 +38,4 @@ __all__ = [
     "check_purposes",
     "check_vault",
     "load_key",
-    "tags_of",
 ]

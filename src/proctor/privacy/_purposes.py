@@ -48,9 +48,3 @@ def check_vault(settings: PrivacySettings, *, wanted_by: str) -> None:
             f"{wanted_by} puts values behind tokens, and there is no key for them",
             hint='Add [privacy.vault] key_env = "PROCTOR_VAULT_KEY".',
         )
-
-
-def tags_of(team: Team, *, subject: str, requester: str) -> tuple[str, str]:
-    """Whom a run is about and what for, by what its caller says and what its team's settings do."""
-    about = subject or (requester if team.subject == "requester" else "")
-    return about, team.purpose or ""
