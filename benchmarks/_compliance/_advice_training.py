@@ -13,7 +13,7 @@ from proctor.policies._advice_features import DOMAINS, features, told
 
 Floats = NDArray[np.float64]
 
-THRESHOLDS: Mapping[AdviceStage, float] = {"input": 0.2, "output": 0.4}
+THRESHOLDS: Mapping[AdviceStage, float] = {"input": 0.15, "output": 0.4}
 """Chosen on the sources that are trained on: about half of the wrong findings that are allowed."""
 RIDGE, STEPS, RATE = 1.0, 4_000, 0.05
 OWN_WEIGHT = 2.0

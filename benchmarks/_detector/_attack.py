@@ -12,12 +12,12 @@ from proctor.policies._canonical import canonical
 from proctor.policies._injection import read
 
 BLOCKS: Final = 2
-DECAY: Final = 5e-5
+DECAY: Final = 1e-4
 WORDS_WEIGH: Final = 6.0
 LEAST: Final = 5
 _ROUNDS: Final = 2
 _MOST_WINDOWS: Final = 8
-_MOST_OF_A_SOURCE: Final = 2500
+_MOST_OF_A_SOURCE: Final = 1500
 _OWN_COUNTS: Final = 2.5
 _TEMPLATES_COUNT: Final = 0.4
 

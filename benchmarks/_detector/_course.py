@@ -2,7 +2,7 @@
 
 import random
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -17,12 +17,28 @@ from benchmarks._detector._samples import Sample
 
 Made: TypeAlias = Mapping[str, Mapping[str, Any]]
 _FOLDS: Final = 4
-_SMALLEST_WEIGHT: Final = 0.05
-_ALLOWED: Final = {"all": 0.02, "security talk": 0.04, "zhmed": 0.01, "cmrc": 0.012, "crosswoz": 0.01}
-"""The share of harmless texts, of each kind, that may score above the threshold: half of what is promised."""
-_ALLOWED_IN_DATA: Final = {"tools": 0.008}
+_WHOLE_FOLDS: Final = {
+    "zhmed": 0,
+    "crosswoz": 1,
+    "zh numbers": 2,
+    "tau": 0,
+    "bank documents": 1,
+    "made documents": 2,
+    "manuals": 3,
+    "medquad": 3,
+    "presidio": 2,
+    "shop": 1,
+}
+"""Harmless sources that are left out as a whole when their scores are taken; others are left out in quarters."""
+_SMALLEST_WEIGHT: Final = 0.04
+_ALLOWED: Final = {"": 0.025, "security talk": 0.05}
+"""The share of harmless texts that may score above the threshold, in all and of one source."""
+_ALLOWED_ASIAN: Final = {"zhmed": 0.012, "cmrc": 0.012, "crosswoz": 0.012}
+_ALLOWED_IN_DATA: Final = 0.01
+_DATA: Final = ("tau", "bank documents", "made documents", "own documents", "manuals", "other manuals")
 _CLINC_ORDERS: Final = 500
 _TEXTS_OF_A_SOURCE: Final = 700
+_LONGEST_CARRIER: Final = 3000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,78 +59,100 @@ def prepare(data: Path) -> Course:
     return Course(data, samples, windows, _order_rows(data, samples))
 
 
-def weights(course: Course) -> Made:
-    """The two heads with their thresholds."""
-    learned = [at for at, sample in enumerate(course.samples) if sample.source not in _samples.MEASURED_ONLY]
-    attack = _train_attack(course, learned)
-    held = held_scores(course, learned)
-    threshold = attack_threshold(course, held)
-    order = _order.train(course.orders)
-    held_orders = held_order_scores(course)
-    return {
-        "attack": _told(attack, threshold, threshold, _attack.BLOCKS),
-        "order": _told(order, order_threshold(held_orders), 0.0, 1),
-    }
-
-
-def held_scores(course: Course, learned: Sequence[int]) -> dict[int, float]:
-    """The score of each sample, by a model that hasn't seen it."""
-    scores: dict[int, float] = {}
-    rest = set(range(len(course.samples))) - set(learned)
-    for fold in range(_FOLDS):
-        inside = [at for at in learned if _fold(course.samples[at].text) != fold]
-        model = _train_attack(course, inside)
-        outside = [at for at in learned if _fold(course.samples[at].text) == fold]
-        scores.update((at, model.best(course.windows[at])) for at in outside)
-        if fold == 0:
-            scores.update((at, model.best(course.windows[at])) for at in rest)
-    return scores
-
-
-def attack_threshold(course: Course, held: Mapping[int, float]) -> float:
-    """The lowest threshold at which no kind of harmless text is held more often than allowed."""
-    of_kind: dict[str, list[float]] = defaultdict(list)
-    for at, score in held.items():
-        sample = course.samples[at]
-        if not sample.label:
-            of_kind["all"].append(score)
-            if sample.source in _ALLOWED:
-                of_kind[sample.source].append(score)
-    return round(max(float(np.quantile(scores, 1 - _ALLOWED[kind])) for kind, scores in of_kind.items()), 3)
-
-
-def held_order_scores(course: Course) -> list[tuple[Row, float]]:
-    """The score of each harmless sentence by a model that hasn't seen it."""
-    found = []
-    for fold in range(_FOLDS):
-        inside = [row for at, row in enumerate(course.orders) if at % _FOLDS != fold]
-        model = _order.train(inside)
-        found += [(row, model.score(row.features)) for at, row in enumerate(course.orders) if at % _FOLDS == fold]
-    return found
-
-
-def order_threshold(held: Sequence[tuple[Row, float]]) -> float:
-    """The lowest threshold at which so few of the harmless sentences are held."""
-    by_source: dict[str, list[float]] = defaultdict(list)
-    for row, score in held:
-        if not row.label:
-            by_source[row.source].append(score)
-    return round(float(np.mean([np.quantile(scores, 1 - 0.008) for scores in by_source.values()])), 3)
-
-
-def _train_attack(course: Course, places: Sequence[int]) -> Model:
+def train_attack(course: Course, *, without: Collection[str] = (), fold: int | None = None) -> Model:
+    """The head that knows attacks, of all sources but some, and without one fold."""
+    places = [
+        at
+        for at, sample in enumerate(course.samples)
+        if sample.source not in without
+        and sample.source not in _samples.MEASURED_ONLY
+        and (fold is None or _fold(sample) != fold)
+    ]
     return _attack.train([course.samples[at] for at in places], [course.windows[at] for at in places])
 
 
+def held_scores(course: Course) -> list[float]:
+    """The score of each sample, by a model that hasn't seen it: nor its source, where it is harmless."""
+    models = [train_attack(course, fold=fold) for fold in range(_FOLDS)]
+    return [
+        models[_fold(sample)].best(windows)
+        for sample, windows in zip(course.samples, course.windows, strict=True)
+    ]
+
+
+def thresholds(course: Course, held: Sequence[float]) -> dict[str, float]:
+    """The lowest thresholds at which no kind of harmless text is held more often than allowed."""
+    of_source: dict[str, list[float]] = defaultdict(list)
+    for sample, score in zip(course.samples, held, strict=True):
+        if not sample.label:
+            of_source[sample.source].append(score)
+            if not sample.is_data and sample.source not in _ALLOWED_ASIAN:
+                of_source[""].append(score)
+
+    def least(allowed: Mapping[str, float]) -> float:
+        return round(max(float(np.quantile(of_source[name], 1 - share)) for name, share in allowed.items()), 3)
+
+    in_data = [float(np.quantile(of_source[name], 1 - _ALLOWED_IN_DATA)) for name in _DATA]
+    return {
+        "threshold": least(_ALLOWED),
+        "asian": least(_ALLOWED_ASIAN),
+        "in_data": round(float(np.mean(sorted(in_data)[-4:])), 3),
+    }
+
+
+def train_order(course: Course, *, without: Collection[str] = ()) -> Model:
+    """The head that knows orders in data, of all sources but some."""
+    return _order.train([row for row in course.orders if row.source not in without])
+
+
+def order_threshold(course: Course) -> float:
+    """The lowest threshold at which so few harmless sentences of each source are held, by models without it."""
+    found = []
+    for left_out in (("manuals",), ("bank documents",), ("tau", "presidio"), ("made documents", "medquad")):
+        model = train_order(course, without=left_out)
+        for source in left_out:
+            scores = [model.score(row.features) for row in course.orders if row.source == source and not row.label]
+            found.append(float(np.quantile(scores, 1 - _ALLOWED_IN_DATA)))
+    return round(float(np.mean(found)), 3)
+
+
+def weights(course: Course) -> Made:
+    """The two heads with their thresholds."""
+    bars = thresholds(course, held_scores(course))
+    bar = order_threshold(course)
+    return {
+        "attack": _told(train_attack(course), bars, _attack.BLOCKS),
+        "order": _told(train_order(course), {"threshold": bar, "asian": bar, "in_data": bar}, 1),
+    }
+
+
+def _told(model: Model, bars: Mapping[str, float], blocks: int) -> dict[str, Any]:
+    kept = {name: round(weight, 2) for name, weight in sorted(model.of.items()) if abs(weight) >= _SMALLEST_WEIGHT}
+    return {
+        "settings": {"constant": round(model.constant, 3), **bars, "blocks": blocks, "steep": 0.7},
+        "weights": kept,
+    }
+
+
+def _fold(sample: Sample) -> int:
+    if not sample.label and sample.source in _WHOLE_FOLDS:
+        return _WHOLE_FOLDS[sample.source]
+    return sha256(sample.text.encode()).digest()[0] % _FOLDS
+
+
 def _order_rows(data: Path, samples: Sequence[Sample]) -> list[Row]:
-    rng = random.Random(_order.SEED)  # noqa: S311 - a fixed draw
-    by_source: dict[str, list[str]] = defaultdict(list)
+    rng = random.Random(_samples.SEED)  # noqa: S311 - a fixed draw
+    of_source: dict[str, list[str]] = defaultdict(list)
     for sample in samples:
         if not sample.label:
-            by_source[sample.source].append(sample.text)
-    tau = list(dict.fromkeys(_samples.tau_results(data)))
-    documents = _samples.own_documents()
-    carriers = documents + [text for source, text in tau if source == "tau" and len(text) < 3000][:60]
+            of_source[sample.source].append(sample.text)
+    documents = [sample for sample in samples if sample.source in _DATA and sample.source != "other manuals"]
+    carriers = [
+        sample.text
+        for position, sample in enumerate(documents)
+        if sample.source == "own documents"
+        or (sample.source in ("tau", "made documents") and not position % 10 and len(sample.text) < _LONGEST_CARRIER)
+    ]
     orders = [("own orders", text) for text in _samples.own("tool_attacks")]
     orders += [("own attacks", text) for kind in ("en", "zh", "other") for text in _samples.own(f"attacks_{kind}")]
     orders += [
@@ -122,31 +160,10 @@ def _order_rows(data: Path, samples: Sequence[Sample]) -> list[Row]:
         for sample in samples
         if sample.source == "bastion" and sample.label and len(sample.text) < 400
     ]
-    orders += [("clinc", text) for text in rng.sample(by_source["clinc"], _CLINC_ORDERS)]
+    orders += [("clinc", text) for text in rng.sample(of_source["clinc"], _CLINC_ORDERS)]
     attacks = sorted({str(row["attack"]).split("\n")[0] for row in _samples.bipia(data) if row["label"]})
     orders += [("bipia attacks", text) for text in attacks]
-    harmless = [("own documents", text) for text in documents] + tau
+    harmless = [(sample.source, sample.text) for sample in documents]
     for source in ("medquad", "shop", "presidio", "zhmed"):
-        harmless += [(source, text) for text in by_source[source][:_TEXTS_OF_A_SOURCE]]
+        harmless += [(source, text) for text in of_source[source][:_TEXTS_OF_A_SOURCE]]
     return _order.inserted(orders, carriers) + _order.harmless(harmless)
-
-
-def _told(model: Model, threshold: float, in_data: float, blocks: int) -> dict[str, Any]:
-    kept = {name: round(weight, 2) for name, weight in sorted(model.of.items()) if abs(weight) >= _SMALLEST_WEIGHT}
-    settings = {
-        "constant": round(model.constant, 3),
-        "threshold": threshold,
-        "in_data": in_data,
-        "blocks": blocks,
-        "steep": 0.7,
-    }
-    return {"settings": settings, "weights": kept}
-
-
-def _fold(text: str) -> int:
-    return sha256(text.encode()).digest()[0] % _FOLDS
-
-
-def report(course: Course, made: Made) -> dict[str, Any]:
-    """What is told beside the weights."""
-    return {"settings": {name: head["settings"] for name, head in made.items()}, "data": _samples.digests(course.data)}

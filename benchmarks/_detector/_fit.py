@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 _MEMORY = 12
-_STEPS = 120
+_STEPS = 70
 _ENOUGH = 1e-5
 KNOWN = "#!@^"
 """What features begin with that are no words of a text."""

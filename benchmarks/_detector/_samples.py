@@ -5,8 +5,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
+from importlib.metadata import metadata
 from pathlib import Path
 from typing import Any, Final
+
+from benchmarks._detector._documents import made
 
 OWN: Final = Path(__file__).parent / "texts"
 _GUARD: Final = {
@@ -30,11 +33,17 @@ _GUARD: Final = {
 """Folders by the source that they are one of, and their licence. Sources that hold the same texts are one."""
 _NO_LABEL: Final = ("comp-", "pii-")
 """Their labels say something else: none of their texts is an attack."""
-MEASURED_ONLY: Final = frozenset({"cmrc", "crosswoz", "bipia"})
-"""CC BY-SA or Apache without a need: never trained on (of `bipia` the sentences of its attacks are, not its texts)."""
-CHINESE: Final = frozenset({"zhmed", "cmrc", "crosswoz"})
+MEASURED_ONLY: Final = frozenset({"cmrc", "other manuals"})
+"""CC BY-SA or BSD: never trained on. Of BIPIA the sentences of its attacks are, its texts are not."""
+_MANUALS: Final = "alembic anyio attrs cyclopts genai-prices h11 jiter jsonschema mcp openai pytest rich ruff sqlalchemy uv"
+"""Packages of the lock under MIT or Apache-2.0, whose descriptions are read as manuals."""
+_OTHER_MANUALS: Final = "click httpcore2 httpx2 idna psutil pycparser python-dotenv sse-starlette uvicorn"
+CHINESE: Final = ("zhmed", "cmrc", "crosswoz")
 LICENCES: Final = {**{source: licence for source, licence in _GUARD.values()}, "bipia attacks": "MIT", "tau": "MIT"}
 _SAME_START = 150
+_MADE = 600
+_PIECE = 1500
+SEED: Final = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +62,7 @@ def load(data: Path) -> list[Sample]:
     """All texts that enter as a person's, and the attacks in data that are marked so."""
     seen: set[tuple[str, str]] = set()
     found: list[Sample] = []
-    for sample in [*_guard(data), *_chinese(data), *_own()]:
+    for sample in [*_guard(data), *_chinese(data), *_own(), *_data(data)]:
         start = re.sub(r"\W+", " ", sample.text.lower()).strip()[:_SAME_START]
         if (sample.source, start) not in seen:
             seen.add((sample.source, start))
@@ -121,6 +130,28 @@ def _own() -> Iterator[Sample]:
         for language in ("en", "zh", "other"):
             for text in own(f"{kind}_{language}"):
                 yield Sample(source=f"own {language}", label=label, text=text, language=language)
+
+
+def _data(data: Path) -> Iterator[Sample]:
+    """Harmless texts of tools."""
+    for source, text in [*tau_results(data), *(("own documents", text) for text in own_documents())]:
+        yield Sample(source=source, label=0, text=text, is_data=True)
+    for source, packages in (("manuals", _MANUALS), ("other manuals", _OTHER_MANUALS)):
+        for package in packages.split():
+            for text in _parts(str(metadata(package).get_payload())):
+                yield Sample(source=source, label=0, text=text, is_data=True)
+    for text in made(_MADE, SEED):
+        yield Sample(source="made documents", label=0, text=text, is_data=True)
+
+
+def _parts(text: str) -> Iterator[str]:
+    """A long text in pieces of some paragraphs."""
+    piece = ""
+    for paragraph in text.split("\n\n"):
+        piece += paragraph + "\n\n"
+        if len(piece) > _PIECE:
+            yield piece.strip()
+            piece = ""
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:

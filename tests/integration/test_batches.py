@@ -165,7 +165,11 @@ class Process:
             settings=TeamSettings(),
             on_agent_failure=lambda *_: None,
             review=OutputReview(
-                settings=ReviewSettings(), read=lambda _: ALLOW, licensed={}, judge=_no_judge
+                settings=ReviewSettings(),
+                read=lambda *_: ALLOW,
+                catalogue=lambda _: False,
+                licensed={},
+                judge=_no_judge,
             ),
             remembers=lambda _: ALLOW,
             redact=lambda text: text,

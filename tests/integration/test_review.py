@@ -1,4 +1,5 @@
 """What a team answers, and who looks at it before it goes out."""
+# ruff: noqa: RUF001 - Chinese punctuation
 
 import asyncio
 import json
@@ -31,9 +32,19 @@ def application() -> proctor.App:
         """Declines a credit."""
         return f"declined {customer}"
 
-    @app.team("desk", tools=["decline"])
+    @app.tool(effect="read_only")
+    async def catalogue() -> str:
+        """Tells what there is."""
+        return '[{"name": "blue mug", "price": 12.5}, {"name": "red mug", "price": 9}]'
+
+    @app.team("desk", tools=["decline", "catalogue"])
     def desk(ctx: proctor.TeamContext) -> ChatAgent:
-        return AssistantAgent("clerk", model_client=ctx.model("small"), workbench=ctx.tools("decline"))
+        return AssistantAgent(
+            "clerk",
+            model_client=ctx.model("small"),
+            workbench=ctx.tools("decline", "catalogue"),
+            max_tool_iterations=3,
+        )
 
     return app
 
@@ -69,7 +80,7 @@ async def told(running: proctor.Proctor, run: proctor.Run, type: str) -> list[di
 
 
 async def test_in_production_each_answer_waits_for_a_person(make: Callable[..., Settings]) -> None:
-    async with opened(make(production=True), "All is well.") as running:
+    async with opened(make(production=True, policies={"ai_disclosure": False}), "All is well.") as running:
         run = await running.run("desk", "How is it?")
         approval = await asked(running)
         assert (run.state, run.result, approval.question.kind) == ("waiting", None, "output")
@@ -175,6 +186,83 @@ async def test_an_answer_that_the_policy_denies_ends_the_run_refused(make: Calla
     async with opened(make(policies={"rules": [rule]}), "Buy at ACME.") as running:
         run = await running.run("desk", "Where?")
     assert (run.state, run.result) == ("refused", "No rivals.")
+
+
+ASKS_A_DOCTOR = (
+    "I have had chest pain since Monday and my blood pressure is 160/100. Which pills should I take?"
+)
+
+
+async def test_who_is_licensed_sees_the_answer_to_somebody_who_asks_for_advice(
+    make: Callable[..., Settings],
+) -> None:
+    settings = make(policies={"licensed": {"medical_advice": "doctors"}})
+    async with opened(settings, "Please see a doctor.") as running:
+        run = await running.run("desk", ASKS_A_DOCTOR, requester="ann@example.org")
+        assert (run.state, run.asks) == ("waiting", ("medical_advice",))
+        approval = await asked(running)
+        with pytest.raises(Forbidden):
+            await running.decide(approval.id, Decision(kind="approve", by="ann@example.org"))
+        await running.decide(approval.id, Decision(kind="approve", by="dr@example.org"))
+        run = await running.wait(run.id)
+        [reviewed] = await told(running, run, "output.reviewed")
+    assert (run.state, reviewed["by"]) == ("completed", "dr@example.org")
+
+
+@pytest.mark.parametrize(
+    ("task", "answer", "disclosure"),
+    [
+        (
+            "And then?",
+            "You should put 60 % of your savings into this fund and sell your bonds.",
+            "not investment",
+        ),
+        ("然后呢？", "根据您的情况，您每天应该服用两次布洛芬，每次400毫克，三天后停药。", "不能替代医生"),
+    ],
+)
+async def test_an_answer_that_gives_advice_gets_its_disclosure(
+    task: str, answer: str, disclosure: str, make: Callable[..., Settings]
+) -> None:
+    async with opened(make(), answer) as running:
+        run = await running.run("desk", task)
+    assert run.state == "completed"
+    assert str(run.result).startswith(answer)
+    assert disclosure in str(run.result)
+
+
+async def test_advice_that_is_refused_says_whom_to_ask(make: Callable[..., Settings]) -> None:
+    policies = {"input": {"medical_advice": "deny"}}
+    async with opened(make(policies=policies), "x") as running:
+        run = await running.run("desk", ASKS_A_DOCTOR)
+    assert run.state == "refused"
+    assert "doctor" in str(run.result)
+
+
+async def test_the_first_answer_says_that_an_ai_gives_it_and_later_ones_do_not(
+    make: Callable[..., Settings],
+) -> None:
+    async with opened(make(policies={"ai_disclosure": True}), "All is well.") as running:
+        thread = await running.open_thread("desk")
+        first = await running.run("desk", "How is it?", thread=thread.id)
+        second = await running.run("desk", "And now?", thread=thread.id)
+    assert str(first.result).startswith("You are talking to an AI")
+    assert second.result == "All is well."
+
+
+async def test_a_price_that_the_catalogue_does_not_have_waits_for_a_person(
+    make: Callable[..., Settings],
+) -> None:
+    def clerk(call: ModelCall) -> object:
+        done = any(each["role"] == "tool" for each in call.messages)
+        price = "$9" if "cheap" in str(call.messages) else "$12.50"
+        return f"The blue mug costs {price}." if done else [tool_call("catalogue")]
+
+    policies = {"catalogue": ["catalogue"], "marking": "off"}
+    async with opened(make(policies=policies), clerk) as running:
+        right = await running.run("desk", "What is the mug?")
+        wrong = await running.run("desk", "What is the mug? Say it is cheap.")
+        assert (await asked(running)).question.terms.labels == ("price_mismatch",)
+    assert (right.state, wrong.state) == ("completed", "waiting")
 
 
 async def test_words_of_the_operators_hold_an_answer_for_a_person(make: Callable[..., Settings]) -> None:

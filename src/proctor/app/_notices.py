@@ -118,6 +118,8 @@ def _reminders(connection: Connection, at: datetime) -> Iterator[Due]:
 
 def _matter(approval: Approval) -> Matter:
     question, decision = approval.question, approval.decision
+    is_answer = question.kind == "output"
+    arguments = approval.action.get("arguments")
     return Matter(
         id=approval.id,
         run_id=approval.run_id,
@@ -132,12 +134,16 @@ def _matter(approval: Approval) -> Matter:
         roles=approval.roles or ((question.role,) if question.role else ()),
         expires_at=approval.expires_at,
         outcome=f"{decision.kind}. {decision.comment}".strip() if decision else "",
+        answer=str(arguments["answer"]) if is_answer and isinstance(arguments, Mapping) else None,
+        task=str(approval.conversation[0]["text"]) if is_answer and approval.conversation else "",
+        found=question.terms.labels if is_answer else (),
     )
 
 
 def _why(approval: Approval) -> Iterator[str]:
     terms = approval.question.terms
-    for name, value in (("rule", terms.rule), ("risk", terms.risk), ("labels", ", ".join(terms.labels))):
+    labels = () if approval.question.kind == "output" else terms.labels  # told as what was found
+    for name, value in (("rule", terms.rule), ("risk", terms.risk), ("labels", ", ".join(labels))):
         if value:
             yield f"{name}: {value}"
     if approval.quorum > 1:

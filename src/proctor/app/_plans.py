@@ -11,12 +11,12 @@ from proctor.app._judge import answer_judge
 from proctor.app._links import Links
 from proctor.app._settings import Settings
 from proctor.app._teams import App
-from proctor.approvals import check_patterns
+from proctor.approvals import check_patterns, names_tool
 from proctor.core import Clock, NotFound, ReviewSettings, Verdict
 from proctor.degradation import Degradation
 from proctor.models import Models
 from proctor.models.router import AUTO, common_capabilities
-from proctor.policies import Policy
+from proctor.policies import Policy, Prices
 from proctor.runs import Chains, OutputReview, Run, TeamPlan
 from proctor.telemetry import Metrics
 from proctor.tools import Toolbox, check_agent_tools
@@ -121,15 +121,22 @@ class Plans:
     def _review(self, team: str, settings: ReviewSettings, chains: Chains) -> OutputReview:
         if settings.mode is None and self._settings.production:
             settings = settings.model_copy(update={"mode": "manual"})
+        told = self._settings.policies.ai_disclosure
+        discloses = self._settings.production if told is None else told
         return OutputReview(
             settings=settings,
             read=partial(self._read_answer, team),
+            catalogue=partial(names_tool, self._settings.policies.catalogue),
+            finish=self._introduced if discloses else str,
             licensed=self._settings.policies.licensed,
             judge=answer_judge(chains.model, settings),
         )
 
-    def _read_answer(self, team: str, answer: str) -> Verdict:
-        verdict = self._policy.read(answer, "output", team=team)
+    def _introduced(self, answer: str) -> str:
+        return f"{self._policy.tell('ai', answer)}\n\n{answer}"
+
+    def _read_answer(self, team: str, answer: str, prices: Prices) -> Verdict:
+        verdict = self._policy.read(answer, "output", team=team, catalogue=prices)
         self._metrics.policy_said("output", verdict.outcome)
         return verdict
 

@@ -3,6 +3,7 @@
 from proctor.approvals._decide import decide, delegate, expire
 from proctor.approvals._edits import check_edit, editable_schema
 from proctor.approvals._gate import ApprovalGate, Judge, Opinion
+from proctor.approvals._reviewers import Agreement, Reviewer, Sign, Spread, reviewers
 from proctor.approvals._rules import (
     check_humans,
     check_licensed,
@@ -11,6 +12,7 @@ from proctor.approvals._rules import (
     check_roles,
     elicit_terms,
     human_terms,
+    names_tool,
     roles_from,
 )
 from proctor.approvals._sql import (
@@ -32,12 +34,16 @@ from proctor.approvals._who import Roles
 
 __all__ = [
     "STANDING",
+    "Agreement",
     "Approval",
     "ApprovalGate",
     "Filter",
     "Judge",
     "Opinion",
+    "Reviewer",
     "Roles",
+    "Sign",
+    "Spread",
     "Standing",
     "State",
     "any_decided",
@@ -60,12 +66,14 @@ __all__ = [
     "get",
     "human_terms",
     "key_of",
+    "names_tool",
     "of_run",
     "overdue",
     "page",
     "page_query",
     "reminded",
     "request",
+    "reviewers",
     "revoke",
     "roles_from",
     "standing_page",

@@ -44,7 +44,7 @@ class ActionRules:
     def terms_of(self, call: ToolCall) -> Terms | None:
         """The terms on which a person is asked about a call; nothing where nobody is."""
         terms = self._ruled(call)
-        if _names(self._team.review.significant, call.tool):
+        if names_tool(self._team.review.significant, call.tool):
             return _significant(call, terms)
         return terms
 
@@ -63,7 +63,7 @@ class ActionRules:
         if found is None:
             rules = enumerate(self._team.approvals, start=1)
             found = tuple(
-                (place, rule) for place, rule in rules if not rule.human and _names(rule.tools, tool)
+                (place, rule) for place, rule in rules if not rule.human and names_tool(rule.tools, tool)
             )
             self._naming[key] = found
         return found
@@ -279,7 +279,7 @@ def _terms(
 
 
 def _second(rule: SecondRule | None, call: ToolCall) -> Second | None:
-    if rule is None or (rule.tools and not _names(rule.tools, call.tool)):
+    if rule is None or (rule.tools and not names_tool(rule.tools, call.tool)):
         return None
     if _met(rule.when, call.arguments) is False or _drawn(call) >= rule.share:
         return None
@@ -291,7 +291,8 @@ def _drawn(call: ToolCall) -> float:
     return int(digest([call.scope.key, "second"])[:8], 16) / 0x1_0000_0000
 
 
-def _names(patterns: Sequence[str], tool: ToolSpec) -> bool:
+def names_tool(patterns: Sequence[str], tool: ToolSpec) -> bool:
+    """Whether a pattern names a tool, as `refund` or as `orders.refund`."""
     names = (tool.name, f"{tool.server}.{tool.name}")
     return any(fnmatchcase(name, pattern) for pattern in patterns for name in names)
 

@@ -319,7 +319,7 @@ def _approval(row: Row[Any], votes: tuple[Vote, ...], delegations: tuple[Delegat
             role=row.role,
             text=row.text,
             action=read_object(row.action),
-            terms=_read_terms(read_object(row.terms)),
+            terms=read_terms(read_object(row.terms)),
         ),
         digest=row.digest,
         state=cast("State", row.state),
@@ -364,7 +364,7 @@ def _terms_json(terms: Terms) -> JsonObject:
     }
 
 
-def _read_terms(kept: dict[str, Any]) -> Terms:
+def read_terms(kept: dict[str, Any]) -> Terms:
     if not kept:
         return Terms()  # asked before there were rules
     spans = {

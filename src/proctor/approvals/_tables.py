@@ -40,6 +40,7 @@ approvals = Table(
     Index("approvals_team", "state", "team", "id"),
     Index("approvals_expiry", "state", "expires_at"),
     Index("approvals_reminder", "state", "remind_at"),
+    Index("approvals_decided", "decided_at"),
 )
 
 votes = Table(
@@ -53,6 +54,7 @@ votes = Table(
     Column("comment", AnyText, nullable=False),
     Column("standing", AnyText),
     Column("at", UtcDateTime, nullable=False),
+    Index("approval_votes_at", "at"),
 )
 
 delegations = Table(

@@ -2,6 +2,7 @@
 
 import asyncio
 import json as jsonlib
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,18 +14,26 @@ from rich.text import Text
 
 from proctor.app import Loaded, load_settings
 from proctor.approvals import Approval, Filter, State
-from proctor.cli._options import ConfigFile, Json, Limit, WrongCall, this_user
+from proctor.cli._execution import load_to_execute
+from proctor.cli._options import ConfigFile, Frozen, Json, Limit, WrongCall, this_user
 from proctor.cli._output import age, console, duration, fields, instant, print_json, print_table, put
 from proctor.cli._reading import reading, with_proctor
 from proctor.cli._report import approval_json
 from proctor.cli._runs import resumed
 from proctor.cli._standing import same_arguments, standing
-from proctor.cli._timeline import asked
+from proctor.cli._timeline import answer_of, asked, listed
 from proctor.core import Decision, DecisionKind, InvalidInput, JsonObject, StandingScope, person, read_object
+from proctor.policies import read_text
 from proctor.runs import Rejected, Run
+from proctor.tools import visible
 
 approvals = Commands(name="approvals", help="Decide what waits for a person.", help_format="plaintext")
 approvals.command(standing)
+approvals.command(
+    "proctor.cli._reviewers:reviewers",
+    name="reviewers",
+    help="Show how people decide, and what looks like rubber stamping.",
+)
 
 
 @approvals.command(name="list")
@@ -84,7 +93,7 @@ def _print_list(found: Sequence[Approval]) -> None:
         (
             approval.id,
             approval.team,
-            approval.agent,
+            approval.agent or "the team",
             ", ".join(approval.roles) or approval.question.role,
             age((now - approval.requested_at).total_seconds()),
             asked(approval.action),
@@ -116,7 +125,7 @@ def show(id: str, /, *, config: ConfigFile = None, json: Json = False) -> None:
         "approval": approval.id,
         "run": f"{approval.run_id}  (proctor runs show {approval.run_id})",
         "team": approval.team,
-        "who asks": approval.agent,
+        "who asks": approval.agent or "the team",
         "who is asked": question.role,
         "asked for by": approval.requester,
         "since": instant(approval.requested_at),
@@ -125,7 +134,7 @@ def show(id: str, /, *, config: ConfigFile = None, json: Json = False) -> None:
         "comment": decision.comment if decision else "",
         **_terms(approval),
         "question": question.text,
-        "action": jsonlib.dumps(approval.action, ensure_ascii=False, indent=2),
+        **_action(approval),
         "digest": approval.digest,
     }
     put(fields(shown), console())
@@ -137,6 +146,19 @@ def show(id: str, /, *, config: ConfigFile = None, json: Json = False) -> None:
             put(fields({str(message["from"]): str(message["text"])}), console())
 
 
+def _action(approval: Approval) -> dict[str, str]:
+    """What is decided on: an answer as it would be read, all else exactly as it would be done."""
+    answer = answer_of(approval.action) if approval.question.kind == "output" else None
+    if answer is None:
+        return {"action": jsonlib.dumps(approval.action, ensure_ascii=False, indent=2)}
+    written = answer_of(approval.question.action) or ""
+    return {
+        "found in it": listed(approval.action.get("found")).replace("_", " "),
+        "answer": visible(answer),
+        "as the team wrote it": visible(written) if written != answer else "",
+    }
+
+
 def _terms(approval: Approval) -> dict[str, str]:
     """On which terms it is decided, as far as that says something."""
     terms = approval.question.terms
@@ -146,15 +168,19 @@ def _terms(approval: Approval) -> dict[str, str]:
     return {
         "rule": terms.rule,
         "risk": terms.risk,
-        "labels": ", ".join(terms.labels),
+        "labels": ", ".join(terms.labels) if approval.question.kind != "output" else "",
         "who decides": ", ".join(approval.roles),
         "but not": ", ".join(approval.barred),
         "handed on": "; ".join(f"{given.by} to {given.to}" for given in approval.delegations),
         "stage": stage,
         "votes": f"{approval.approvals} of {approval.quorum}. {votes}".strip() if needed else "",
         "expires": f"{instant(approval.expires_at)}, then {terms.on_expiry}" if approval.expires_at else "",
-        "edited": "the arguments are a person's" if approval.edited is not None else "",
+        "edited": f"the {_edited(approval)} a person's" if approval.edited is not None else "",
     }
+
+
+def _edited(approval: Approval) -> str:
+    return "answer is" if approval.question.kind == "output" else "arguments are"
 
 
 @approvals.command
@@ -164,6 +190,7 @@ def decide(
     *,
     approve: Annotated[bool, Parameter(negative="")] = False,
     edit: str | None = None,
+    answer: str | None = None,
     reject: Annotated[bool, Parameter(negative="")] = False,
     respond: str | None = None,
     comment: str = "",
@@ -176,6 +203,7 @@ def decide(
     role: str = "",
     yes: Annotated[bool, Parameter(negative="")] = False,
     wait: Annotated[bool, Parameter(name="--wait", negative="--no-wait")] = True,
+    frozen: Frozen = False,
     config: ConfigFile = None,
     json: Json = False,
 ) -> int:
@@ -189,12 +217,14 @@ def decide(
         The action may be carried out.
     edit
         It may be carried out with these arguments: JSON, or a file that holds it.
+    answer
+        Where a team's answer waits: this text goes out in its place; `-` reads it from standard input.
     reject
         It may not.
     respond
         It is not carried out; the agent reads this text instead.
     comment
-        Why; the agent reads it, and it stays in the record.
+        Why; the agent reads it, or of an answer that you reject whoever asked; it stays in the record.
     by
         Who decides; else the user of this machine.
     digest
@@ -214,10 +244,11 @@ def decide(
     wait
         Go on with the run and follow it.
     """
-    kind = _kind(approve=approve, edit=edit is not None, reject=reject, respond=respond is not None)
+    edits = (edit is not None) + (answer is not None)
+    kind = _kind(approve=approve, edits=edits, reject=reject, respond=respond is not None)
     if respond is not None and comment:
         raise WrongCall("--respond is the comment already.", hint="Say all of it there.")
-    loaded = load_settings(config)
+    loaded = load_to_execute(config, frozen=frozen) if wait and not all else load_settings(config)
     by = by or this_user()
     if all:
         if not reject or id is not None:
@@ -230,7 +261,7 @@ def decide(
         kind=kind,
         comment=respond if respond is not None else comment,
         by=by,
-        arguments=None if edit is None else _arguments(edit),
+        arguments=_arguments(edit) if edit is not None else _answer(answer) if answer is not None else None,
         digest=digest,
         standing=standing,
         same=same_arguments(same),
@@ -238,11 +269,11 @@ def decide(
     return asyncio.run(_decide(loaded, id, decision, wait=wait, json=json))
 
 
-def _kind(*, approve: bool, edit: bool, reject: bool, respond: bool) -> DecisionKind:
-    if approve + edit + reject + respond != 1:
-        answers = "--approve, --edit JSON, --reject and --respond TEXT"
+def _kind(*, approve: bool, edits: int, reject: bool, respond: bool) -> DecisionKind:
+    if approve + edits + reject + respond != 1:
+        answers = "--approve, --edit JSON, --answer TEXT, --reject and --respond TEXT"
         raise WrongCall(f"A decision is one of {answers}.", hint="Give exactly one.")
-    return "approve" if approve else "edit" if edit else "reject" if reject else "respond"
+    return "approve" if approve else "edit" if edits else "reject" if reject else "respond"
 
 
 async def _decide(loaded: Loaded, id: str, decision: Decision, *, wait: bool, json: bool) -> int:
@@ -318,6 +349,11 @@ def _arguments(text: str) -> JsonObject:
         raise InvalidInput(f"{text} can't be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"The arguments are no JSON object: {error}") from error
+
+
+def _answer(text: str) -> JsonObject:
+    """The arguments with which an answer goes out in place of the team's."""
+    return {"answer": read_text(sys.stdin.buffer.read()).removesuffix("\n") if text == "-" else text}
 
 
 def _print_decided(approval: Approval, run: Run, *, json: bool) -> None:

@@ -17,6 +17,7 @@ from proctor.cli._options import ConfigFile, Json, Limit, WrongCall, this_user
 from proctor.cli._output import console, fields, instant, one_line, print_json, print_table, put
 from proctor.cli._reading import with_proctor
 from proctor.core import InvalidInput
+from proctor.core._privacy_settings import VaultSettings
 from proctor.privacy import Consent, Erasure, Hold, HoldKind, Left, Standing, Subject, Survey, Tombstone
 
 Of: TypeAlias = Annotated[str, Parameter(help="The person, as runs name them.")]
@@ -368,6 +369,35 @@ def erasures(
     print_table(console(), ("erasure", "at", "by", "rows", "kept", "mark"), rows, right=("rows",))
 
 
+@privacy.command(name="reseal")
+def reseal_keys(
+    *,
+    old_key_env: str | None = None,
+    old_key_file: Path | None = None,
+    config: ConfigFile = None,
+    json: Json = False,
+) -> None:
+    """Change the vault's key: what the old one sealed is sealed by the one that is configured now.
+
+    Stop Proctor, configure the new key, reseal, and start it again.
+
+    Parameters
+    ----------
+    old_key_env
+        The environment variable that holds the old key.
+    old_key_file
+        The file that holds it.
+    """
+    if (old_key_env is None) == (old_key_file is None):
+        raise WrongCall("The old key is needed.", hint="Add --old-key-env or --old-key-file.")
+    old = VaultSettings(key_env=old_key_env, key_file=old_key_file)
+    count = with_proctor(config, lambda proctor: proctor.privacy.reseal(old))
+    if json:
+        print_json({"resealed": count})
+    else:
+        console().print(Text(f"Sealed anew: {count} keys."))
+
+
 def _agreed(subject: str) -> bool:
     """Whether whoever sits there types the name once more."""
     if not sys.stdin.isatty():
@@ -424,8 +454,8 @@ def _print_erasure(erasure: Erasure) -> None:
     _print_counts(stone.counts, stone.kept)
     if not erasure.files_are_clean:
         said = (
-            "The database may still have bytes of it in its files and logs, until it uses them again: see the "
-            "documentation of erasure. So may backups, traces, and whoever the data was sent to."
+            "The database may still have bytes of it in its files and logs, until it uses them again: see "
+            "the documentation of erasure. So may backups, traces, and whoever the data was sent to."
         )
         console().print(Text(said))
 

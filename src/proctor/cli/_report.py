@@ -183,7 +183,9 @@ def print_reason(report: Report, to: Console) -> None:
     """Prints why a run is not completed, and what a person can do about it."""
     run = report.run
     if run.state == "refused":
-        to.print(Text(f"The policy refused the text. {run.result or ''}".strip(), style="red"))
+        # What was held back on its way out says so itself.
+        what = "" if report.count("output.reviewed") else "The policy refused the text. "
+        to.print(Text(f"{what}{run.result or ''}".strip(), style="red"))
     elif run.state == "failed":
         to.print(Text(f"{run.error}", style="red"))
         to.print(Text(f"When that is mended: proctor runs resume {run.id}"))
@@ -200,11 +202,17 @@ def print_questions(asks: Sequence[Approval], to: Console) -> None:
         question = approval.question
         who = f" ({question.role})" if question.role else ""
         to.print(Text(f"Waits for a person{who}: {question.text}", style="yellow"))
-        if question.kind == "uncertain":
+        if question.kind in ("uncertain", "output"):
             to.print(Padding(Text(asked(question.action)), (0, 0, 0, 2)))
-        edit = "--edit JSON | " if question.terms.editable is not None and approval.stage == 1 else ""
-        answers = f"--approve | {edit}--reject | --respond TEXT"
+        answers = f"--approve | {_edit(approval)}--reject | --respond TEXT"
         to.print(Text(f"  proctor approvals decide {approval.id} {answers}"), soft_wrap=True)
+
+
+def _edit(approval: Approval) -> str:
+    """How the action may be changed, where it may be."""
+    if approval.question.terms.editable is None or approval.stage > 1:
+        return ""
+    return "--answer TEXT | " if approval.question.kind == "output" else "--edit JSON | "
 
 
 def totals(report: Report) -> Text:

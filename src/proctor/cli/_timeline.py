@@ -12,6 +12,7 @@ from rich.text import Text
 from proctor.cli._output import duration, instant, offset, one_line, put
 from proctor.core import Event, EventType, JsonObject, JsonValue, canonical_json, format_usd
 from proctor.runs import RecordedCall
+from proctor.tools import visible
 
 Mood = Literal["plain", "spoken", "good", "bad", "asks"]
 
@@ -122,7 +123,17 @@ def asked(action: JsonObject) -> str:
     conversation = action.get("conversation")
     if isinstance(conversation, Sequence) and conversation and isinstance(last := conversation[-1], Mapping):
         return one_line(f"{last.get('from')}: {last.get('text')}")
+    if "found" in action and (answer := answer_of(action)) is not None:
+        found = listed(action["found"]).replace("_", " ")
+        return one_line(f"answer{f' ({found})' if found else ''}: {visible(answer)}")
     return one_line(canonical_json(action))
+
+
+def answer_of(action: JsonObject) -> str | None:
+    """The answer that a team wants to give; nothing where something else is decided on."""
+    arguments = action.get("arguments")
+    answer = arguments.get("answer") if isinstance(arguments, Mapping) and "tool" not in action else None
+    return answer if isinstance(answer, str) else None
 
 
 def _message_line(event: Event) -> Line:
@@ -225,15 +236,30 @@ def _judged(data: JsonObject) -> str:
 
 
 def _reviewed(data: JsonObject) -> str:
-    by, found = data["by"], _listed(data.get("found"))
+    by, found = data["by"], listed(data.get("found"))
     whose = f" by {by}" if by else ""
     return f"the answer is {_past(str(data['decision']))}{whose}{f'; found: {found}' if found else ''}"
 
 
+_PLACES = {
+    "input": "the task",
+    "tool_result": "a tool's answer",
+    "knowledge": "a document",
+    "output": "the answer",
+    "memory": "a memory",
+}
+_OUTCOMES = {
+    "redact": "something was taken out",
+    "escalate": "is for a person to look at",
+    "deny": "is refused",
+}
+
+
 def _verdict(data: JsonObject) -> str:
-    rules = data["rules"]
-    said = ", ".join(map(str, rules)) if isinstance(rules, Sequence) else str(rules)
-    return f"{data['stage']}: {data['outcome']} ({said})"
+    stage, outcome, tool = (str(data.get(name, "")) for name in ("stage", "outcome", "tool"))
+    place = f"the answer of {tool}" if tool else _PLACES.get(stage, stage)
+    said = {**_OUTCOMES, "escalate": "counts as suspect"} if stage == "tool_result" else _OUTCOMES
+    return f"{place}: {said.get(outcome, outcome)} ({listed(data.get('rules'))})"
 
 
 def _over_budget(data: JsonObject) -> str:
@@ -287,7 +313,7 @@ def _cleaned(data: JsonObject) -> str:
 
 
 def _raised(data: JsonObject) -> str:
-    sources = _listed(data.get("sources"))
+    sources = listed(data.get("sources"))
     return f"reads what others may have written{f': {sources}' if sources else ''}"
 
 
@@ -299,7 +325,7 @@ _CHANGES = {
 
 
 def _accessed(data: JsonObject) -> str:
-    seen, masked = _listed(data.get("classes")), _listed(data.get("masked"))
+    seen, masked = listed(data.get("classes")), listed(data.get("masked"))
     said = [f"{seen} data" if seen else "", f"{masked} data masked" if masked else ""]
     return _about(data, ", ".join(filter(None, said)))
 
@@ -310,7 +336,8 @@ def _about(data: JsonObject, said: str) -> str:
     return f"{name}: {said}" if name and said else name or said
 
 
-def _listed(values: JsonValue) -> str:
+def listed(values: JsonValue) -> str:
+    """Several values as one text."""
     if isinstance(values, Sequence) and not isinstance(values, str):
         return ", ".join(str(value) for value in values)
     return str(values or "")
@@ -360,12 +387,12 @@ SAYINGS: Mapping[EventType, tuple[Mood, str, Callable[[JsonObject], str]]] = {
     "tool.limit_reached": ("asks", "limit", lambda data: f"{data['iterations']} rounds of tools are used up"),
     "tool.progress": ("plain", "progress", _progress),
     "tool.logged": ("plain", "logs", _logged),
-    "tool.quarantined": ("bad", "quarantine", lambda data: _about(data, _listed(data.get("reason")))),
+    "tool.quarantined": ("bad", "quarantine", lambda data: _about(data, listed(data.get("reason")))),
     "tool.cleaned": ("asks", "cleaned", _cleaned),
     "tool.pinned": ("plain", "pins", lambda data: _about(data, "as it was first seen")),
     "tool.changed": ("bad", "changed", lambda data: _about(data, _CHANGES[str(data["how"])])),
     "data.accessed": ("plain", "data", _accessed),
-    "data.denied": ("bad", "denied", lambda data: _about(data, f"{_listed(data.get('classes'))} data")),
+    "data.denied": ("bad", "denied", lambda data: _about(data, f"{listed(data.get('classes'))} data")),
     "label.raised": ("asks", "untrusted", _raised),
     "approval.requested": ("asks", "asks", _asks),
     "approval.voted": ("good", "votes", _decided),

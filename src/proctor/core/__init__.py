@@ -97,8 +97,10 @@ from proctor.core._money import Micros, format_usd, to_micros
 from proctor.core._notice_settings import NoticeSettings
 from proctor.core._policy_settings import (
     Kind,
+    Language,
     Licensed,
     Marking,
+    Notice,
     PolicyRule,
     PolicySettings,
     StagePolicy,
@@ -200,6 +202,7 @@ __all__ = [
     "Kind",
     "KnowledgeSettings",
     "Label",
+    "Language",
     "Licensed",
     "LinkSpent",
     "LocalModelSettings",
@@ -220,6 +223,7 @@ __all__ = [
     "ModelUnreachable",
     "Name",
     "NotFound",
+    "Notice",
     "NoticeSettings",
     "OAuthSettings",
     "OnExpiry",

@@ -50,6 +50,18 @@ Kind: TypeAlias = Literal[
 
 Marking: TypeAlias = Literal["delimit", "interleave", "off"]
 
+Language: TypeAlias = Literal["en", "zh"]
+Notice: TypeAlias = Literal[
+    "ai",
+    "investment_referral",
+    "medical_referral",
+    "legal_referral",
+    "investment_disclosure",
+    "medical_disclosure",
+    "legal_disclosure",
+]
+"""What people are told: `ai` at first contact; a referral in place of an answer; a disclosure under one."""
+
 Licensed: TypeAlias = Literal["investment_advice", "medical_advice", "legal_advice"]
 
 
@@ -176,6 +188,10 @@ class PolicySettings(Section):
     rules: tuple[PolicyRule, ...] = ()
     licensed: dict[Licensed, Name] = Field(default={})
     """The role whose members alone let such advice out: `medical_advice = "doctors"`."""
+    catalogue: tuple[str, ...] = ()
+    """Patterns of tools that tell prices, such as `store.*`: an answer mustn't contradict them."""
+    notices: dict[Notice, dict[Language, str]] = Field(default={})
+    """Your own words in place of those that ship."""
     ai_disclosure: bool | None = None
     """Whether the first answer to somebody says that it comes from an AI. Absent: in production."""
     marking: Marking = "delimit"

@@ -3,7 +3,7 @@
 from proctor.notices._links import LinkKey
 from proctor.notices._notices import Notices
 from proctor.notices._page import DecisionPage
-from proctor.notices._sql import told
+from proctor.notices._sql import first_told, told
 from proctor.notices._values import Audience, Due, Kind, Matter, Notice, State
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "Notice",
     "Notices",
     "State",
+    "first_told",
     "told",
 ]

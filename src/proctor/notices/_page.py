@@ -6,7 +6,7 @@ script, loads nothing from elsewhere, is never stored and tells nobody where it 
 
 import base64
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from html import escape
 from string import Template
 from typing import Protocol
@@ -32,7 +32,7 @@ from proctor.core import (
 )
 from proctor.notices._links import ALLOWED, Link, LinkKey, use
 from proctor.notices._notices import Find
-from proctor.notices._texts import LONGEST_TEXT, exact, facts, one_line, visible, what
+from proctor.notices._texts import facts, one_line, sections, visible, what
 from proctor.notices._values import Language, Matter
 from proctor.notices._words import WORDS, Words
 from proctor.store import Database
@@ -173,23 +173,25 @@ async def _form(request: Request) -> dict[str, str]:
 
 def _question(matter: Matter, link: Link, words: Words) -> str:
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{_text(value)}</dd>" for name, value in facts(matter, words))
-    why = "".join(f"<li>{_text(reason)}</li>" for reason in matter.why)
     return _QUESTION.substitute(
         what=_text(what(matter, words)),
         rows=rows,
-        asked=escape(words.asked),
-        text=escape(visible(matter.text[:LONGEST_TEXT])),
-        why=f"<h2>{escape(words.why)}</h2><ul>{why}</ul>" if why else "",
-        action=escape(words.action),
-        exact=escape(exact(matter.action)),
+        review=f"<p>{escape(words.review)}</p>" if matter.answer is not None else "",
+        sections="".join(_section(name, content) for name, content in sections(matter, words)),
         comment=escape(words.comment),
-        hint=escape(words.comment_hint),
+        hint=escape(words.comment_hint if matter.answer is None else words.answer_hint),
         longest=LONGEST_COMMENT,
         approve=escape(words.approve),
         reject=escape(words.reject),
         votes_as=escape(words.votes_as),
         voter=_text(link.voter),
     )
+
+
+def _section(name: str, content: str | Sequence[str]) -> str:
+    if isinstance(content, str):
+        return f"<h2>{escape(name)}</h2><pre>{escape(visible(content))}</pre>"
+    return f"<h2>{escape(name)}</h2><ul>{''.join(f'<li>{_text(item)}</li>' for item in content)}</ul>"
 
 
 def _text(value: str) -> str:
@@ -242,8 +244,7 @@ _PAGE = Template(
 )
 
 _QUESTION = Template(
-    '<p class="what">$what</p><dl>$rows</dl>'
-    "<h2>$asked</h2><pre>$text</pre>$why<h2>$action</h2><pre>$exact</pre>"
+    '<p class="what">$what</p><dl>$rows</dl>$review$sections'
     '<form method="post"><label for="comment">$comment</label> <small>$hint</small>'
     '<textarea id="comment" name="comment" rows="3" maxlength="$longest"></textarea>'
     '<div class="answers"><button class="go" name="decision" value="approve">$approve</button>'

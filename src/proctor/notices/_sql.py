@@ -15,6 +15,7 @@ from sqlalchemy import (
     String,
     Table,
     exists,
+    func,
     select,
     update,
 )
@@ -24,6 +25,9 @@ from proctor.store import AnyText, UtcDateTime, insert_into, metadata
 
 LONGEST_TARGET = 200
 """Characters of a target's name that are kept."""
+
+_SUBJECTS = 400
+"""Subjects that are looked up at a time."""
 
 notices = Table(
     "notices",
@@ -62,6 +66,20 @@ class NoticeDraft:
 def told(subject: ColumnElement[str], round: ColumnElement[str] | str) -> ColumnElement[bool]:
     """The condition that this was written into the outbox, for a query over the things to tell."""
     return exists(select(notices.c.id).where(notices.c.subject == subject, notices.c.round == round))
+
+
+def first_told(connection: Connection, subjects: Sequence[str]) -> dict[str, datetime]:
+    """When the first message about each subject was sent, for those of which anybody was told."""
+    found: dict[str, datetime] = {}
+    for start in range(0, len(subjects), _SUBJECTS):
+        some = subjects[start : start + _SUBJECTS]
+        query = (
+            select(notices.c.subject, func.min(notices.c.sent_at))
+            .where(notices.c.subject.in_(some), notices.c.sent_at.is_not(None))
+            .group_by(notices.c.subject)
+        )
+        found.update((subject, at) for subject, at in connection.execute(query))
+    return found
 
 
 def announce(connection: Connection, drafts: Sequence[NoticeDraft], at: datetime) -> None:

@@ -6,6 +6,7 @@ can't pass for them; characters that can't be seen, or turn the direction of wri
 
 import json
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import assert_never
@@ -35,14 +36,11 @@ def write(kind: Kind, matter: Matter, *, link: str | None, language: Language) -
     """The message that tells of a matter."""
     words = WORDS[language]
     head = _head(kind, words)
-    command = f"proctor approvals show {matter.id}"
-    parts = [
-        "\n".join(f"{name}: {one_line(value)}" for name, value in facts(matter, words)),
-        f"{words.asked}:\n{_quoted(_within(matter.text, LONGEST_TEXT, words, command))}",
-    ]
-    if matter.why:
-        parts.append("\n".join([f"{words.why}:", *(f"- {one_line(reason)}" for reason in matter.why)]))
-    parts.append(f"{words.action}:\n{_quoted(_within(exact(matter.action), LONGEST_ACTION, words, command))}")
+    command = _command(matter)
+    parts = ["\n".join(f"{name}: {one_line(value)}" for name, value in facts(matter, words))]
+    if matter.answer is not None:
+        parts.append(words.review)
+    parts += [f"{name}:\n{_section(content, words, command)}" for name, content in sections(matter, words)]
     if kind == "expired":
         parts.append(f"{words.outcome}: {one_line(matter.outcome)}\n{command}")
     elif link is None:
@@ -66,16 +64,46 @@ def trial(role: str, language: Language) -> Message:
     return Message(subject=f"[Proctor] {subject}", body=body)
 
 
+def sections(matter: Matter, words: Words) -> list[tuple[str, str | Sequence[str]]]:
+    """Names of what is decided on and why, each with a text or a list, as far as there is something.
+
+    Of an answer that is what it answers and how it would be read; of all else the exact action.
+    """
+    found: list[tuple[str, str | Sequence[str]]]
+    if matter.answer is None:
+        text = _within(matter.text, LONGEST_TEXT, words, _command(matter))
+        found = [(words.asked, text), (words.why, matter.why), (words.action, exact(matter.action))]
+    else:
+        kinds = [words.kinds.get(kind, kind.replace("_", " ")) for kind in matter.found]
+        found = [
+            (words.task, _within(matter.task, LONGEST_TEXT, words, _command(matter))),
+            (words.answer, matter.answer),
+            (words.found, kinds),
+            (words.why, matter.why),
+        ]
+    return [(name, content) for name, content in found if content]
+
+
+def _section(content: str | Sequence[str], words: Words, command: str) -> str:
+    if isinstance(content, str):
+        return _quoted(_within(content, LONGEST_ACTION, words, command))
+    return "\n".join(f"- {one_line(item)}" for item in content)
+
+
 def facts(matter: Matter, words: Words) -> list[tuple[str, str]]:
     """Names and values that place a matter."""
-    placed = [(words.team, matter.team), (words.asks, matter.agent), (words.run, matter.run_id)]
+    placed = [(words.team, matter.team), (words.run, matter.run_id)]
+    if matter.agent:
+        placed.insert(1, (words.asks, matter.agent))
     if matter.expires_at is not None and matter.waits:
         placed.append((words.until, instant(matter.expires_at)))
     return placed
 
 
 def what(matter: Matter, words: Words) -> str:
-    """A matter in a few words: the tool or the budget, and the team."""
+    """A matter in a few words: an answer, the tool or the budget, and the team."""
+    if matter.answer is not None:
+        return one_line(f"{words.answer} ({matter.team})")
     budget = matter.action.get("budget")
     if budget:
         return one_line(f"{words.budget} {budget} ({matter.team})")
@@ -106,6 +134,10 @@ def one_line(text: str) -> str:
 def instant(at: datetime) -> str:
     """An instant that reads the same everywhere."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _command(matter: Matter) -> str:
+    return f"proctor approvals show {matter.id}"
 
 
 def _head(kind: Kind, words: Words) -> str:

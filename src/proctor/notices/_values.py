@@ -49,6 +49,12 @@ class Matter:
     expires_at: datetime | None
     outcome: str = ""
     """What became of it where it has expired."""
+    answer: str | None = None
+    """Where a team's answer is to be looked at before it goes out: the answer as it would be read."""
+    task: str = ""
+    """What it answers."""
+    found: tuple[str, ...] = ()
+    """What the policy has found in it: kinds of findings, or names of the operator's rules."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Our own words to people, in each language."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from proctor.notices._values import Language
@@ -20,6 +21,12 @@ class Words:
     asked: str
     why: str
     action: str
+    review: str
+    task: str
+    answer: str
+    found: str
+    kinds: Mapping[str, str]
+    """What is found in answers; of other things their name is taken as it is."""
     budget: str
     until: str
     open_link: str
@@ -31,6 +38,7 @@ class Words:
     reject: str
     comment: str
     comment_hint: str
+    answer_hint: str
     votes_as: str
     title: str
     approved: str
@@ -64,6 +72,19 @@ WORDS: dict[Language, Words] = {
         asked="Question",
         why="Why you are asked",
         action="Exact action",
+        review=(
+            "A team wants to give this answer. It goes out once it is approved; "
+            "at the command line it can be changed, too."
+        ),
+        task="What it answers",
+        answer="Answer",
+        found="What was found in it",
+        kinds={
+            "iban": "IBAN",
+            "ip_address": "IP address",
+            "national_id": "national ID",
+            "ai_as_professional": "an AI that poses as a professional",
+        },
         budget="Budget",
         until="Decide before",
         open_link="Decide here. The link works once and is meant for you alone:",
@@ -75,6 +96,7 @@ WORDS: dict[Language, Words] = {
         reject="Reject",
         comment="Comment",
         comment_hint="Kept in the record; the agent reads it.",
+        answer_hint="Kept in the record; where you reject, whoever asked reads it.",
         votes_as="Your decision is recorded as",
         title="A decision is needed",
         approved="Approved. Thank you.",
@@ -106,6 +128,35 @@ WORDS: dict[Language, Words] = {
         asked="问题",
         why="为何需要您决定",
         action="确切操作",
+        review="团队准备给出以下答复，批准后才会发出；也可通过命令行修改。",
+        task="所答复的问题",
+        answer="答复",
+        found="其中发现的内容",
+        kinds={
+            "payment_card": "支付卡号",
+            "iban": "IBAN",
+            "bank_account": "银行账号",
+            "national_id": "身份证件号码",
+            "passport": "护照号码",
+            "driver_licence": "驾驶证号码",
+            "phone": "电话号码",
+            "email": "电子邮件地址",
+            "address": "地址",
+            "ip_address": "IP 地址",
+            "date_of_birth": "出生日期",
+            "person": "姓名",
+            "secret": "密钥",
+            "password": "密码",
+            "injection": "试图操纵系统的指令",
+            "investment_advice": "投资建议",
+            "medical_advice": "医疗建议",
+            "legal_advice": "法律建议",
+            "unsupported_claim": "缺乏依据的说法",
+            "ai_as_professional": "以专业人士自居的 AI",
+            "fake_review": "虚假评价",
+            "dark_pattern": "诱导性设计",
+            "price_mismatch": "与目录不符的价格",
+        },
         budget="预算",
         until="截止时间",
         open_link="请在此决定。此链接仅可使用一次，仅供您本人使用：",
@@ -117,6 +168,7 @@ WORDS: dict[Language, Words] = {
         reject="拒绝",
         comment="备注",
         comment_hint="备注会存入记录，智能体也会读到。",
+        answer_hint="备注会存入记录；若您拒绝，提问者会读到备注。",
         votes_as="您的决定将记录为",
         title="需要您的决定",
         approved="已批准，谢谢。",

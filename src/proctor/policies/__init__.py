@@ -4,17 +4,20 @@ Things are found by what they are, never by talk about them. Knows no run, no mo
 a text and settings, and gives a verdict.
 """
 
+from proctor.policies._catalogue import Catalogue
 from proctor.policies._families import KINDS
 from proctor.policies._lint import Remark, lint
 from proctor.policies._masking import mask
-from proctor.policies._policy import Policy, Ruled, taken_out
+from proctor.policies._policy import Policy, Prices, Ruled, taken_out
 from proctor.policies._reading import Finding, Reading
 from proctor.policies._screen import find_secrets, read_text, redact
 
 __all__ = [
     "KINDS",
+    "Catalogue",
     "Finding",
     "Policy",
+    "Prices",
     "Reading",
     "Remark",
     "Ruled",

@@ -34,7 +34,7 @@ _TAIL = (
 )
 _STREET = re.compile(
     r"(?<![0-9A-Za-z#$€£.,/-])[0-9]{1,6}[A-Za-z]?(?:[-/][0-9]{1,4})?,? (?:[NSEW]{1,2}\.? )?"
-    r"(?P<name>(?:[^\W_][\w'.-]{0,24} ){1,4}?)"
+    r"(?P<name>(?:(?:[^\W\d_][\w'.-]{0,24}|[0-9]{1,3}(?:st|nd|rd|th)) ){1,4}?)"
     rf"(?:(?P<street>{_STREETS})|(?P<place>{_PLACES}))\b\.?{_TAIL}",
     re.IGNORECASE,
 )

@@ -11,17 +11,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from itertools import islice
 
-from proctor.policies._advice_features import DOMAINS, Told, directed, features, level, told
+from proctor.policies._advice_features import DOMAINS, LEAST_LEVEL, Told, directed, features, told
 from proctor.policies._reading import Finding, Reading
 
-LEAST_LEVEL = 0.5
-"""A text is about a domain from one usual word of it on."""
 WINDOW, STEP = 1_200, 800
 """A longer text is read by stretches of so many characters, each so much after the one before."""
 GENERAL = 0.6
 """The most confidence in medical content that tells nobody what to do."""
 MOST_FINDINGS = 16
+MOST_SENTENCES = 32
+"""Sentences of a stretch among which the telling one is looked for."""
 _SENTENCES = re.compile(r"[^.!?。!?\n;]*+(?:[.;](?!\s)[^.!?。!?\n;]*+)*+[.!?。;\n]*+")
 
 
@@ -47,7 +48,7 @@ def _weights(stage: str) -> Weights | None:
 
 def applies(found: Told, domain: str, stage: str) -> bool:
     """Whether a text is worth judging: it is about the domain, and an answer tells somebody what to do."""
-    return level(found, domain) >= LEAST_LEVEL and (
+    return found.levels[domain] >= LEAST_LEVEL and (
         stage == "input" or domain == "medical" or directed(found)
     )
 
@@ -96,7 +97,7 @@ def _judged(text: str, stage: str, weights: Weights) -> Iterator[tuple[str, int,
 def _sentence(text: str, domain: str, weights: Weights) -> tuple[int, int]:
     """The sentence that speaks most for it."""
     best, most = (0, len(text)), -math.inf
-    for match in _SENTENCES.finditer(text):
+    for match in islice(_SENTENCES.finditer(text), MOST_SENTENCES):
         sentence = match[0]
         found = told(sentence.lower()) if sentence.strip() else None
         if found is None:

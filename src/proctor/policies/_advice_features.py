@@ -18,6 +18,8 @@ ABOUT = (*DOMAINS, "service")
 """Subjects. `service` is what customers talk about: it speaks against the others."""
 TIERS = {"strong": 1.0, "usual": 0.5, "weak": 0.2}
 _WEAK = list(TIERS).index("weak")
+LEAST_LEVEL = 0.5
+"""A text is about a domain from one usual word of it on."""
 _MOST_LEVEL = 6.0
 _MOST_TIMES = 4
 _CHINESE_UNIT = 1.6
@@ -25,7 +27,7 @@ _CHINESE_UNIT = 1.6
 
 _TOKENS = re.compile(r"[a-z0-9&][a-z0-9&']*|\?")
 _CHINESE = re.compile("[\u4e00-\u9fff]")
-_FIGURES = re.compile(r"[$£€¥]|\d+ ?%|\d{2,}|\d+ ?k\b|[一二三四五六七八九十百两几]+[年月天万岁个]")
+_SIGNS = ("$", "£", "€", "%", "万", "元")
 
 
 class _Words:
@@ -50,6 +52,7 @@ class _Words:
         telling = {place for place in range(len(DOMAINS) * len(TIERS)) if place % len(TIERS) != _WEAK}
         self.gate = frozenset(word.partition(" ")[0] for word, slots in english.items() if slots & telling)
         """Words one of which every English text about a domain has."""
+        self.firsts = frozenset(word.partition(" ")[0] for word in english if " " in word)
         self.characters = {word: tuple(slots) for word, slots in chinese.items() if len(word) == 1}
         self.chinese: dict[str, list[tuple[str, int]]] = defaultdict(list)
         """Chinese words of several characters by the first two."""
@@ -88,8 +91,10 @@ _MEDICAL = DOMAINS.index("medical") * len(TIERS)
 class Told:
     """What stands in one text, counted."""
 
-    counts: tuple[int, ...]
-    """Different words in each slot."""
+    levels: Mapping[str, float]
+    """How much it is about each subject."""
+    says: Mapping[str, float]
+    """How much it says of each thing."""
     units: float
     """About how many words the text has."""
     chinese: float
@@ -102,29 +107,56 @@ class Told:
 
 
 def told(lowered: str) -> Told | None:
-    """What stands in a text, in lower case; None where no word of any domain does."""
+    """What stands in a text, in lower case; None where it is about no domain."""
     tokens = _TOKENS.findall(lowered)
     alone = set(tokens)
     han = 0 if lowered.isascii() else len(_CHINESE.findall(lowered))
     if not han and _WORDS.gate.isdisjoint(alone):
         return None
-    pairs = [f"{one} {two}" for one, two in pairwise(tokens)]
-    grams = alone.union(pairs, (f"{pair} {three}" for pair, three in zip(pairs, tokens[2:], strict=False)))
     counts = [0] * _WORDS.slots
-    for gram in grams & _WORDS.english.keys():
+    for gram in _grams(tokens, alone) & _WORDS.english.keys():
         for slot in _WORDS.english[gram]:
             counts[slot] += 1
     counts[_MEDICAL] += sum(1 for word in alone if word[-4:] in _WORDS.endings or word[-5:] in _WORDS.endings)
     if han:
         for slot in _chinese(lowered):
             counts[slot] += 1
+    levels = {subject: _level(counts, place) for place, subject in enumerate(ABOUT)}
+    if all(levels[domain] < LEAST_LEVEL for domain in DOMAINS):
+        return None
+    spoken = zip(_WORDS.says, counts[_SAYS:], strict=True)
     return Told(
-        counts=tuple(counts),
+        levels=levels,
+        says={name: min(count, _MOST_TIMES) ** 0.5 for name, count in spoken},
         units=len(tokens) + han / _CHINESE_UNIT,
         chinese=float(han > len(tokens)),
-        figures=len(set(_FIGURES.findall(lowered))),
+        figures=_figures(alone, lowered),
         general_first=_begins(tokens, lowered),
         order_first=bool(tokens) and tokens[0] in _ORDERS,
+    )
+
+
+def _grams(tokens: list[str], alone: set[str]) -> set[str]:
+    """The words, and those stretches of two and three that could be known."""
+    pairs = [
+        (place, f"{one} {two}") for place, (one, two) in enumerate(pairwise(tokens)) if one in _WORDS.firsts
+    ]
+    threes = (f"{pair} {tokens[place + 2]}" for place, pair in pairs if place + 2 < len(tokens))
+    return alone.union((pair for _, pair in pairs), threes)
+
+
+def _level(counts: list[int], subject: int) -> float:
+    first = subject * len(TIERS)
+    return sum(
+        weight * count
+        for weight, count in zip(TIERS.values(), counts[first : first + len(TIERS)], strict=True)
+    )
+
+
+def _figures(alone: set[str], lowered: str) -> int:
+    """About how many different numbers and sums a text has."""
+    return sum(1 for token in alone if token[0].isdigit() and len(token) > 1) + any(
+        sign in lowered for sign in _SIGNS
     )
 
 
@@ -153,6 +185,11 @@ _GENERAL = frozenset(
     | {"explain", "define", "describe", "why do", "why are", "why does", "can you explain", "give me an"}
     | {"tell me about"}
 )
+_SHORT_CHINESE = 30
+_GENERAL_CHINESE_QUESTION = re.compile(
+    r"是怎么.{1,8}的[?。]?$|是如何.{1,8}的[?。]?$|有什么(?:区别|不同)|是什么意思|(?:定义|原理|标准|病因|类型|种类|历史)(?:是什么|有哪些|是多少)"
+)
+_SOMEBODY = re.compile(r"[我你您他她咱]|本人|孩子|宝宝|[爸妈]|老[公婆]|患者")
 _GENERAL_CHINESE = ("什么是", "什么叫", "请解释", "解释", "介绍", "请介绍", "简述")
 _ORDERS = frozenset(
     {"recommend", "suggest", "advise", "create", "design", "build", "give", "pick", "provide", "tell", "help"}
@@ -162,31 +199,26 @@ _PERSONAL = frozenset({"i", "i'm", "my", "me", "we", "our", "i've", "mine", "sho
 
 
 def _begins(tokens: list[str], lowered: str) -> bool:
-    if lowered.lstrip("\"' ").startswith(_GENERAL_CHINESE):
+    if lowered.lstrip("\"' ").startswith(_GENERAL_CHINESE) or (
+        len(lowered) <= _SHORT_CHINESE
+        and _GENERAL_CHINESE_QUESTION.search(lowered)
+        and not _SOMEBODY.search(lowered)
+    ):
         return True
     openings = {" ".join(tokens[:count]) for count in (1, 2, 3)}
     return not _GENERAL.isdisjoint(openings) and _PERSONAL.isdisjoint(tokens)
 
 
-def level(found: Told, subject: str) -> float:
-    """How much a text is about a subject."""
-    first = ABOUT.index(subject) * len(TIERS)
-    tiers = zip(TIERS.values(), found.counts[first : first + len(TIERS)], strict=True)
-    return sum(weight * count for weight, count in tiers)
-
-
 def directed(found: Told) -> bool:
     """Whether somebody is told what to do."""
-    return any(found.counts[_SAYS + _WORDS.says.index(name)] for name in ("told_you", "advise", "trades"))
+    return bool(found.says["told_you"] or found.says["advise"] or found.says["trades"])
 
 
 def features(found: Told, domain: str) -> Mapping[str, float]:
     """The numbers by which one domain is judged; those that are zero are left out."""
-    own = level(found, domain)
-    others = max(level(found, other) for other in DOMAINS if other != domain)
-    service = level(found, "service")
-    counts = found.counts[_SAYS:]
-    says = {name: min(count, _MOST_TIMES) ** 0.5 for name, count in zip(_WORDS.says, counts, strict=True)}
+    says = found.says
+    own, service = found.levels[domain], found.levels["service"]
+    others = max(found.levels[other] for other in DOMAINS if other != domain)
     personal = min(says["person"] + says["kin"] + says["own_body_or_money"], 2.0)
     asked = min(says["should"] + says["may"] + says["what_to_do"] + says["pick"], 2.0)
     strength = math.log1p(min(own, _MOST_LEVEL))

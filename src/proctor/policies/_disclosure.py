@@ -8,19 +8,10 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
-Language = Literal["en", "zh"]
-Notice = Literal[
-    "ai",
-    "investment_referral",
-    "medical_referral",
-    "legal_referral",
-    "investment_disclosure",
-    "medical_disclosure",
-    "legal_disclosure",
-]
-"""`ai` at first contact; a referral instead of an answer; a disclosure under an answer."""
+from proctor.core import Language, Notice
+
 Notices: TypeAlias = Mapping[Notice, Mapping[Language, str]]
 
 CHINESE_WORD = 1.5

@@ -20,10 +20,11 @@ _FEWEST_DIGITS: dict[Label, int] = {"passport": 5, "licence": 4, "id": 6}
 _LENGTHS = {"passport": (6, 9), "driver_licence": (5, 18)}
 _GROUPS = re.compile(r"[0-9]+(?:[- ][0-9]+){0,4}")
 _LONGEST = 22
+_DIGIT = re.compile("[0-9]")
 
 _PLATE = re.compile(
     r"[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][A-HJ-NP-Z][·.\- ]?"
-    r"(?=[A-HJ-NP-Z]{0,5}[0-9])(?:[A-HJ-NP-Z0-9]{4}[A-HJ-NP-Z0-9挂学警港澳][A-HJ-NP-Z0-9]?)(?![A-Za-z0-9])"
+    r"(?:[A-HJ-NP-Z0-9]{4}[A-HJ-NP-Z0-9挂学警港澳][A-HJ-NP-Z0-9]?)(?![A-Za-z0-9])"
 )
 """A Chinese number plate: province, town and five or six characters (GA 36)."""
 
@@ -84,7 +85,9 @@ def document_in_digits(run: Run) -> str | None:
 def plates(text: str) -> Iterator[tuple[int, int]]:
     """Where number plates stand: Chinese ones by their form, others by what they are called."""
     if not text.isascii():
-        yield from (match.span() for match in _PLATE.finditer(text))
+        for match in _PLATE.finditer(text):
+            if _DIGIT.search(match[0]) or label_before(text, match.start()) == "plate":
+                yield match.span()
     if "plate" in text or "reg" in text:
         yield from (match.span("plate") for match in _CALLED_PLATE.finditer(text))
 

@@ -1,22 +1,20 @@
 """Finds text that tries to take over the assistant: injected instructions and jailbreaks.
 
-Two readers share the words: known signs, and a linear model over words and ideas. What they find tightens
-policy; it is no boundary, since whoever knows the weights can write around them.
+Two readers: known signs, and a linear model over words and ideas. What they find tightens policy; it is no
+boundary, since whoever knows the weights can write around them.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
 from typing import Final, TypeAlias
 
 from proctor.policies._injection_features import Block, blocks, lower, word_features
 from proctor.policies._injection_orders import orders
-from proctor.policies._injection_signs import mark_signs, order_signs
-from proctor.policies._injection_weights import weights
+from proctor.policies._injection_signs import is_quoted, mark_signs, order_signs
+from proctor.policies._injection_weights import Head, Weights, weights
 from proctor.policies._reading import Finding, Reading
 
-_Read: TypeAlias = list[tuple[Block, set[str]]]
+Read: TypeAlias = list[tuple[Block, set[str]]]
 _Place: TypeAlias = tuple[int, int, float]
-_Reader: TypeAlias = Callable[[str, _Read, bool], Iterable[_Place]]
 
 _KIND: Final = "injection"
 _SURE: Final = 0.7
@@ -27,65 +25,90 @@ _DATA: Final = frozenset({"tool_result", "knowledge", "memory"})
 
 def injection(reading: Reading) -> Iterator[Finding]:
     """Where a text tries to give orders to the assistant, by signs and by the model, without overlaps."""
-    return _find(reading, _signs, _model)
+    return find(reading, weights())
 
 
 def signs(reading: Reading) -> Iterator[Finding]:
     """Where a known sign of an attack stands."""
-    return _find(reading, _signs)
+    return _over_views(reading, lambda text: _known(_blocks(text), lower(text)))
 
 
 def model(reading: Reading) -> Iterator[Finding]:
     """Where the model takes a stretch of the text for an attack; in data also for an order to the assistant."""
-    return _find(reading, _model)
+    return _over_views(reading, lambda text: _learned(text, read(text), weights(), reading))
 
 
-def read(text: str) -> _Read:
+def find(reading: Reading, learned: Weights) -> Iterator[Finding]:
+    """What `injection` finds with these weights."""
+
+    def both(text: str) -> Iterator[_Place]:
+        found = read(text)
+        yield from _known([block for block, _ in found], lower(text))
+        yield from _learned(text, found, learned, reading)
+
+    return _over_views(reading, both)
+
+
+def read(text: str) -> Read:
     """The blocks of a view's text, each with its features."""
     lowered = lower(text)
-    marks = list(mark_signs(lowered))
-    found: _Read = []
+    marks = mark_signs(lowered)
+    at = 0
+    found: Read = []
     before: Block | None = None
     for block in blocks(lowered):
         features = word_features(block, before)
-        features.update(f"!{name}" for name, *_ in order_signs(block.ideas))
-        features.update(f"!{name}" for name, start, _ in marks if block.start <= start < block.end)
+        features.update(f"!{name}" for name, _ in order_signs(block.ideas))
+        while at < len(marks) and marks[at][0] < block.end:
+            features.add(f"!{marks[at][1]}")
+            at += 1
         found.append((block, features))
         before = block
     return found
 
 
-def _find(reading: Reading, *readers: _Reader) -> Iterator[Finding]:
-    places: list[_Place] = []
-    is_data = reading.stage in _DATA
-    for view in reading.views:
-        read_view = read(view.text)
-        for start, end, sure in chain.from_iterable(reader(view.text, read_view, is_data) for reader in readers):
-            places.append((*view.original(start, end), sure))
+def _blocks(text: str) -> list[Block]:
+    return list(blocks(lower(text)))
+
+
+def _over_views(reading: Reading, places_in: Callable[[str], Iterable[_Place]]) -> Iterator[Finding]:
+    places = [
+        (*view.original(start, end), sure) for view in reading.views for start, end, sure in places_in(view.text)
+    ]
     for start, end, sure in _apart(places):
         yield Finding(kind=_KIND, start=start, end=end, confidence=round(sure, 3))
 
 
-def _signs(_text: str, found: _Read, _is_data: bool) -> Iterator[_Place]:  # noqa: FBT001 - a reader's form
-    for block, features in found:
-        sure = max((sure for name, sure, *_ in order_signs(block.ideas)), default=0.0)
-        if sure >= _SURE and "!quoted" not in features:
+def _known(found: Iterable[Block], lowered: str) -> Iterator[_Place]:
+    """Known signs; but not where the words are quoted, as talk about attacks quotes them."""
+    for block in found:
+        sure = max((sure for _, sure in order_signs(block.ideas)), default=0.0)
+        if sure >= _SURE and not is_quoted(lowered[block.start : block.end]):
             yield block.start, block.end, sure
 
 
-def _model(text: str, found: _Read, is_data: bool) -> Iterator[_Place]:  # noqa: FBT001 - as above
-    learned = weights()
+def _learned(text: str, found: Read, learned: Weights, reading: Reading) -> Iterator[_Place]:
+    if not found:
+        return
+    is_data = reading.stage in _DATA
     head = learned.attack
-    threshold = head.in_data if is_data else head.threshold
+    bar = _bar(head, is_data=is_data, asian=found[0][0].asian)
     scored = [{name: head.of[name] for name in features if name in head.of} for _, features in found]
     for first in range(max(1, len(found) - head.blocks + 1)):
-        window = {name: weight for block in scored[first : first + head.blocks] for name, weight in block.items()}
+        window: dict[str, float] = {}
+        for block in scored[first : first + head.blocks]:
+            window |= block
         score = head.constant + sum(window.values())
-        if score >= threshold and found:
+        if score >= bar:
             last = min(first + head.blocks, len(found)) - 1
-            yield found[first][0].start, found[last][0].end, head.chance(score, threshold)
+            yield found[first][0].start, found[last][0].end, head.chance(score, bar)
     if is_data:
         yield from orders(text, learned.order)
+
+
+def _bar(head: Head, *, is_data: bool, asian: bool) -> float:
+    bar = head.asian if asian else head.threshold
+    return max(bar, head.in_data) if is_data else bar
 
 
 def _apart(places: Iterable[_Place]) -> Iterator[_Place]:

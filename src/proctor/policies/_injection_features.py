@@ -75,6 +75,8 @@ class Block:
     words: Sequence[str]
     ideas: str
     """One letter for each word."""
+    asian: bool = False
+    """Whether its text is in a script without blanks."""
 
 
 class _Ideas(dict[str, str]):
@@ -123,7 +125,7 @@ def blocks(lowered: str) -> Iterator[Block]:
     while start < len(lowered):
         end = _cut(lowered, start, size)
         words, ideas = _read_asian(lowered[start:end]) if asian else _read(lowered[start:end])
-        yield Block(start, end, words, ideas)
+        yield Block(start, end, words, ideas, asian)
         start = end
 
 

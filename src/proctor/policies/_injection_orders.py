@@ -21,6 +21,9 @@ _CODE = re.compile(
 )
 _LOG = re.compile(r"^\W{0,3}\d{2,4}[-/:]\d\d|^\s*(?:info|debug|warn|warning|error|get|post|put)\b")
 _FEWEST_WORDS = 3
+_NEAR: Final = 0.5
+_EACH_MORE: Final = 0.5
+_HIGHEST: Final = 2.0
 _FEWEST_ASIAN = 4
 
 
@@ -34,11 +37,19 @@ class Sentence:
 
 
 def orders(text: str, head: Head) -> Iterator[tuple[int, int, float]]:
-    """Where sentences stand that are taken for orders, with how sure that is."""
-    for sentence in sentences(text):
-        score = head.constant + sum(head.of[name] for name in sentence.features if name in head.of)
-        if score >= head.threshold:
-            yield sentence.start, sentence.end, head.chance(score, head.threshold)
+    """Where sentences stand that are taken for orders, with how sure that is.
+
+    The more of a text's sentences look so, the higher the bar: a manual is full of them.
+    """
+    scored = [
+        (head.constant + sum(head.of[name] for name in sentence.features if name in head.of), sentence)
+        for sentence in sentences(text)
+    ]
+    near = sum(score >= head.threshold - _NEAR for score, _ in scored)
+    bar = head.threshold + min(_HIGHEST, _EACH_MORE * max(0, near - 1))
+    for score, sentence in scored:
+        if score >= bar:
+            yield sentence.start, sentence.end, head.chance(score, bar)
 
 
 def sentences(text: str) -> list[Sentence]:

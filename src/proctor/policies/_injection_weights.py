@@ -18,6 +18,8 @@ class Head:
     constant: float
     threshold: float
     """From this score on a text is taken for an attack."""
+    asian: float
+    """The same in scripts without blanks."""
     in_data: float
     """The same where the text is data: of tools, documents and memories."""
     blocks: int

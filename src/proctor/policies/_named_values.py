@@ -90,6 +90,8 @@ def _signed(text: str, name: TellingName, match: re.Match[str]) -> Finding | Non
     quoted = match["quoted"] is not None
     if not quoted and match["sign"] in _COMPARISONS:
         return None  # a question about a variable
+    if match["scheme"] and match["scheme"].lower().startswith("basic"):
+        return None  # a rule of its own decodes it
     value, start = _value(match)
     if len(value) < _SHORTEST or (quoted and is_glue(value)):
         return None

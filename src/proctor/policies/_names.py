@@ -2,17 +2,27 @@
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import Protocol, cast
 
-from proctor.core import InvalidConfiguration
+from proctor.core import MissingSetting
 from proctor.policies._reading import Finding, Reading
-
-if TYPE_CHECKING:
-    from presidio_analyzer import AnalyzerEngine
 
 _LONGEST = 20_000
 """Characters that the models read at once."""
 _CHINESE = range(0x4E00, 0xA000)
+
+
+class _Found(Protocol):
+    start: int
+    end: int
+    score: float
+
+
+class _Analyzer(Protocol):
+    """What is used of Presidio's engine: it may not be installed, so its own types can't be."""
+
+    def analyze(self, text: str, language: str, entities: list[str]) -> Iterable[_Found]: ...
 
 
 class Names:
@@ -35,15 +45,18 @@ class Names:
                 yield Finding(kind="person", start=start, end=end, confidence=float(found.score))
 
     @cached_property
-    def _engine(self) -> "AnalyzerEngine":
+    def _engine(self) -> _Analyzer:
         try:
-            from presidio_analyzer import AnalyzerEngine
-            from presidio_analyzer.nlp_engine import NlpEngineProvider
+            presidio = import_module("presidio_analyzer")
+            engines = import_module("presidio_analyzer.nlp_engine")
         except ImportError as error:
-            raise InvalidConfiguration(
+            raise MissingSetting(
                 "Names of people are to be found, and what finds them isn't installed.",
                 hint="Install `proctor-runtime[names]`, or turn `names` off in `[policies]`.",
             ) from error
         models = [{"lang_code": language, "model_name": name} for language, name in self._models.items()]
-        provider = NlpEngineProvider(nlp_configuration={"nlp_engine_name": "spacy", "models": models})
-        return AnalyzerEngine(nlp_engine=provider.create_engine(), supported_languages=list(self._models))
+        provider = engines.NlpEngineProvider(nlp_configuration={"nlp_engine_name": "spacy", "models": models})
+        made = presidio.AnalyzerEngine(
+            nlp_engine=provider.create_engine(), supported_languages=list(self._models)
+        )
+        return cast("_Analyzer", made)

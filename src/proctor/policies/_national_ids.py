@@ -272,7 +272,9 @@ def _chilean(number: str) -> bool:
 
 def _finnish(number: str) -> bool:
     digits = "".join(filter(str.isdigit, number[:-1]))
-    return len(digits) == 9 and "0123456789ABCDEFHJKLMNPRSTUVWXY"[int(digits) % 31] == number[-1]  # noqa: PLR2004
+    born = digits[:6]
+    is_date = len(digits) == 9 and _is_date(2000 + int(born[4:]), int(born[2:4]), int(born[:2]))  # noqa: PLR2004
+    return is_date and "0123456789ABCDEFHJKLMNPRSTUVWXY"[int(digits) % 31] == number[-1]
 
 
 def _holds(_: str) -> bool:

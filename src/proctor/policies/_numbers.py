@@ -103,7 +103,7 @@ def payment_cards(text: str) -> Iterator[Place]:
                 yield groups[index][0], groups[index + size - 1][1]
             index += size or 1
         spread = not found and len(groups) > 1 and _joined_alike(text, groups)
-        if spread and _is_card(text, *run.span()):
+        if spread and _is_card(text, *run.span()) and _ends_here(text, *run.span()):
             yield run.span()
 
 

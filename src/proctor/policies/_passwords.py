@@ -4,7 +4,7 @@
 import re
 from collections.abc import Iterator
 
-from proctor.policies._named_values import is_mixed
+from proctor.policies._named_values import is_mixed, named_values
 from proctor.policies._placeholders import is_code, is_name, is_placeholder, is_wordlike
 from proctor.policies._reading import Finding
 from proctor.policies._secret_names import in_small, places
@@ -15,7 +15,8 @@ _BARE = r"(?P<bare>[^\s\"'`<>,;\u2018-\u201d\u3000-\u303f\u4e00-\u9fff\uff00-\uf
 _HINTS = ("pass", "pw", "psw", "pin")
 _NAME = re.compile(r"(?:(?P<pin>pin(?: code| number)?)|pass ?(?:word|phrase|code|wd)|pass|pwd?|psw)(?![a-z])")
 _SPOKEN = re.compile(
-    r"(?: (?i:for|to|of|on|in|at|with) (?:[^\s.:?!,;]{1,40} ){0,6}?(?:[^\s.:?!,;]|[.:](?=\w)){1,50}?)?"
+    r"(?: (?i:for|to|of|on|in|at|with) (?:[^\s.:?!,;]{1,40} ){0,6}?"
+    r"(?:[^\s.:?!,;]|[.:](?=\w)){1,50}?)?"
     r"(?P<verb> ?(?:=|:|->|→)| (?i:is|was|to|as|are|used to be|(?:has been|was|is) (?:re)?set to"
     r"|(?:has been |was )?changed to|will be|should be))"
     r"(?: (?i:now|still|just|currently|simply|literally))?[: ]{1,3}"
@@ -29,12 +30,13 @@ _GIVING = re.compile(
 _LONGEST_BEFORE = 60
 _PAIR = re.compile(
     r"(?i)(?:(?:user(?: ?name)?|login|account|id|账号|帐号|账户|用户名?|用户名称) ?(?:[/&+,和与、]|and) ?"
-    r"(?:pass(?:word|wd)?|pwd?|密码|口令)|cred(?:ential)?s?|log ?in(?: with| using| as)?|登录|账号密码|用户名密码)"
+    r"(?:pass(?:word|wd)?|pwd?|密码|口令)"
+    r"|cred(?:ential)?s?|log ?in(?: with| using| as)?|登录|账号密码|用户名密码)"
     r" ?(?:is|are|:|=|是|为|用)? ?[\"'`(]?(?P<user>[\w.@+-]{2,60}) ?(?:[/|]|:(?!//)) ?"
     r"(?P<bare>[^\s\"'`<>,;|)\u3000-\u303f\u4e00-\u9fff]{4,64}+)"
 )
 _CHINESE = re.compile(
-    r"(?P<name>密码|密碼|口令|PIN码)(?:[一-鿿]{0,8}?(?P<sign>是|为|為|成了?|叫|用|:|=|->|→)| )?[一-鿿]{0,2}?"
+    r"(?P<name>密码|密碼|口令|PIN码)(?:[一-鿿]{0,8}?(?P<sign>是|为|為|成了?|叫|用|:|=|->|→)[一-鿿]{0,2}?| )?"
     r"[ :]{0,3}(?P<quote>[\"'“”‘「『【`(]?)(?P<bare>[!#-&(-+\-./0-9:<-Z\\^_a-z{-~]{4,64}+)"
     r"(?P<counted> ?[位次个個年月天分小条种])?"
 )
@@ -176,7 +178,7 @@ def _value(match: re.Match[str]) -> tuple[str, int]:
 
 
 def passwords(text: str) -> Iterator[tuple[int, int]]:
-    """Where passwords stand in sentences."""
-    return (
-        (each.start, each.end) for each in spoken_passwords(text, in_small(text)) if each.kind == "password"
-    )
+    """Where passwords stand."""
+    small = in_small(text)
+    found = (*named_values(text, small), *spoken_passwords(text, small))
+    return ((each.start, each.end) for each in found if each.kind == "password")

@@ -1,6 +1,9 @@
 """Phone numbers: by how people write them, and where that isn't telling, by the words around them."""
 
 import re
+from functools import cache
+from importlib import import_module
+from types import ModuleType
 
 from proctor.policies._runs import Run, extension_end
 
@@ -13,12 +16,14 @@ _SURE = re.compile(rf"{_CHINESE_MOBILE}|{_PRINTED}")
 """What is a phone number also where the words before it speak of an id or an account."""
 _AMERICAN = (
     r"(?:(?:00)?1[-. ]?)?(?:[0-9]{3}\) ?[0-9]{3}[-. ]?[0-9]{4}|[0-9]{3}-[0-9]{3}-[0-9]{4}"
-    r"|[0-9]{3}\.[0-9]{3}\.[0-9]{4})|(?:1 )?[2-9][0-9]{2} [2-9][0-9]{2} [0-9]{4}"
+    r"|[0-9]{3}\.[0-9]{3}\.[0-9]{4}|[0-9]{3}/[0-9]{3}-[0-9]{4})|(?:1 )?[2-9][0-9]{2} [2-9][0-9]{2} [0-9]{4}"
 )
 """(555) 123-4567, 555-123-4567, 1.555.123.4567."""
-_CHINESE_FIXED = r"0(?:10|2[0-9]|[3-9][0-9]{2})(?:\) ?|[- ])[2-8][0-9]{2,3}[- ]?[0-9]{4}(?:-[0-9]{1,5})?"
+_CHINESE_FIXED = re.compile(
+    r"0(?:10|2[0-9]|[3-9][0-9]{2})(?:\) ?|[- ])[2-8][0-9]{2,3}[- ]?[0-9]{4}(?:-[0-9]{1,5})?"
+)
 _SERVICE = r"[48]00[- ]?[0-9]{3}[- ][0-9]{4}|[48]00-[0-9]{4}-[0-9]{3}"
-_SHAPED = re.compile(rf"{_CHINESE_MOBILE}|{_AMERICAN}|{_CHINESE_FIXED}|{_SERVICE}")
+_SHAPED = re.compile(rf"{_CHINESE_MOBILE}|{_AMERICAN}|{_SERVICE}")
 _WITH_TRUNK = re.compile(r"\(?0[1-9][0-9]{0,3}(?:\)[-. ]?|[-./ ])[0-9]{2,8}(?:[-. ][0-9]{2,6}){0,4}")
 """National numbers with an area code, as most of the world writes them."""
 _INTERNATIONAL = range(8, 16)
@@ -45,8 +50,11 @@ def phone(run: Run) -> tuple[int, int, float] | None:
 
 
 def _international(run: Run) -> float:
-    known = len(run.digits) in _INTERNATIONAL and run.digits[0] != "0"
-    return 0.95 if known and run.label not in ("other", "version") else 0.0
+    if len(run.digits) not in _INTERNATIONAL or run.label in ("other", "version"):
+        return 0.0
+    if run.label == "phone" or not run.written.isdigit():
+        return 0.95
+    return 0.0 if _is_in_use(f"+{run.digits}") is False else 0.9
 
 
 def _national(run: Run) -> float:
@@ -69,15 +77,27 @@ def _unnamed(run: Run) -> float:
     if run.grouped_on:
         return 0.0
     if run.digits.startswith("00"):
-        return 0.8 if len(run.digits) - 2 in _INTERNATIONAL and _is_valid(f"+{run.digits[2:]}") else 0.0
+        return 0.8 if len(run.digits) - 2 in _INTERNATIONAL and _is_in_use(f"+{run.digits[2:]}") else 0.0
+    if _CHINESE_FIXED.fullmatch(run.written):
+        return 0.8
     return 0.7 if len(run.digits) in _NATIONAL and _WITH_TRUNK.fullmatch(run.written) else 0.0
 
 
-def _is_valid(international: str) -> bool:
-    """Whether a number is in use in its country's plan."""
-    import phonenumbers  # its tables cost 20 ms, and few texts need them
-
+def _is_in_use(international: str) -> bool | None:
+    """Whether a number keeps its country's numbering plan; None where there are no plans to look it up."""
+    plans = _plans()
+    if plans is None:
+        return None
     try:
-        return phonenumbers.is_valid_number(phonenumbers.parse(international))
-    except phonenumbers.NumberParseException:
+        return bool(plans.is_valid_number(plans.parse(international)))
+    except plans.NumberParseException:
         return False
+
+
+@cache
+def _plans() -> ModuleType | None:
+    """The numbering plans of the world. They take 20 ms to load, and few texts need them."""
+    try:
+        return import_module("phonenumbers")
+    except ImportError:
+        return None

@@ -5,7 +5,7 @@ from collections import Counter
 from math import log2
 
 _TEMPLATE = re.compile(
-    r"(?is)<.*|&lt;.*|\{\{.*|[$#@!]?[$#@!]\{.*|\$[(\[].*|\$\$?[a-z_]\w*(?:[./@-].*)?|%[({].*|%\w+%?|\[.*\]"
+    r"(?is)<.*|&lt\b.*|\{\{.*|[$#@!]?[$#@!]\{.*|\$[(\[].*|\$\$?[a-z_]\w*(?:[./@-].*)?|%[({].*|%\w+%?|\[.*\]"
     r"|\{[\w.: ]*\}|!\w+ .*|ENC\[.*|[#.][a-z]+(?:-[a-z]+)*"
 )
 _MASK = re.compile(r"(?is)[*.x#?_•●…·-]+|.*(?:x{5}|\*{3}|#{4}|\.{3}|…|0{8}|•{3}).*")
@@ -39,9 +39,7 @@ _WORDLIKE = re.compile(
     r"[A-Za-z]*[0-9]{0,3}|[A-Z]{2,}|[0-9]{1,12}|[0-9]{1,4}[a-z]{0,2}|[A-Z]?[a-z]+(?:[A-Z][a-z]+){1,6}[0-9]{0,3}"
 )
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
-_PATH = re.compile(
-    r"(?:~|\.{1,2})?/(?:[\w.@-]{1,40}/?){1,12}|[A-Za-z]:\\.*|(?:[\w-]{1,30}/){2,9}[\w.-]{0,40}", re.DOTALL
-)
+_PATH = re.compile(r"(?:~|\.{1,2})?/(?:[\w.@-]{1,40}/?){1,12}|[A-Za-z]:\\.*", re.DOTALL)
 _FILE = re.compile(
     r"[\w./-]+\.(?:py|js|ts|go|rb|java|json|ya?ml|toml|txt|pem|key|crt|cer|env|cfg|conf|ini|xml|html?|md|sh|log|gpg)"
 )

@@ -2,14 +2,16 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TypeAlias, cast, get_args
 
 from proctor.core import (
     ALLOW,
     InvalidInput,
+    Notice,
     Outcome,
     PolicyRule,
     PolicySettings,
@@ -20,8 +22,10 @@ from proctor.core import (
     Verdict,
     canonical_json,
 )
+from proctor.policies._disclosure import notice as words_of
 from proctor.policies._families import FAMILIES, KINDS, Family
 from proctor.policies._masking import REPLACED, mask, name_of
+from proctor.policies._prices import Price, contradicting_prices
 from proctor.policies._reading import Finding, Reading
 from proctor.policies._words import Words
 
@@ -46,6 +50,21 @@ _UNSTORABLE = re.compile("[\ud800-\udfff\x00]")
 
 Hide: TypeAlias = Callable[[str, str], str]
 """Gives a token for a value of a kind, from which the value can be got back."""
+
+
+Prices: TypeAlias = Mapping[str, AbstractSet[Price]]
+"""By a product's name: the prices that it has."""
+
+_REFERRALS: dict[str, Notice] = {
+    "investment_advice": "investment_referral",
+    "medical_advice": "medical_referral",
+    "legal_advice": "legal_referral",
+}
+_DISCLOSURES: dict[str, Notice] = {
+    "investment_advice": "investment_disclosure",
+    "medical_advice": "medical_disclosure",
+    "legal_advice": "legal_disclosure",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,18 +117,55 @@ class Policy:
         digest = hashlib.sha256(kept.encode()).hexdigest()[:12]
         return f"{self._settings.version or 'unnamed'}/{digest}"
 
-    def read(self, text: str, stage: Stage, *, team: str = "", hide: Hide | None = None) -> Verdict:
+    def read(
+        self,
+        text: str,
+        stage: Stage,
+        *,
+        team: str = "",
+        hide: Hide | None = None,
+        catalogue: Prices | None = None,
+    ) -> Verdict:
         """What the policy says about a text; where something is to be taken out, with the text to go on with.
 
-        Where nothing gives tokens, what is to become one is taken out for good.
+        Where nothing gives tokens, what is to become one is taken out for good. Prices are held against the
+        catalogue, where one is given. An answer with advice gets its disclosure.
 
         Raises:
             InvalidInput: the text of a requester is too long, or holds what no database stores.
         """
         if stage == "input":
             self._check_storable(text)
-        ruled = self.explain(text, stage, team=team)
-        return _verdict(text, ruled, hide) if ruled else ALLOW
+        ruled = self.explain(text, stage, team=team, catalogue=catalogue)
+        if not ruled:
+            return ALLOW
+        verdict = _verdict(text, ruled, hide)
+        if verdict.outcome == "deny":
+            return self._referred(text, verdict, ruled)
+        return self._disclosed(text, verdict, ruled) if stage == "output" else verdict
+
+    def tell(self, notice: Notice, text: str) -> str:
+        """What whoever wrote or reads a text is told, in its language."""
+        return words_of(notice, text, self._settings.notices)
+
+    def _referred(self, text: str, verdict: Verdict, ruled: Sequence[Ruled]) -> Verdict:
+        """A refusal that says who may be asked, where advice is refused and no rule has words of its own."""
+        for each in ruled:
+            referral = _REFERRALS.get(each.finding.kind)
+            if referral is not None and each.treatment == "deny" and not each.reason:
+                return replace(verdict, reason=self.tell(referral, text))
+        return verdict
+
+    def _disclosed(self, text: str, verdict: Verdict, ruled: Sequence[Ruled]) -> Verdict:
+        """An answer with the disclosures that it needs and doesn't have yet."""
+        kinds = dict.fromkeys(each.finding.kind for each in ruled if each.treatment == "disclose")
+        told = [self.tell(_DISCLOSURES[kind], text) for kind in kinds if kind in _DISCLOSURES]
+        missing = [words for words in told if words not in text]
+        if not missing:
+            return verdict
+        shown = "\n\n".join([text if verdict.text is None else verdict.text, *missing])
+        outcome: Outcome = "redact" if verdict.outcome == "allow" else verdict.outcome
+        return replace(verdict, outcome=outcome, text=shown)
 
     def spans_to_hide(self, text: str, stage: Stage, *, team: str = "") -> tuple[Span, ...]:
         """What stands in a text that is to be taken out of it, in its order and without overlaps."""
@@ -123,7 +179,13 @@ class Policy:
         return _verdict(text, spoken, None) if spoken else ALLOW
 
     def explain(
-        self, text: str, stage: Stage, *, team: str = "", kinds: frozenset[str] | None = None
+        self,
+        text: str,
+        stage: Stage,
+        *,
+        team: str = "",
+        kinds: frozenset[str] | None = None,
+        catalogue: Prices | None = None,
     ) -> tuple[Ruled, ...]:
         """All that was found and isn't simply allowed, in the text's order, with the rules that speak.
 
@@ -132,7 +194,8 @@ class Policy:
         plan = self._plan(stage, team if team in self._teams else "")
         reading = Reading(text, stage)
         ruled: dict[Finding, Ruled] = {}
-        for finding in _found(plan, reading, kinds):
+        contradictions = contradicting_prices(text, catalogue) if catalogue else ()
+        for finding in (*_found(plan, reading, kinds), *contradictions):
             answer = plan.answer(finding)
             if answer is not None and answer.treatment != "allow":
                 ruled[finding] = Ruled(

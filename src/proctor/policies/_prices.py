@@ -119,7 +119,7 @@ def contradicting_prices(text: str, catalogue: Mapping[str, AbstractSet[Price]])
     named, or the last before it in the same sentence. Old prices, savings, shipping and budgets are none.
     """
     names = _names(text, catalogue)
-    prices = list(_prices(text))
+    prices = list(_prices(text)) if names else []
     for start, end, product, told in _assigned(text, names, prices):
         if catalogue[product] and not _agrees(told, catalogue[product]):
             yield Finding(kind="price_mismatch", start=start, end=end, confidence=0.9, detail=product)

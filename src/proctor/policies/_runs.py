@@ -16,7 +16,8 @@ _WIDEST = 6
 _PART = re.compile(r"[^ ]+")
 _LONG_PART = re.compile(r"[^ ]{7,60}+")
 _MOST_DIGITS = 24
-_IDENTIFIER = re.compile(r"[0-9A-Za-z]")
+_JOINED_BEFORE = re.compile(r"[0-9A-Za-z][-./_#]\Z|(?<![0-9])0,\Z")
+_JOINED_AFTER = re.compile(r"[0-9A-Za-z_@]|[-/][0-9A-Za-z]|\.[0-9a-z]|,[0-9]{1,2}(?![0-9])")
 _LETTERS = re.compile(r"[A-Za-z]")
 _EXTENSION = re.compile(r",? ?(?:x|ext\.? ?|extension |转|分机)[0-9]{1,6}(?![0-9A-Za-z])", re.IGNORECASE)
 _GROUP_BEFORE = re.compile(r"(?<![0-9])[0-9]{2,5} \Z")
@@ -63,16 +64,14 @@ class Run:
     @cached_property
     def joined(self) -> bool:
         """Whether it is a part of something longer: `a1-23`, `1.234,5`, `x=12e5`."""
-        before, after = self.text[max(0, self.start - 2) : self.start], self.text[self.end : self.end + 2]
-        if _LETTERS.match(before[-1:]) and not _is_name(self.text, self.start):
-            return True
-        if before[-1:] in ("-", ".", "/", "_", ",", "#", "=") and _IDENTIFIER.match(before):
-            return before[-1:] != "=" and not (before[-1:] == "-" and _is_name(self.text, self.start - 1))
-        if _EXTENSION.match(self.text, self.end) or _WORD_AFTER.match(self.text, self.end):
+        start, end = self.start, self.end
+        if start and _LETTERS.match(self.text, start - 1):
+            return not _is_name(self.text, start)
+        if _JOINED_BEFORE.search(self.text, max(0, start - 3), start):
+            return not _is_name(self.text, start - 1)
+        if _EXTENSION.match(self.text, end) or _WORD_AFTER.match(self.text, end):
             return False
-        if _IDENTIFIER.match(after) or after[:1] in ("_", "@"):
-            return True
-        return after[:1] in ("-", ".", "/", ",") and bool(_IDENTIFIER.match(after[1:]))
+        return _JOINED_AFTER.match(self.text, end) is not None
 
 
 def runs(text: str) -> Iterator[list[Run]]:

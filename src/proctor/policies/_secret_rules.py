@@ -12,7 +12,7 @@ from proctor.core import ConfigurationError
 from proctor.policies._secret_proofs import PROOFS
 
 _EDGED = r"(?<![A-Za-z0-9])(?:{})(?![A-Za-z0-9])"
-_LEAST_BITS = 2.5
+_LEAST_BITS = 1.5
 _MOST_BITS = 6.0
 _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 

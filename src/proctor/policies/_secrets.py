@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from proctor.policies._named_values import named_values
+from proctor.policies._passwords import spoken_passwords
 from proctor.policies._placeholders import bits, is_placeholder
 from proctor.policies._reading import Finding
 from proctor.policies._secret_names import in_small
@@ -18,7 +19,8 @@ _MASKED = re.compile(r"xxxxx|XXXXX|(?i:your)[_-]|\*\*\*|#{4}|placeholder")
 _PROVEN, _FORMED, _UNPROVEN, _SAMPLED = 1.0, 0.95, 0.7, 0.3
 
 _IN_ADDRESS = re.compile(
-    r"(?<=://)[^\s:/@'\"<>]{0,100}:(?P<value>[^\s/'\"<>]{2,200}?)@(?=[\w\[$.{-])(?![^\s/]{0,80}@)", re.ASCII
+    r"(?<=://)(?P<user>[^\s:/@'\"<>]{0,100}):(?P<value>[^\s/'\"<>]{2,200}?)@(?=[\w\[$.{-])(?![^\s/]{0,80}@)",
+    re.ASCII,
 )
 """`scheme://name:password@host`."""
 _TOKEN_IN_ADDRESS = re.compile(
@@ -57,7 +59,8 @@ def formed_secrets(text: str) -> Iterator[Finding]:
     if "://" in text and "@" in text:
         for match in _IN_ADDRESS.finditer(text):
             value = match["value"]
-            if not is_placeholder(value) and value.lower() not in _PLAIN_WORDS:
+            sample = value.lower() in _PLAIN_WORDS or value == match["user"]
+            if not sample and not is_placeholder(value):
                 yield _finding("in-address", *match.span("value"), 0.9)
         for match in _TOKEN_IN_ADDRESS.finditer(text):
             if bits(match["value"]) >= _LEAST_TOKEN_BITS and any(map(str.isdigit, match["value"])):
@@ -119,5 +122,6 @@ def _finding(rule: str, start: int, end: int, confidence: float) -> Finding:
 
 def secrets(text: str) -> Iterator[tuple[int, int]]:
     """Where secrets stand."""
-    yield from ((each.start, each.end) for each in formed_secrets(text))
-    yield from ((each.start, each.end) for each in named_values(text, in_small(text)))
+    small = in_small(text)
+    found = (*formed_secrets(text), *named_values(text, small), *spoken_passwords(text, small))
+    return ((each.start, each.end) for each in found if each.kind == "secret")

@@ -112,13 +112,16 @@ def held() -> ColumnElement[bool]:
 
 
 def held_subjects(connection: Connection) -> frozenset[tuple[str, str]]:
-    """The tenants and names of the subjects that are held, also those of held runs."""
+    """The tenants and names, or marks, of the subjects that are held, also those of held runs."""
     active = holds.c.released_at.is_(None)
     named = select(holds.c.tenant, holds.c.subject).where(active, holds.c.subject != "")
+    marked = select(holds.c.tenant, holds.c.mark).where(active, holds.c.mark != "")
     of_runs = select(runs.c.tenant, runs.c.subject).where(
         runs.c.id.in_(select(holds.c.run_id).where(active, holds.c.run_id != "")), runs.c.subject != ""
     )
-    return frozenset((row[0], row[1]) for query in (named, of_runs) for row in connection.execute(query))
+    return frozenset(
+        (row[0], row[1]) for query in (named, marked, of_runs) for row in connection.execute(query)
+    )
 
 
 def rename(connection: Connection, subject: Subject, mark: str) -> int:

@@ -6,13 +6,13 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from proctor.core import Clock, ConfigurationError, InvalidInput, NotFound
-from proctor.core._privacy_settings import PrivacySettings
+from proctor.core import Clock, ConfigurationError, InvalidInput, MissingSetting, NotFound
+from proctor.core._privacy_settings import PrivacySettings, VaultSettings
 from proctor.privacy import _consents, _holds, _tombstones
 from proctor.privacy._erasing import Eraser, Erasure, Survey, Told, untold
 from proctor.privacy._errors import ConsentMissing, Erased, OnHold, Restricted
 from proctor.privacy._export import Exporter, Item
-from proctor.privacy._keys import MARKS, Keys, load_key, mark_of
+from proctor.privacy._keys import MARKS, Keys, load_key, mark_of, reseal
 from proctor.privacy._reach import Whose
 from proctor.privacy._retention import Retention
 from proctor.privacy._values import Consent, Hold, HoldKind, Standing, Subject, Tombstone
@@ -51,6 +51,7 @@ class Privacy:
         self._settings = settings
         self._runs = runs
         self._clock = clock
+        self._environ = environ
         self._keys = Keys(load_key(settings.vault, environ))
         self._marks: bytes | None = None
         self._on_erased = on_erased
@@ -301,8 +302,7 @@ class Privacy:
 
     async def tick(self) -> None:
         """Deletes what is too old, goes on with erasures that had to wait, notes those of other processes."""
-        key = await self._key()
-        await self._retention.work(key)
+        await self._retention.work(self._key)
         for stone in await self._database.read(partial(_tombstones.due, at=self._clock.now())):
             try:
                 await self._eraser.go_on(stone)
@@ -312,6 +312,20 @@ class Privacy:
         if newest is not None and newest >= self._seen:
             self._on_erased()
         self._seen = self._clock.now()
+
+    async def reseal(self, old: VaultSettings) -> int:
+        """How many keys of the database are sealed by the configured key now, which an older one had sealed.
+
+        The values that they encrypt stay as they are.
+
+        Raises:
+            MissingSetting: one of the two keys isn't where it should be.
+            ConfigurationError: the old key isn't the one that sealed them.
+        """
+        before, now = (load_key(each, self._environ) for each in (old, self._settings.vault))
+        if before is None or now is None:
+            raise MissingSetting("there is no old or no new key", hint="Set [privacy.vault] to the new one.")
+        return await self._database.commit(partial(reseal, old=before, new=now))
 
     async def scope_of(self, run: Run) -> Scope:
         """Within what the tokens of a run stand for their values."""

@@ -1,6 +1,6 @@
 """Retention: what is older than its class may be goes, a bounded part at a time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -31,7 +31,7 @@ class Retention:
         self._settings = settings
         self._clock = clock
 
-    async def work(self, key: bytes) -> int:
+    async def work(self, key: Callable[[], Awaitable[bytes]]) -> int:
         """How many runs, conversations, answers, documents and records were too old. `key` makes marks.
 
         What is held is left. The files are not written anew: SQLite overwrites what it deletes, and keeps it
@@ -39,8 +39,9 @@ class Retention:
         """
         at = self._clock.now()
         found = 0
+        marks = await key() if self._settings.retention.runs.ceiling else b""
         for kept in BY_RUN:
-            found += await self._each(kept, partial(self._runs_page, kept=kept, key=key), at)
+            found += await self._each(kept, partial(_runs_page, kept=kept, key=marks), at)
         found += await self._each("memory", _memory_page, at)
         found += await self._each("caches", _caches_page, at)
         found += await self._each("knowledge", _documents_page, at)
@@ -56,23 +57,6 @@ class Retention:
                 if done < PAGE:
                     break
         return found
-
-    def _runs_page(
-        self, connection: Connection, *, kept: Kept, key: bytes, before: datetime, at: datetime
-    ) -> int:
-        overwrite_deleted(connection)
-        old = (runs.c.finished_at < before, _clear.remains(kept), ~_holds.held())
-        query = select(runs.c.id, runs.c.tenant, runs.c.subject, runs.c.requester).where(*old)
-        rows = connection.execute(query.order_by(runs.c.id).limit(PAGE)).all()
-        _clear.clear(connection, [row.id for row in rows], kept, at=at)
-        if kept == "runs":
-            named = ((row.id, row.tenant, row.subject or row.requester) for row in rows)
-            marks = {
-                id: name if not name or name.startswith(ERASED) else mark_of(key, tenant, name)
-                for id, tenant, name in named
-            }
-            _clear.rename(connection, marks, at=at)
-        return len(rows)
 
     async def _consents(self, at: datetime) -> int:
         ceiling = self._settings.retention.consents.ceiling
@@ -93,6 +77,22 @@ class Retention:
                 break
             after = last
         return found
+
+
+def _runs_page(connection: Connection, *, kept: Kept, key: bytes, before: datetime, at: datetime) -> int:
+    overwrite_deleted(connection)
+    old = (runs.c.finished_at < before, _clear.remains(kept), ~_holds.held())
+    query = select(runs.c.id, runs.c.tenant, runs.c.subject, runs.c.requester).where(*old)
+    rows = connection.execute(query.order_by(runs.c.id).limit(PAGE)).all()
+    _clear.clear(connection, [row.id for row in rows], kept, at=at)
+    if kept == "runs":
+        named = ((row.id, row.tenant, row.subject or row.requester) for row in rows)
+        marks = {
+            id: name if not name or name.startswith(ERASED) else mark_of(key, tenant, name)
+            for id, tenant, name in named
+        }
+        _clear.rename(connection, marks, at=at)
+    return len(rows)
 
 
 def _memory_page(connection: Connection, *, before: datetime, at: datetime) -> int:  # noqa: ARG001 - as the others

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from sqlalchemy import Connection, insert, select
 
@@ -12,6 +13,9 @@ from proctor.core import Clock, JsonValue, MissingSetting, canonical_json
 from proctor.privacy._keys import Keys, decrypt, encrypt
 from proctor.privacy._tables import vault
 from proctor.store import Database
+
+Value: TypeAlias = tuple[str, str]
+"""What a value is, and the value."""
 
 TOKEN = re.compile(r"\[[a-z][a-z_]{0,39}:[0-9a-f]{6,32}\]")
 SIZES = (6, 10, 16, 32)
@@ -66,7 +70,9 @@ class Vault:
         if not chosen:
             return text
         values = list(dict.fromkeys((place.kind, text[place.start : place.end]) for place in chosen))
-        tokens = await self._database.commit(lambda connection: self._put(connection, scope, values))
+        tokens = await self._database.read(lambda connection: self._known(connection, scope, values))
+        if len(tokens) < len(values):
+            tokens = await self._database.commit(lambda connection: self._put(connection, scope, values))
         parts, done = [], 0
         for place in chosen:
             parts += [text[done : place.start], tokens[place.kind, text[place.start : place.end]]]
@@ -92,22 +98,21 @@ class Vault:
                     decrypt(key, row.value, _place(row.scope, row.token)).decode("utf-8", "surrogatepass"),
                 )
 
-    def _put(
-        self, connection: Connection, scope: Scope, values: Sequence[tuple[str, str]]
-    ) -> dict[tuple[str, str], str]:
-        key = self._keys.ensure(connection, scope.key_name)
-        return {(kind, value): self._token(connection, scope, key, kind, value) for kind, value in values}
+    def _known(self, connection: Connection, scope: Scope, values: Sequence[Value]) -> dict[Value, str]:
+        key = self._keys.find(connection, scope.key_name)
+        if key is None:
+            return {}
+        found = {value: self._token(connection, scope, key, value) for value in values}
+        return {value: token for value, (token, is_kept) in found.items() if is_kept}
 
-    def _token(self, connection: Connection, scope: Scope, key: bytes, kind: str, value: str) -> str:
-        told = canonical_json([scope.id, kind, value]).encode("utf-8", "surrogatepass")
-        digits = hmac.digest(key, told, "sha256").hex()
-        for size in SIZES:
-            token = f"[{kind}:{digits[:size]}]"
-            known = self._get(connection, scope.id, {token}).get(token)
-            if known == value:
-                return token
-            if known is None:
-                plain = value.encode("utf-8", "surrogatepass")
+    def _put(self, connection: Connection, scope: Scope, values: Sequence[Value]) -> dict[Value, str]:
+        key = self._keys.ensure(connection, scope.key_name)
+        tokens = {}
+        for value in values:
+            token, is_kept = self._token(connection, scope, key, value)
+            tokens[value] = token
+            if not is_kept:
+                plain = value[1].encode("utf-8", "surrogatepass")
                 row = {
                     "scope": scope.id,
                     "token": token,
@@ -116,7 +121,17 @@ class Vault:
                     "at": self._clock.now(),
                 }
                 connection.execute(insert(vault).values(row))
-                return token
+        return tokens
+
+    def _token(self, connection: Connection, scope: Scope, key: bytes, value: Value) -> tuple[str, bool]:
+        """A value's token, and whether it is kept already."""
+        told = canonical_json([scope.id, *value]).encode("utf-8", "surrogatepass")
+        digits = hmac.digest(key, told, "sha256").hex()
+        for size in SIZES:
+            token = f"[{value[0]}:{digits[:size]}]"
+            known = self._get(connection, scope.id, {token}).get(token)
+            if known in (None, value[1]):
+                return token, known is not None
         raise AssertionError("two values have the same digest")
 
     def _get(self, connection: Connection, scope: str, tokens: set[str]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from proctor.runs._chain import begin_before_acting, consult, journal_model, jou
 from proctor.runs._desk import Desk, Rejected
 from proctor.runs._execution import Execution
 from proctor.runs._loops import refuse_repetition
+from proctor.runs._opinions import answers_judged
 from proctor.runs._plan import Chains, Hooks, TeamPlan
 from proctor.runs._prepare import Prepared
 from proctor.runs._queue import Limit, Limits
@@ -36,6 +37,7 @@ __all__ = [
     "TeamPlan",
     "Thread",
     "Threads",
+    "answers_judged",
     "begin_before_acting",
     "blobs",
     "calls",

@@ -13,9 +13,11 @@ from proctor.core import (
     Question,
     ReviewSettings,
     Terms,
+    ToolSpec,
     Verdict,
     digest,
 )
+from proctor.policies import Prices
 from proctor.runs._scope import Scope
 
 if TYPE_CHECKING:
@@ -53,13 +55,20 @@ class OutputReview:
 
     settings: ReviewSettings
     """With its mode as it is in force here."""
-    read: Callable[[str], Verdict]
-    """What the output policy says of an answer."""
+    read: Callable[[str, Prices], Verdict]
+    """What the output policy says of an answer, beside the prices that the run has read."""
+    catalogue: Callable[[ToolSpec], bool]
+    """Whether a tool tells prices that an answer mustn't contradict."""
     licensed: Mapping[Licensed, str]
     """By kind of finding: the role whose members alone may let it out."""
     judge: AnswerJudge
     finish: Callable[[str], str] = str
     """Adds what the first answer to somebody has to say."""
+
+    @property
+    def streams(self) -> bool:
+        """Whether the requester may read along: not where somebody looks at each answer first."""
+        return self.settings.mode not in ("manual", "second")
 
 
 async def review(
@@ -70,7 +79,7 @@ async def review(
     `asks` are kinds for which the task itself has the answer looked at; `first` says that nobody in the
     conversation was answered before.
     """
-    verdict = rules.read(answer)
+    verdict = rules.read(answer, session.catalogue.prices)
     if verdict.outcome != "allow":
         data: JsonObject = {"stage": "output", "outcome": verdict.outcome, "rules": list(verdict.rules)}
         session.journal.event("policy.verdict", "", data)

@@ -35,6 +35,7 @@ from proctor.core import (
     label_to_json,
     new_id,
 )
+from proctor.policies import Catalogue
 from proctor.runs._asking import Asking, redacted
 from proctor.runs._journal import Journal
 from proctor.runs._loops import Rounds, Streaks
@@ -113,17 +114,15 @@ class RunSession:
         """Where the run's texts come from."""
         self._raised = set(past.raised)
         """Agents that have read what is untrusted, which the log tells."""
-        self._chains = plan.chains
         self._decided = {approval.call_key: approval for approval in past.asked}
         self._said = Counter(past.said)
         self._settings = plan.settings
         self._plan = plan
+        self.catalogue = Catalogue()
         self._calls_left = plan.settings.max_calls - len(past.recorded)
         self._cost_so_far = run.cost
         self._ends_at = asyncio.get_running_loop().time() + plan.settings.deadline.total_seconds()
         self._on_token = on_token
-        self._streams = plan.review.settings.mode not in ("manual", "second")
-        """Whether the requester may read along: not where somebody looks at each answer first."""
         self.halting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Set when no new call may start: a person is asked, or the attempt is over."""
         self.asked: list[str] = []
@@ -174,7 +173,7 @@ class RunSession:
         def listen(text: str) -> None:
             if on_text is not None:
                 on_text(text)
-            if self._streams:
+            if self._plan.review.streams:
                 self._on_token(Token(run_id=self.run_id, agent=agent, text=text))
 
         request: JsonObject = {
@@ -199,7 +198,7 @@ class RunSession:
                 options=options,
                 on_text=None if on_text is None else listen,
             )
-            result = await self._chains.model(call)
+            result = await self._plan.chains.model(call)
             self.texts.answer(agent, result.message, scope.label)
             self._numbers.answered(agent, result.message)
             return result
@@ -225,11 +224,13 @@ class RunSession:
             scope.label = self.texts.label_of_call(agent, call_id)
             scope.number, scope.rank = self._numbers.next(agent, call_id)
             call = ToolCall(scope=scope, tool=tool, arguments=arguments, call_id=call_id, act=act)
-            result = await self._chains.tool(call)
+            result = await self._plan.chains.tool(call)
             self.streaks.answer(scope.call_key, call, result)
             # A refusal is ours, and quotes what the model wrote; a tool's answer may bring values along.
             take = self.texts.learn if result.refused_by else self.texts.receive
             take(result.text, result.label)
+            if self._plan.review.catalogue(tool):
+                self.catalogue.learn(result.text, result.structured)
             return result
 
         return await self._guard(agent, work)

@@ -125,7 +125,7 @@ def test_questions_and_decisions_tell_the_action_and_the_person():
     assert [(line.what, line.text) for line in lines(events, [])] == [
         ("asks", 'orders.refund (order=7, to="ann") (apr_1)'),
         ("decided", "ann rejected: too late"),
-        ("policy", "input: redact (input.password)"),
+        ("policy", "the task: something was taken out (input.password)"),
     ]
 
 
@@ -217,15 +217,38 @@ def test_a_timeline_says_how_models_were_asked():
 
 def test_a_timeline_says_what_became_of_an_answer():
     events = log(
+        ("policy.verdict", "", {"stage": "output", "outcome": "escalate", "rules": ["price", "deal"]}),
         ("output.judged", "", {"agrees": False, "reason": "it names a price"}),
+        (
+            "approval.requested",
+            "",
+            {"id": "apr_1", "action": {"arguments": {"answer": "Only\n3 $!"}, "found": ["price_mismatch"]}},
+        ),
         ("output.reviewed", "", {"decision": "edit", "by": "ann", "found": ["price"]}),
         ("output.reviewed", "", {"decision": "approve", "by": "", "found": []}),
     )
 
     assert [(line.what, line.text) for line in lines(events, [])] == [
+        ("policy", "the answer: is for a person to look at (price, deal)"),
         ("judge", "disagrees: it names a price"),
+        ("asks", "answer (price mismatch): Only 3 $! (apr_1)"),
         ("reviewed", "the answer is approved with changes by ann; found: price"),
         ("reviewed", "the answer is approved"),
+    ]
+
+
+def test_a_timeline_says_what_the_policy_found_and_where():
+    said = [
+        {"stage": "tool_result", "outcome": "escalate", "rules": ["r"], "tool": "web.read", "spans": [[0, 3]]},
+        {"stage": "tool_result", "outcome": "deny", "rules": ["r"], "tool": "web.read"},
+        {"stage": "memory", "outcome": "deny", "rules": ["memory.secret"]},
+    ]
+    events = log(*(("policy.verdict", "clerk", data) for data in said))
+
+    assert [line.text for line in lines(events, [])] == [
+        "the answer of web.read: counts as suspect (r)",
+        "the answer of web.read: is refused (r)",
+        "a memory: is refused (memory.secret)",
     ]
 
 

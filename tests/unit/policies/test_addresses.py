@@ -1,4 +1,6 @@
 # ruff: noqa: RUF001 - Chinese has its own punctuation
+import time
+
 import pytest
 
 from proctor.policies._addresses import addresses
@@ -50,3 +52,14 @@ def test_a_postal_address_is_found(sentence: str, address: str) -> None:
 )
 def test_talk_about_places_passes(text: str) -> None:
     assert found(text) == []
+
+
+@pytest.mark.parametrize(
+    "piece", ["1 ", "1 A Street ", "12 Main ", "中山路1号", "省市", "路1", "北京市", "Suite 1 ", "a"]
+)
+def test_hostile_text_is_read_in_linear_time(piece: str) -> None:
+    reading = Reading(piece * (200_000 // len(piece)))
+    assert reading.views
+    start = time.thread_time()
+    list(addresses(reading))
+    assert time.thread_time() - start < 2, "several times what it takes"

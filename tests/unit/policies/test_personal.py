@@ -1,5 +1,9 @@
 # ruff: noqa: RUF001 - Chinese has its own punctuation
+import time
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proctor.policies._personal import personal
 from proctor.policies._reading import Reading
@@ -146,6 +150,16 @@ PHONES = [
     ("分机：{}", "021-87654321转802"),
     ("手機號碼{}", "0912-345-678"),
     ("加我微信{}", "18612345678"),
+    ('{{"phone": "{}", "id": 7}}', "4155552671"),
+    ("tel={}&x=1", "4155552671"),
+    ("Bob,{},bob", "415-555-2671"),
+    ("name,phone\nBob,{},NY", "4155552671"),
+    ("call {} or write", "415/555-2671"),
+    ("{}-张三", "13800138000"),
+    ("打{}，或写信", "138-001-38000"),
+    ("TEL.{}", "0532-88886666"),
+    ("{} is what he left", "+447911123456"),
+    ("{}", "00447911123456"),
 ]
 
 
@@ -163,6 +177,8 @@ INTERNET = [
     ("reach me: {}", "email", "jane dot doe at example dot com"),
     ("mail {}", "email", "jane.doe [at] example [dot] org"),
     ("{}", "email", "first.last(at)company.io"),
+    ("{}谢谢", "email", "li@163.com"),
+    ("我的邮箱是{}", "email", "li艾特163点com"),
     ("mailto:{}?subject=hi", "email", "joe@x.example"),
     ("from {} blocked", "ip_address", "203.0.113.45"),
     ("server {} down", "ip_address", "10.218.6.131"),
@@ -225,6 +241,16 @@ ORDINARY = [
     "icon@2x.png",
     "git clone git@github.com:owner/repo.git",
     "x = 1234567890",
+    "1,234,567,890 people and 0,123456789",
+    '{"id": 1234567890123456, "count": 12345678}',
+    "the user id is 12345678",
+    "call of duty sold 2,500,000 in 2019-2020",
+    "phone has 5000 mAh and 1080x2340 pixels",
+    "look at 1e10 and 0x1234567890",
+    "meet at example.com tomorrow",
+    "you get +25000 points",
+    "0000123456 and 00012345678901",
+    "I bought 540714704656564 last week",
     "1 2 3 4 5 6 7 8 9 10 11 12",
     "population 1400000000 in 2019-2023",
     "IMEI 356938035643809",
@@ -248,3 +274,103 @@ ORDINARY = [
 @pytest.mark.parametrize("text", ORDINARY)
 def test_talk_and_numbers_that_only_look_alike_pass(text: str) -> None:
     assert found(text) == []
+
+
+def test_a_plus_sign_alone_makes_no_phone_number() -> None:
+    pytest.importorskip("phonenumbers")
+    assert found("you get +100000000 points") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "value"),
+    [
+        (
+            "卡号６２２２０２１００１１１６２４５７０２",
+            "payment_card",
+            "６２２２０２１００１１１６２４５７０２",
+        ),
+        ("call 415\u200b-555-\u200b2671", "phone", "415\u200b-555-\u200b2671"),
+        (
+            "身份证：１１０１０１１９９００３０７００９７。",
+            "national_id",
+            "１１０１０１１９９００３０７００９７",
+        ),
+        ("mail ｌｉ＠example.com", "email", "ｌｉ＠example.com"),
+        (
+            "SSN 536\u2011222\u20111234 is wrong, 536\u201122\u20111234 is right",
+            "national_id",
+            "536\u201122\u20111234",
+        ),
+    ],
+)
+def test_a_disguised_value_is_found_where_it_stands_in_the_original(text: str, kind: str, value: str) -> None:
+    assert (kind, value) in found(text)
+
+
+def test_several_values_in_one_text_are_told_apart() -> None:
+    text = (
+        "Hi, I'm Bob (bob@mail.example, +1 415-555-2671). Card 4111 1111 1111 1111 12/27, SSN 536-22-1234,"
+        " born 12 April 1987. 电话13800138000，身份证110101199003070097。"
+    )
+    assert [kind for kind, _ in found(text)] == [
+        *("email", "phone", "payment_card", "national_id", "date_of_birth", "phone", "national_id")
+    ]
+
+
+def test_a_list_of_cards_is_a_list_of_cards() -> None:
+    assert len(found("4111 1111 1111 1111 5555 5555 5555 4444")) == 2
+
+
+def test_how_sure_a_finding_is_depends_on_what_proves_it() -> None:
+    [proven] = personal(Reading("身份证110101199003070097"))
+    [mistyped] = personal(Reading("身份证110101199003070096"))
+    assert (proven.confidence, proven.detail) == (1.0, "cn-resident-id")
+    assert mistyped.confidence < proven.confidence
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_read_and_what_is_found_lies_in_it(text: str) -> None:
+    for finding in personal(Reading(f"{text} 1-{text}")):
+        assert 0 <= finding.start < finding.end <= 2 * len(text) + 3
+
+
+HOSTILE = [
+    *(
+        "a",
+        "1",
+        "1 ",
+        "1234 ",
+        "12-34-56 ",
+        "4111 1111 1111 1111 ",
+        "123-45-6789 ",
+        "@",
+        "a@",
+        "a@b.",
+        " at ",
+    ),
+    *(
+        "1.",
+        "1.1.1.1 ",
+        "1:",
+        "::",
+        "GB29",
+        "A1 ",
+        "AB 12 ",
+        "a1b2",
+        "(1) ",
+        "+1 ",
+        "born on 1",
+        "京A1",
+        "中1",
+    ),
+    *("a at b dot ", "date of birth ", "1 x1", "00", '"', '1" ', "phone 1", "passport A1", "身份证1"),
+]
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_hostile_text_is_read_in_linear_time(piece: str) -> None:
+    reading = Reading(piece * (200_000 // len(piece)))
+    assert reading.views
+    start = time.thread_time()
+    list(personal(reading))
+    assert time.thread_time() - start < 2, "several times what it takes"
