@@ -1,24 +1,25 @@
-"""How much the policy's checks find, how often they are wrong, what they cost, and how others do on the same texts.
+"""How much the policy's checks find, how often they are wrong, what they cost, and how others do.
 
 Everything is asked through the policy as it comes. Promised, with 95 % intervals beside each figure:
 
-    structured personal data      recall .95, English and Chinese; 1 % of customers' texts, 5 % of look-alikes wrong
-    secrets                       recall .75, F1 .85; 0.2 % of benign texts wrong
-    injection                     recall .70; 4 % of all benign, 8 % of security talk, 2 % of Chinese texts and
-                                  3 % of clean tool outputs wrong
-    each of nine disguises        at most 2 points of recall less than in plain text
-    advice                        recall .80; 3 % of customers' talk, 15 % of finance education wrong
-    dark patterns                 F1 .94
-    cost of a 1,000-character text, all checks at input: p50 1 ms and p99 5 ms of processor time, and linear
+    structured personal data   recall .95, English and Chinese; 1 % of customers' texts and 5 % of numbers
+                               that look alike wrong
+    secrets                    recall .75, F1 .85; 0.2 % of benign texts wrong
+    injection                  recall .70; 4 % of all benign, 8 % of security talk, 2 % of Chinese texts and
+                               3 % of clean tool outputs wrong
+    each of nine disguises     at most 2 points of recall less than in plain text
+    advice                     recall .80; 3 % of customers' talk, 15 % of finance education wrong
+    dark patterns              F1 .94
+    all checks at input        1,000 characters: p50 1 ms and p99 5 ms of processor time; linear in length
 
 A set that a check was trained or tuned on is marked `tuned`: such figures say that the check works, and
-`left_out` says how it does on a source that its training never saw, as the reports of the trainings tell. Beside
-it stand Presidio, detect-secrets, LLM Guard's regular expressions and the list of words of a well-known guide,
-each in an environment of its own, on the same rows; none is scored on its own set.
+`left_out` says how it does on sources that its training never saw, as the trainings' reports tell. Beside
+it stand Presidio, detect-secrets, LLM Guard's regular expressions and the list of words of a well-known
+guide, on the same rows; none is scored on its own set.
 
-    uv run python -m benchmarks.policy --json                   # some minutes, and the peers' environments once
+    uv run python -m benchmarks.policy --json                   # some minutes
     uv run python -m benchmarks.policy --short --no-peers       # within one
-    uv run python -m benchmarks.policy --only evasion --rows 500
+    uv run python -m benchmarks.policy --only evasion --evaded 500
     uv run python -m benchmarks.policy --fuzz 10000 --largest 1000000
 
 The texts are those of the folder in `PROCTOR_DATA`, or of `--data`.
@@ -130,13 +131,17 @@ def _measured(ours: Ours, only: list[Part] | None, sizes: dict[str, int], seed: 
 def complaints_of(figures: dict[str, Any]) -> list[str]:
     """What is promised and doesn't hold."""
     found = [
-        f"{line['check']}, {line['on']}: {line['measure']} {line['value']} of {line['n']}, and not {line['target']}"
+        f"{line['check']}, {line['on']}: {line['measure']} {line['value']}, and not {line['target']}"
         for line in figures["table"]
         if line["ok"] is False
     ]
     if "speed" in figures:
         cost = figures["speed"]
-        found += [f"{name} is {cost[name]} µs, and not {most}" for name, most in (("p50", P50), ("p99", P99)) if cost[name] > most]
+        found += [
+            f"{name} is {cost[name]} µs, and not {most}"
+            for name, most in (("p50", P50), ("p99", P99))
+            if cost[name] > most
+        ]
         found += [
             f"a character of {name} costs {times} times as much in a longer text"
             for name, times in figures["growth"]["growth"].items()
@@ -163,7 +168,12 @@ def _print(figures: dict[str, Any]) -> None:
         mark = {True: "", False: "[red]", None: "[dim]"}[line["ok"]]
         target = "" if line["target"] is None else f"{line['target']}"
         told = (line["check"], line["on"], line["measure"], str(line["n"]), f"{line['value']:.4f}")
-        table.add_row(*(f"{mark}{cell}" for cell in (*told, f"{low:.3f}–{high:.3f}", target, "tuned" if line["tuned"] else "")))  # noqa: RUF001 - a range
+        table.add_row(
+            *(
+                f"{mark}{cell}"
+                for cell in (*told, f"{low:.3f} to {high:.3f}", target, "tuned" if line["tuned"] else "")
+            )
+        )
     console.print(table)
     for part in ("speed", "growth", "fuzz", "peers"):
         if part in figures:

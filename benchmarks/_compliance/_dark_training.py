@@ -10,10 +10,10 @@ from benchmarks._compliance._samples import ShopText
 from proctor.policies._dark_patterns import Weights, character_parts, normalised, parts, word_parts
 
 SEED = 20261123
-COST = 10.0
+COST = 30.0
 SEEN = 2
 """Stretches of characters are learned that so many texts hold."""
-TALK_WEIGHT = 0.1
+TALK_WEIGHT = 0.05
 """How much a sentence that is from no shop counts."""
 FOLDS = 5
 THRESHOLD = 0.33

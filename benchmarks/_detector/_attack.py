@@ -1,7 +1,8 @@
 """Trains the head that knows attacks, on windows of texts."""
 
 from collections import Counter
-from collections.abc import Sequence, Set as AbstractSet
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
@@ -33,8 +34,8 @@ class Model:
 
     def score(self, features: AbstractSet[str]) -> float:
         """The score of one window or sentence."""
-        get = self.of.get
-        return self.constant + sum(get(name, 0.0) for name in features)
+        known = [self.of[name] for name in features if name in self.of]
+        return self.constant + sum(known)
 
     def best(self, windows: Windows) -> float:
         """The highest score of a text's windows."""
@@ -80,16 +81,19 @@ def _fewer(samples: Sequence[Sample]) -> list[int]:
     return [
         at
         for at, sample in enumerate(samples)
-        if sample.label
-        or int.from_bytes(sha256(sample.text.encode()).digest()[:4]) / 2**32 * sizes[sample.source]
-        < _MOST_OF_A_SOURCE
+        if not (sample.disguised and sample.label)
+        and (
+            sample.label
+            or int.from_bytes(sha256(sample.text.encode()).digest()[:4]) / 2**32 * sizes[sample.source]
+            < _MOST_OF_A_SOURCE
+        )
     ]
 
 
 def _counts(key: tuple[str, int], size: int) -> float:
     source, label = key
     factor = _OWN_COUNTS if source.startswith("own") else _TEMPLATES_COUNT if source == "agt" else 1.0
-    return size**0.6 * (factor if label else max(1.0, factor))
+    return float(size**0.6) * (factor if label else max(1.0, factor))
 
 
 def _telling(texts: Windows, label: int, model: Model | None) -> Windows:

@@ -18,7 +18,6 @@ from benchmarks._detector._samples import Sample
 Made: TypeAlias = Mapping[str, Mapping[str, Any]]
 _FOLDS: Final = 4
 _WHOLE_FOLDS: Final = {
-    "zhmed": 0,
     "crosswoz": 1,
     "zh numbers": 2,
     "tau": 0,
@@ -29,12 +28,15 @@ _WHOLE_FOLDS: Final = {
     "presidio": 2,
     "shop": 1,
 }
-"""Harmless sources that are left out as a whole when their scores are taken; others are left out in quarters."""
+"""Harmless sources that are left out as a whole when their scores are taken; others in quarters."""
 _SMALLEST_WEIGHT: Final = 0.04
 _ALLOWED: Final = {"": 0.025, "security talk": 0.05}
 """The share of harmless texts that may score above the threshold, in all and of one source."""
-_ALLOWED_ASIAN: Final = {"zhmed": 0.012, "cmrc": 0.012, "crosswoz": 0.012}
-_ALLOWED_IN_DATA: Final = 0.01
+_ALLOWED_ON_AVERAGE: Final = 0.03
+"""The same as the average of sources, small ones like large ones."""
+_ALLOWED_ASIAN: Final = {"zhmed": 0.01, "cmrc": 0.015, "crosswoz": 0.015}
+_ALLOWED_IN_DATA: Final = 0.02
+_ALLOWED_SENTENCES: Final = 0.01
 _DATA: Final = ("tau", "bank documents", "made documents", "own documents", "manuals", "other manuals")
 _CLINC_ORDERS: Final = 500
 _TEXTS_OF_A_SOURCE: Final = 700
@@ -80,24 +82,36 @@ def held_scores(course: Course) -> list[float]:
     ]
 
 
-def thresholds(course: Course, held: Sequence[float]) -> dict[str, float]:
+def thresholds(course: Course, held: Sequence[float], *, without: Collection[str] = ()) -> dict[str, float]:
     """The lowest thresholds at which no kind of harmless text is held more often than allowed."""
     of_source: dict[str, list[float]] = defaultdict(list)
+    asked: set[str] = set()
     for sample, score in zip(course.samples, held, strict=True):
-        if not sample.label:
+        if not sample.label and sample.source not in without:
             of_source[sample.source].append(score)
             if not sample.is_data and sample.source not in _ALLOWED_ASIAN:
                 of_source[""].append(score)
+                asked.add(sample.source)
 
-    def least(allowed: Mapping[str, float]) -> float:
-        return round(max(float(np.quantile(of_source[name], 1 - share)) for name, share in allowed.items()), 3)
+    def bars(allowed: Mapping[str, float]) -> list[float]:
+        return [
+            float(np.quantile(of_source[name], 1 - share))
+            for name, share in allowed.items()
+            if of_source[name]
+        ]
 
-    in_data = [float(np.quantile(of_source[name], 1 - _ALLOWED_IN_DATA)) for name in _DATA]
     return {
-        "threshold": least(_ALLOWED),
-        "asian": least(_ALLOWED_ASIAN),
-        "in_data": round(float(np.mean(sorted(in_data)[-4:])), 3),
+        "threshold": round(max(*bars(_ALLOWED), _on_average([of_source[name] for name in sorted(asked)])), 3),
+        "asian": round(max(bars(_ALLOWED_ASIAN)), 3),
+        "in_data": round(float(np.mean(bars(dict.fromkeys(_DATA, _ALLOWED_IN_DATA)))), 3),
     }
+
+
+def _on_average(sources: Sequence[Sequence[float]]) -> float:
+    """The lowest of some thresholds at which the average of the sources' shares is allowed."""
+    steps = np.arange(-2.0, 8.0, 0.05)
+    shares = np.mean([[np.mean(np.asarray(scores) >= step) for step in steps] for scores in sources], axis=0)
+    return float(steps[np.argmax(shares <= _ALLOWED_ON_AVERAGE)])
 
 
 def train_order(course: Course, *, without: Collection[str] = ()) -> Model:
@@ -106,28 +120,32 @@ def train_order(course: Course, *, without: Collection[str] = ()) -> Model:
 
 
 def order_threshold(course: Course) -> float:
-    """The lowest threshold at which so few harmless sentences of each source are held, by models without it."""
+    """The lowest threshold at which so few harmless sentences of a source are held, by models without it."""
     found = []
     for left_out in (("manuals",), ("bank documents",), ("tau", "presidio"), ("made documents", "medquad")):
         model = train_order(course, without=left_out)
         for source in left_out:
-            scores = [model.score(row.features) for row in course.orders if row.source == source and not row.label]
-            found.append(float(np.quantile(scores, 1 - _ALLOWED_IN_DATA)))
+            scores = [
+                model.score(row.features) for row in course.orders if row.source == source and not row.label
+            ]
+            found.append(float(np.quantile(scores, 1 - _ALLOWED_SENTENCES)))
     return round(float(np.mean(found)), 3)
 
 
-def weights(course: Course) -> Made:
-    """The two heads with their thresholds."""
-    bars = thresholds(course, held_scores(course))
-    bar = order_threshold(course)
+def made(course: Course, bars: Mapping[str, float], bar: float, *, without: Collection[str] = ()) -> Made:
+    """The two heads of all sources but some, at these thresholds."""
     return {
-        "attack": _told(train_attack(course), bars, _attack.BLOCKS),
-        "order": _told(train_order(course), {"threshold": bar, "asian": bar, "in_data": bar}, 1),
+        "attack": _told(train_attack(course, without=without), bars, _attack.BLOCKS),
+        "order": _told(
+            train_order(course, without=without), {"threshold": bar, "asian": bar, "in_data": bar}, 1
+        ),
     }
 
 
 def _told(model: Model, bars: Mapping[str, float], blocks: int) -> dict[str, Any]:
-    kept = {name: round(weight, 2) for name, weight in sorted(model.of.items()) if abs(weight) >= _SMALLEST_WEIGHT}
+    kept = {
+        name: round(weight, 2) for name, weight in sorted(model.of.items()) if abs(weight) >= _SMALLEST_WEIGHT
+    }
     return {
         "settings": {"constant": round(model.constant, 3), **bars, "blocks": blocks, "steep": 0.7},
         "weights": kept,
@@ -141,7 +159,7 @@ def _fold(sample: Sample) -> int:
 
 
 def _order_rows(data: Path, samples: Sequence[Sample]) -> list[Row]:
-    rng = random.Random(_samples.SEED)  # noqa: S311 - a fixed draw
+    rng = random.Random(_samples.SEED)
     of_source: dict[str, list[str]] = defaultdict(list)
     for sample in samples:
         if not sample.label:
@@ -151,10 +169,16 @@ def _order_rows(data: Path, samples: Sequence[Sample]) -> list[Row]:
         sample.text
         for position, sample in enumerate(documents)
         if sample.source == "own documents"
-        or (sample.source in ("tau", "made documents") and not position % 10 and len(sample.text) < _LONGEST_CARRIER)
+        or (
+            sample.source in ("tau", "made documents")
+            and not position % 10
+            and len(sample.text) < _LONGEST_CARRIER
+        )
     ]
     orders = [("own orders", text) for text in _samples.own("tool_attacks")]
-    orders += [("own attacks", text) for kind in ("en", "zh", "other") for text in _samples.own(f"attacks_{kind}")]
+    orders += [
+        ("own attacks", text) for kind in ("en", "zh", "other") for text in _samples.own(f"attacks_{kind}")
+    ]
     orders += [
         ("bastion", sample.text)
         for sample in samples

@@ -5,16 +5,25 @@ import random
 from collections.abc import Callable
 from typing import Final
 
-_WORDS: Final = (
-    "river summer north station player points total average garden copper silver market engine winter series "
-    "album record track season league member region harbor valley castle school museum theatre council signal "
-    "orange winner result stage round group final medal coach stadium capacity opened length depth speed power "
-    "weight model system version release driver server client user request response token session cache queue "
-    "worker message input output buffer index column value record label image prompt agent instruction rule mode"
-).split()
-_NAMES: Final = "Ann Ben Carla Dmitri Elif Farid Gwen Hugo Ines Jonas Kofi Li Mara Noor Otto Priya Quinn Rosa".split()
-_PLACES: Final = "Leeds Porto Oslo Lyon Graz Turin Kyoto Austin Nantes Bergen Malmo Quito Dakar Perth".split()
-_PACKAGES: Final = "sklearn pandas numpy torch requests flask django scipy matplotlib nltk asyncio multiprocessing".split()
+_WORDS_TEXT: Final = (
+    "river summer north station player points total average garden copper silver market engine "
+    "winter series album record track season league member region harbor valley castle school "
+    "museum theatre council signal orange winner result stage round group final medal coach "
+    "stadium capacity opened length depth speed power weight model system version release driver "
+    "server client user request response token session cache queue worker message input output "
+    "buffer index column value record label image prompt agent instruction rule mode"
+)
+_WORDS: Final = _WORDS_TEXT.split()
+_NAMES_TEXT: Final = (
+    "Ann Ben Carla Dmitri Elif Farid Gwen Hugo Ines Jonas Kofi Li Mara Noor Otto Priya Quinn Rosa"
+)
+_NAMES: Final = _NAMES_TEXT.split()
+_PLACES_TEXT: Final = "Leeds Porto Oslo Lyon Graz Turin Kyoto Austin Nantes Bergen Malmo Quito Dakar Perth"
+_PLACES: Final = _PLACES_TEXT.split()
+_PACKAGES_TEXT: Final = (
+    "sklearn pandas numpy torch requests flask django scipy matplotlib nltk asyncio multiprocessing"
+)
+_PACKAGES: Final = _PACKAGES_TEXT.split()
 _ERRORS: Final = (
     "KeyError: '{0}'",
     "TypeError: {0}() takes 2 positional arguments but 3 were given",
@@ -61,7 +70,7 @@ _EVENTS: Final = (
 
 def made(count: int, seed: int) -> list[str]:
     """So many documents, of each kind alike."""
-    rng = random.Random(seed)  # noqa: S311 - a fixed draw
+    rng = random.Random(seed)
     makers: tuple[Callable[[random.Random], str], ...] = (_table, _trace, _code, _log, _answer, _rows)
     return [makers[position % len(makers)](rng) for position in range(count)]
 
@@ -71,7 +80,10 @@ def _table(rng: random.Random) -> str:
     head = [rng.choice(_WORDS).title() for _ in range(columns)]
     lines = [f"| {' | '.join(head)} |"]
     for number in range(rng.randint(4, 25)):
-        cells = [rng.choice((str(number + 1), str(rng.randint(1900, 2024)), *_pair(rng), _title(rng))) for _ in head]
+        cells = [
+            rng.choice((str(number + 1), str(rng.randint(1900, 2024)), *_pair(rng), _title(rng)))
+            for _ in head
+        ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -79,8 +91,8 @@ def _table(rng: random.Random) -> str:
 def _rows(rng: random.Random) -> str:
     lines = ["id,name,city,amount,date,state"]
     lines += [
-        f"{number},{rng.choice(_NAMES)},{rng.choice(_PLACES)},{rng.randint(1, 9999) / 100},2026-0{rng.randint(1, 9)}-11,"
-        f"{rng.choice(_WORDS)}"
+        f"{number},{rng.choice(_NAMES)},{rng.choice(_PLACES)},{rng.randint(1, 9999) / 100},"
+        f"2026-0{rng.randint(1, 9)}-11,{rng.choice(_WORDS)}"
         for number in range(rng.randint(3, 30))
     ]
     return "\n".join(lines)
@@ -91,7 +103,10 @@ def _trace(rng: random.Random) -> str:
     for _ in range(rng.randint(1, 6)):
         package, word, other = rng.choice(_PACKAGES), rng.choice(_WORDS), rng.choice(_WORDS)
         lines += [
-            f'  File "/usr/lib/python3/site-packages/{package}/{word}/_{other}.py", line {rng.randint(2, 900)}, in {other}',
+            (
+                f'  File "/usr/lib/python3/site-packages/{package}/{word}/_{other}.py", '
+                f"line {rng.randint(2, 900)}, in {other}"
+            ),
             f"    {other} = self._{word}({other}, **kwargs)",
         ]
     lines.append(_filled(rng, rng.choice(_ERRORS)))

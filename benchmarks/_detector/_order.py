@@ -1,6 +1,7 @@
 """Trains the head that knows orders to an assistant in data, on sentences put into documents."""
 
 import random
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ WORDS_WEIGH: Final = 2.0
 LEAST: Final = 3
 _PLACES_EACH: Final = 4
 _ON_OWN_LINE: Final = 0.75
+_IN_VALUE: Final = 0.7
 
 Features = frozenset[str]
 
@@ -30,9 +32,11 @@ class Row:
     features: Features
 
 
-def inserted(orders: Iterable[tuple[str, str]], documents: Sequence[str], *, places: int = _PLACES_EACH) -> list[Row]:
+def inserted(
+    orders: Iterable[tuple[str, str]], documents: Sequence[str], *, places: int = _PLACES_EACH
+) -> list[Row]:
     """Orders (source and text), each put into some documents: the sentences that are theirs."""
-    rng = random.Random(SEED)  # noqa: S311 - a fixed draw
+    rng = random.Random(SEED)
     rows: list[Row] = []
     for source, order in orders:
         for document in rng.sample(documents, places):
@@ -68,10 +72,16 @@ def train(rows: Sequence[Row]) -> Model:
     ]
     features = [row.features for row in rows]
     names = vocabulary(features, [row.source for row in rows], least=LEAST)
-    return Model(*fit(features, [row.label for row in rows], importance, names, decay=DECAY, words_weigh=WORDS_WEIGH))
+    return Model(
+        *fit(features, [row.label for row in rows], importance, names, decay=DECAY, words_weigh=WORDS_WEIGH)
+    )
 
 
 def _put(order: str, document: str, rng: random.Random) -> tuple[str, int, int]:
+    values = [match.end() for match in re.finditer(r"\": \"", document)] if document.startswith("{") else []
+    if values and rng.random() < _IN_VALUE:
+        start = rng.choice(values)
+        return f"{document[:start]}{order} {document[start:]}", start, start + len(order)
     lines = document.split("\n")
     at = rng.choice((0, len(lines) // 2, len(lines)))
     before, after = "\n".join(lines[:at]), "\n".join(lines[at:])

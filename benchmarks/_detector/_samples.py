@@ -3,13 +3,14 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib.metadata import metadata
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks._detector._documents import made
+from proctor.policies._reading import Reading
 
 OWN: Final = Path(__file__).parent / "texts"
 _GUARD: Final = {
@@ -35,11 +36,17 @@ _NO_LABEL: Final = ("comp-", "pii-")
 """Their labels say something else: none of their texts is an attack."""
 MEASURED_ONLY: Final = frozenset({"cmrc", "other manuals"})
 """CC BY-SA or BSD: never trained on. Of BIPIA the sentences of its attacks are, its texts are not."""
-_MANUALS: Final = "alembic anyio attrs cyclopts genai-prices h11 jiter jsonschema mcp openai pytest rich ruff sqlalchemy uv"
+_MANUALS: Final = (
+    "alembic anyio attrs cyclopts genai-prices h11 jiter jsonschema mcp openai pytest rich ruff sqlalchemy uv"
+)
 """Packages of the lock under MIT or Apache-2.0, whose descriptions are read as manuals."""
 _OTHER_MANUALS: Final = "click httpcore2 httpx2 idna psutil pycparser python-dotenv sse-starlette uvicorn"
 CHINESE: Final = ("zhmed", "cmrc", "crosswoz")
-LICENCES: Final = {**{source: licence for source, licence in _GUARD.values()}, "bipia attacks": "MIT", "tau": "MIT"}
+LICENCES: Final = {
+    **dict(_GUARD.values()),
+    "bipia attacks": "MIT",
+    "tau": "MIT",
+}
 _SAME_START = 150
 _MADE = 600
 _PIECE = 1500
@@ -56,6 +63,8 @@ class Sample:
     is_data: bool = False
     """Whether it is the text of a tool, not of a person."""
     language: str = "en"
+    disguised: bool = False
+    """Whether something hides in it under a layer: then its surface says nothing about attacks."""
 
 
 def load(data: Path) -> list[Sample]:
@@ -66,7 +75,7 @@ def load(data: Path) -> list[Sample]:
         start = re.sub(r"\W+", " ", sample.text.lower()).strip()[:_SAME_START]
         if (sample.source, start) not in seen:
             seen.add((sample.source, start))
-            found.append(sample)
+            found.append(replace(sample, disguised=len(Reading(sample.text).views) > 1))
     return found
 
 
@@ -82,9 +91,9 @@ def own(name: str) -> list[str]:
     return [line for line in (OWN / f"{name}.txt").read_text("utf-8").splitlines() if line.strip()]
 
 
-def own_documents() -> list[str]:
-    """Our own texts of tools, without attacks."""
-    return [text.strip("\n") for text in (OWN / "documents.txt").read_text("utf-8").split("\n%%\n")]
+def own_documents(name: str = "documents") -> list[str]:
+    """The texts of one of our own files of tools' texts."""
+    return [text.strip("\n") for text in (OWN / f"{name}.txt").read_text("utf-8").split("\n%%\n")]
 
 
 def bipia(data: Path) -> list[dict[str, Any]]:
@@ -138,7 +147,7 @@ def _data(data: Path) -> Iterator[Sample]:
         yield Sample(source=source, label=0, text=text, is_data=True)
     for source, packages in (("manuals", _MANUALS), ("other manuals", _OTHER_MANUALS)):
         for package in packages.split():
-            for text in _parts(str(metadata(package).get_payload())):
+            for text in _parts(str(metadata(package)["Description"])):
                 yield Sample(source=source, label=0, text=text, is_data=True)
     for text in made(_MADE, SEED):
         yield Sample(source="made documents", label=0, text=text, is_data=True)

@@ -7,37 +7,39 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 from urllib.parse import quote
 
+# ruff: noqa: RUF001 - look-alikes are what hides
+
 Disguise: TypeAlias = Callable[[str, random.Random], str]
 
 _LIKE = {
-    "a": "аɑ",  # noqa: RUF001 - they only look like it
-    "c": "сϲ",  # noqa: RUF001
+    "a": "аɑ",
+    "c": "сϲ",
     "d": "ԁ",
-    "e": "е",  # noqa: RUF001
-    "g": "ɡ",  # noqa: RUF001
-    "h": "һ",  # noqa: RUF001
-    "i": "іι",  # noqa: RUF001
-    "j": "ј",  # noqa: RUF001
+    "e": "е",
+    "g": "ɡ",
+    "h": "һ",
+    "i": "іι",
+    "j": "ј",
     "n": "ո",
-    "o": "оοօ",  # noqa: RUF001
-    "p": "рρ",  # noqa: RUF001
-    "s": "ѕ",  # noqa: RUF001
-    "u": "ս",  # noqa: RUF001
-    "v": "ѵν",  # noqa: RUF001
+    "o": "оοօ",
+    "p": "рρ",
+    "s": "ѕ",
+    "u": "ս",
+    "v": "ѵν",
     "w": "ԝ",
     "x": "хχ",
-    "y": "уү",  # noqa: RUF001
-    "A": "АΑ",  # noqa: RUF001
-    "B": "ВΒ",  # noqa: RUF001
-    "C": "С",  # noqa: RUF001
-    "E": "ЕΕ",  # noqa: RUF001
-    "H": "НΗ",  # noqa: RUF001
-    "I": "ІΙ",  # noqa: RUF001
-    "M": "МΜ",  # noqa: RUF001
-    "O": "ОΟ",  # noqa: RUF001
-    "P": "РΡ",  # noqa: RUF001
-    "S": "Ѕ",  # noqa: RUF001
-    "T": "ТΤ",  # noqa: RUF001
+    "y": "уү",
+    "A": "АΑ",
+    "B": "ВΒ",
+    "C": "С",
+    "E": "ЕΕ",
+    "H": "НΗ",
+    "I": "ІΙ",
+    "M": "МΜ",
+    "O": "ОΟ",
+    "P": "РΡ",
+    "S": "Ѕ",
+    "T": "ТΤ",
 }
 _LEET = str.maketrans("aeiostAEIOST", "431057431057")
 _INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"

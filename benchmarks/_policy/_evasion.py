@@ -70,7 +70,7 @@ def _short(rows: list[Row]) -> list[Row]:
 
 
 def _hits(ours: Ours, row: Row, text: str, kinds: frozenset[str] | None) -> tuple[int, int]:
-    """What is found of what stands in a text, and how much that is: its values by kind, or the text as one."""
+    """What is found of what stands in a text, and how much that is: its values, or the text as one."""
     dressed = replace(row, text=text, values=())
     if kinds is not None:
         return int(ours.flags(dressed, kinds)), 1

@@ -1,7 +1,7 @@
 """Shares with the interval that so many texts allow, and what they are held against."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -79,7 +79,7 @@ def f1(hits: int, missed: int, wrong: int) -> float:
 def f1_line(
     check: str, on: str, counts: tuple[int, int, int], *, target: float | None = None, tuned: bool = False
 ) -> Line:
-    """A line of an F1, by what was found, missed and found wrongly; with the interval of a share of that size."""
+    """A line of an F1, by what was found, missed and found wrongly; its interval is that of such a share."""
     hits, missed, wrong = counts
     value = f1(hits, missed, wrong)
     of = hits + missed + wrong
@@ -101,8 +101,7 @@ def percentile(values: list[float], part: float) -> float:
     return ordered[min(len(ordered) - 1, math.ceil(part * len(ordered)) - 1)] if ordered else 0.0
 
 
-def counted(labels: list[bool], found: Callable[[int], bool]) -> tuple[int, int, int]:
-    """Found, missed, and found wrongly, by what each text is."""
-    hits = sum(found(place) for place, label in enumerate(labels) if label)
-    wrong = sum(found(place) for place, label in enumerate(labels) if not label)
-    return hits, sum(labels) - hits, wrong
+def counted(labels: Sequence[bool], flags: Sequence[bool]) -> tuple[int, int, int]:
+    """Found, missed, and found wrongly, by what each text is and whether it was flagged."""
+    hits = sum(flag for label, flag in zip(labels, flags, strict=True) if label)
+    return hits, sum(labels) - hits, sum(flags) - hits

@@ -1,4 +1,6 @@
-"""Numbers that look like somebody's and are nobody's, and numbers that are: made by a seed, in our own words."""
+"""Numbers that look like somebody's and are nobody's, and numbers that are: by a seed, in our own words."""
+
+# ruff: noqa: RUF001 - Chinese has its own punctuation
 
 import random
 import string
@@ -37,7 +39,8 @@ def _card(rng: random.Random) -> str:
 
 def _chinese_id(rng: random.Random) -> str:
     area = rng.choice(("110101", "310104", "440305", "510107", "330106", "420111"))
-    body = f"{area}{rng.randrange(1950, 2008)}{rng.randrange(1, 13):02}{rng.randrange(1, 29):02}{rng.randrange(1000):03}"
+    born = f"{rng.randrange(1950, 2008)}{rng.randrange(1, 13):02}{rng.randrange(1, 29):02}"
+    body = f"{area}{born}{rng.randrange(1000):03}"
     weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
     return (
         body
@@ -71,7 +74,9 @@ def _mobile(rng: random.Random) -> str:
 
 def _email(rng: random.Random) -> str:
     name = "".join(rng.choices(string.ascii_lowercase, k=rng.randrange(4, 9)))
-    return f"{name}{rng.choice(('', '.w', '_77', '+shop'))}@{rng.choice(('mail', 'post-office', 'acme'))}.{rng.choice(('com', 'de', 'co.uk', 'cn'))}"
+    end = rng.choice(("", ".w", "_77", "+shop"))
+    house, top = rng.choice(("mail", "post-office", "acme")), rng.choice(("com", "de", "co.uk", "cn"))
+    return f"{name}{end}@{house}.{top}"
 
 
 def _address(rng: random.Random) -> str:
@@ -88,6 +93,23 @@ def _tracking(rng: random.Random) -> str:
             f"JD{_digits(rng, 16)}",
         )
     )
+
+
+def _instant(rng: random.Random) -> str:
+    month, day = f"{rng.randrange(1, 13):02}", f"{rng.randrange(1, 29):02}"
+    return rng.choice(
+        (
+            str(rng.randrange(1_600_000_000, 1_800_000_000)),
+            str(rng.randrange(1_600_000_000_000, 1_800_000_000_000)),
+            f"2025-{month}-{day}T10:{rng.randrange(10, 60)}:07.{_digits(rng, 6)}Z",
+            f"2025{month}{day}{_digits(rng, 6)}",
+        )
+    )
+
+
+def _item(rng: random.Random) -> str:
+    letters = "".join(rng.choices(string.ascii_uppercase, k=rng.randrange(2, 5)))
+    return f"{letters}-{_digits(rng, rng.randrange(4, 9))}-{rng.choice('SMLX')}"
 
 
 _ALIKE: dict[str, tuple[_Maker, tuple[str, ...]]] = {
@@ -127,14 +149,7 @@ _ALIKE: dict[str, tuple[_Maker, tuple[str, ...]]] = {
         ("The barcode reads {}", "EAN {} isn't in the system", "条形码{}扫不出来", "商品条码：{}"),
     ),
     "time": (
-        lambda rng: rng.choice(
-            (
-                str(rng.randrange(1_600_000_000, 1_800_000_000)),
-                str(rng.randrange(1_600_000_000_000, 1_800_000_000_000)),
-                f"2025-{rng.randrange(1, 13):02}-{rng.randrange(1, 29):02}T10:{rng.randrange(10, 60)}:07.{_digits(rng, 6)}Z",
-                f"2025{rng.randrange(1, 13):02}{rng.randrange(1, 29):02}{_digits(rng, 6)}",
-            )
-        ),
+        _instant,
         ("The event's timestamp is {}", "logged at {} by the gateway", "时间戳是{}", "日志里写的是{}"),
     ),
     "uuid": (
@@ -142,9 +157,7 @@ _ALIKE: dict[str, tuple[_Maker, tuple[str, ...]]] = {
         ("request id {} failed", "session {} was closed", "请求编号{}报错了", "会话{}断开了"),
     ),
     "sku": (
-        lambda rng: (
-            f"{''.join(rng.choices(string.ascii_uppercase, k=rng.randrange(2, 5)))}-{_digits(rng, rng.randrange(4, 9))}-{rng.choice('SMLX')}"
-        ),
+        _item,
         ("Is SKU {} back in stock?", "item {} was damaged", "货号{}什么时候补货", "型号{}有蓝色的吗"),
     ),
     "version": (
@@ -220,7 +233,7 @@ _REAL: dict[str, tuple[str, _Maker, tuple[str, ...]]] = {
 
 
 def look_alikes(count: int, seed: int) -> list[Row]:
-    """Order numbers, tracking numbers, ISBN, EAN, times, UUIDs, SKU, versions, amounts; half of them in Chinese."""
+    """Numbers of orders, parcels, books, goods, times, versions and amounts; half of them in Chinese."""
     rng = random.Random(seed)
     names = list(_ALIKE)
     rows = []

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -24,8 +25,24 @@ _MEASURING = 1_800
 """Seconds."""
 _STRUCTURED = frozenset(
     {
-        *("CREDIT_CARD", "IBAN_CODE", "PHONE_NUMBER", "EMAIL_ADDRESS", "US_SSN", "IP_ADDRESS", "US_DRIVER_LICENSE"),
-        *("US_ITIN", "US_PASSPORT", "US_BANK_NUMBER", "UK_NHS", "CREDIT_CARD_RE", "EMAIL_ADDRESS_RE", "US_SSN_RE"),
+        *(
+            "CREDIT_CARD",
+            "IBAN_CODE",
+            "PHONE_NUMBER",
+            "EMAIL_ADDRESS",
+            "US_SSN",
+            "IP_ADDRESS",
+            "US_DRIVER_LICENSE",
+        ),
+        *(
+            "US_ITIN",
+            "US_PASSPORT",
+            "US_BANK_NUMBER",
+            "UK_NHS",
+            "CREDIT_CARD_RE",
+            "EMAIL_ADDRESS_RE",
+            "US_SSN_RE",
+        ),
         *("PHONE_NUMBER_ZH", "PHONE_NUMBER_WITH_EXT", "UUID"),
     }
 )
@@ -41,7 +58,7 @@ class _Set:
 
 
 def peers(ours: Ours, limit: int, seed: int) -> dict[str, Any]:
-    """By peer and check: its F1 on whole texts and the median of its microseconds, with ours on the same rows."""
+    """By peer and check its F1 on whole texts and its median microseconds, with ours on the same rows."""
     sets = _sets(limit, seed)
     personal = ("personal data, English", "personal data, Chinese")
     asked: dict[str, tuple[tuple[str, ...], Callable[[list[str]], dict[str, Any]]]] = {
@@ -63,7 +80,10 @@ def _sets(limit: int, seed: int) -> dict[str, _Set]:
     talk = [row for source in FILTERED[:2] for row in spread(guard(source), limit)]
     found: dict[str, _Set] = {}
     made, alike = real_numbers(limit, seed), look_alikes(limit, seed)
-    for lang, name, source in (("en", "English", "pii-presidio-generated"), ("zh", "Chinese", "pii-zh-faker-dev")):
+    for lang, name, source in (
+        ("en", "English", "pii-presidio-generated"),
+        ("zh", "Chinese", "pii-zh-faker-dev"),
+    ):
         with_values = spread([row for row in guard(source) if row.values], limit)
         rows = [*with_values, *(row for row in made if row.lang == lang)]
         rows += [row for row in alike if row.lang == lang]
@@ -84,9 +104,9 @@ def _told(ours: Ours, sets: dict[str, _Set], ask: Callable[[list[str]], dict[str
     first = 0
     for name, each in sets.items():
         labels = [bool(row.values) if each.kinds is PERSONAL else row.label for row in each.rows]
-        own = _figures(labels, lambda place, first=first: flags[first + place])  # type: ignore[misc]
-        us = _figures(labels, lambda place, each=each: ours.flags(each.rows[place], each.kinds))  # type: ignore[misc]
-        us_costs = [timed(lambda row=row: ours.policy.explain(row.text, row.stage)) for row in each.rows]  # type: ignore[misc]
+        own = _figures(labels, flags[first : first + len(labels)])
+        us = _figures(labels, [ours.flags(row, each.kinds) for row in each.rows])
+        us_costs = [timed(partial(ours.policy.explain, row.text, row.stage)) for row in each.rows]
         checks[name] = {
             "n": len(labels),
             **own,
@@ -97,8 +117,8 @@ def _told(ours: Ours, sets: dict[str, _Set], ask: Callable[[list[str]], dict[str
     return {"version": answer["version"], "how": answer["how"], "checks": checks}
 
 
-def _figures(labels: list[bool], found: Callable[[int], bool]) -> dict[str, float]:
-    hits, missed, wrong = counted(labels, found)
+def _figures(labels: list[bool], flags: list[bool]) -> dict[str, float]:
+    hits, missed, wrong = counted(labels, flags)
     harmless = len(labels) - hits - missed
     return {
         "f1": f1(hits, missed, wrong),
@@ -108,11 +128,13 @@ def _figures(labels: list[bool], found: Callable[[int], bool]) -> dict[str, floa
 
 
 def _guide(texts: list[str]) -> dict[str, Any]:
-    flagged: list[bool] = []
-    costs = []
-    for text in texts:
-        costs.append(timed(lambda text=text: flagged.append(any(word in text.lower() for word in FLAGGED))))  # type: ignore[misc]
+    flagged = [_holds_word(text) for text in texts]
+    costs = [timed(partial(_holds_word, text)) for text in texts]
     return {"version": "2026", "how": "substrings of the lowered text", "flagged": flagged, "micros": costs}
+
+
+def _holds_word(text: str) -> bool:
+    return any(word in text.lower() for word in FLAGGED)
 
 
 def _child(name: str, texts: list[str]) -> dict[str, Any]:

@@ -122,7 +122,7 @@ def chinese() -> tuple[Row, ...]:
 
 @cache
 def tool_outputs() -> tuple[Row, ...]:
-    """What tools answered where nobody attacked: clean contexts of BIPIA, recorded calls of shops and airlines."""
+    """What tools answered where nobody attacked: clean contexts of BIPIA, calls of tau2-bench."""
     found = [row for row in guard("inj-bipia-train") if not row.label]
     seen: set[str] = set()
     for domain, name in (
@@ -141,7 +141,7 @@ def tool_outputs() -> tuple[Row, ...]:
 
 @cache
 def legal() -> tuple[Row, ...]:
-    """Our own texts that nobody tuned on, with what they ask for, as there is no public set of legal advice."""
+    """Our own texts that were held back from training: there is no set of legal advice to be had."""
     path = Path(__file__).parents[1] / "_compliance" / "held.tsv"
     with path.open(encoding="utf-8", newline="") as file:
         lines = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))

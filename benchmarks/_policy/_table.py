@@ -64,7 +64,7 @@ def secrets(ours: Ours, limit: int) -> Iterator[Line]:
     for source in sources:
         yield from _found(ours, "secrets", source, spread(guard(source), limit), SECRET)
     rows = [row for source in sources for row in spread(guard(source), limit)]
-    hits, missed, wrong = counted([row.label for row in rows], lambda place: ours.flags(rows[place], SECRET))
+    hits, missed, wrong = counted([row.label for row in rows], [ours.flags(row, SECRET) for row in rows])
     yield share("secrets", "both", "recall", hits, hits + missed, target=0.75, tuned=True)
     yield f1_line("secrets", "both", (hits, missed, wrong), target=0.85, tuned=True)
     benign = [row for source in FILTERED for row in spread(guard(source), limit)]
@@ -109,7 +109,7 @@ def advice(ours: Ours, limit: int) -> Iterator[Line]:
         some = spread(rows, limit)
         yield share("advice", name, "recall", _advised(ours, some, kind), len(some), target=0.80, tuned=True)
     for domain in ("investment", "medical", "legal"):
-        rows = of_label(legal(), label=True, where=lambda row, domain=domain: row.group == domain)  # type: ignore[misc]
+        rows = [row for row in legal() if row.group == domain]
         hits = _advised(ours, rows, f"{domain}_advice")
         yield share("advice", f"{domain}, own texts held back", "recall", hits, len(rows), target=0.80)
     yield _wrong(ours, "advice", "own texts held back", of_label(legal(), label=False), ADVICE)
@@ -149,9 +149,9 @@ def dark_patterns(ours: Ours, limit: int) -> Iterator[Line]:
 
 
 def _found(
-    ours: Ours, check: str, name: str, rows: list[Row], kinds: frozenset[str], f1: float | None = None
+    ours: Ours, check: str, name: str, rows: list[Row], kinds: frozenset[str], *, f1: float | None = None
 ) -> Iterator[Line]:
-    hits, missed, wrong = counted([row.label for row in rows], lambda place: ours.flags(rows[place], kinds))
+    hits, missed, wrong = counted([row.label for row in rows], [ours.flags(row, kinds) for row in rows])
     yield share(check, name, "recall", hits, hits + missed, tuned=True)
     yield share(check, name, "false_positives", wrong, len(rows) - hits - missed, tuned=True)
     yield f1_line(check, name, (hits, missed, wrong), target=f1, tuned=True)

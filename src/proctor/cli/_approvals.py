@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from cyclopts import App as Commands
 from cyclopts import Parameter
@@ -19,6 +19,7 @@ from proctor.cli._options import ConfigFile, Frozen, Json, Limit, WrongCall, thi
 from proctor.cli._output import age, console, duration, fields, instant, print_json, print_table, put
 from proctor.cli._reading import reading, with_proctor
 from proctor.cli._report import approval_json
+from proctor.cli._run import LIKE_AN_OPTION
 from proctor.cli._runs import resumed
 from proctor.cli._standing import same_arguments, standing
 from proctor.cli._timeline import answer_of, asked, listed
@@ -26,6 +27,14 @@ from proctor.core import Decision, DecisionKind, InvalidInput, JsonObject, Stand
 from proctor.policies import read_text
 from proctor.runs import Rejected, Run
 from proctor.tools import visible
+
+Answer: TypeAlias = Annotated[
+    str,
+    Parameter(
+        allow_leading_hyphen=True,
+        help="Where a team's answer waits: this text goes out instead; `-` reads it from standard input.",
+    ),
+]
 
 approvals = Commands(name="approvals", help="Decide what waits for a person.", help_format="plaintext")
 approvals.command(standing)
@@ -140,10 +149,10 @@ def show(id: str, /, *, config: ConfigFile = None, json: Json = False) -> None:
     put(fields(shown), console())
     if approval.conversation and question.kind != "reply":
         console().print()
-        said = {f"{message['from']}": str(message["text"]) for message in approval.conversation[:1]}
-        put(fields({"conversation": ""} | said), console())
-        for message in approval.conversation[1:]:
-            put(fields({str(message["from"]): str(message["text"])}), console())
+        said = [(str(message["from"]), str(message["text"])) for message in approval.conversation]
+        for who, text in said:
+            if text != answer_of(question.action):  # it stands above
+                put(fields({who: visible(text)}), console())
 
 
 def _action(approval: Approval) -> dict[str, str]:
@@ -153,7 +162,7 @@ def _action(approval: Approval) -> dict[str, str]:
         return {"action": jsonlib.dumps(approval.action, ensure_ascii=False, indent=2)}
     written = answer_of(approval.question.action) or ""
     return {
-        "found in it": listed(approval.action.get("found")).replace("_", " "),
+        "may hold": listed(approval.action.get("found")).replace("_", " "),
         "answer": visible(answer),
         "as the team wrote it": visible(written) if written != answer else "",
     }
@@ -190,7 +199,7 @@ def decide(
     *,
     approve: Annotated[bool, Parameter(negative="")] = False,
     edit: str | None = None,
-    answer: str | None = None,
+    answer: Answer | None = None,
     reject: Annotated[bool, Parameter(negative="")] = False,
     respond: str | None = None,
     comment: str = "",
@@ -217,8 +226,6 @@ def decide(
         The action may be carried out.
     edit
         It may be carried out with these arguments: JSON, or a file that holds it.
-    answer
-        Where a team's answer waits: this text goes out in its place; `-` reads it from standard input.
     reject
         It may not.
     respond
@@ -244,8 +251,8 @@ def decide(
     wait
         Go on with the run and follow it.
     """
-    edits = (edit is not None) + (answer is not None)
-    kind = _kind(approve=approve, edits=edits, reject=reject, respond=respond is not None)
+    changed = _changed(edit, answer)
+    kind = _kind(approve=approve, edit=changed is not None, reject=reject, respond=respond is not None)
     if respond is not None and comment:
         raise WrongCall("--respond is the comment already.", hint="Say all of it there.")
     loaded = load_to_execute(config, frozen=frozen) if wait and not all else load_settings(config)
@@ -261,7 +268,7 @@ def decide(
         kind=kind,
         comment=respond if respond is not None else comment,
         by=by,
-        arguments=_arguments(edit) if edit is not None else _answer(answer) if answer is not None else None,
+        arguments=changed,
         digest=digest,
         standing=standing,
         same=same_arguments(same),
@@ -269,11 +276,29 @@ def decide(
     return asyncio.run(_decide(loaded, id, decision, wait=wait, json=json))
 
 
-def _kind(*, approve: bool, edits: int, reject: bool, respond: bool) -> DecisionKind:
-    if approve + edits + reject + respond != 1:
+def _changed(edit: str | None, answer: str | None) -> JsonObject | None:
+    """The arguments that a person puts in place of those asked for, where there are some.
+
+    Raises:
+        WrongCall: both ways to say them are used.
+        InvalidInput: they are no JSON object, or there is no text.
+    """
+    if edit is not None and answer is not None:
+        raise WrongCall("--answer is a way to edit.", hint="Give --edit or --answer.")
+    if edit is not None:
+        return _arguments(edit)
+    if answer is not None and LIKE_AN_OPTION.fullmatch(answer):
+        raise WrongCall(f"--answer has no text before {answer}.", hint="Give the text, or `-`.")
+    if answer == "-":
+        answer = read_text(sys.stdin.buffer.read()).removesuffix("\n")
+    return None if answer is None else {"answer": answer}
+
+
+def _kind(*, approve: bool, edit: bool, reject: bool, respond: bool) -> DecisionKind:
+    if approve + edit + reject + respond != 1:
         answers = "--approve, --edit JSON, --answer TEXT, --reject and --respond TEXT"
         raise WrongCall(f"A decision is one of {answers}.", hint="Give exactly one.")
-    return "approve" if approve else "edit" if edits else "reject" if reject else "respond"
+    return "approve" if approve else "edit" if edit else "reject" if reject else "respond"
 
 
 async def _decide(loaded: Loaded, id: str, decision: Decision, *, wait: bool, json: bool) -> int:
@@ -349,11 +374,6 @@ def _arguments(text: str) -> JsonObject:
         raise InvalidInput(f"{text} can't be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"The arguments are no JSON object: {error}") from error
-
-
-def _answer(text: str) -> JsonObject:
-    """The arguments with which an answer goes out in place of the team's."""
-    return {"answer": read_text(sys.stdin.buffer.read()).removesuffix("\n") if text == "-" else text}
 
 
 def _print_decided(approval: Approval, run: Run, *, json: bool) -> None:

@@ -2,10 +2,10 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Annotated, Any, TypeAlias
+from typing import IO, Annotated, TypeAlias
 
 from cyclopts import App as Commands
 from cyclopts import Parameter
@@ -14,11 +14,21 @@ from rich.text import Text
 
 from proctor.app import Proctor
 from proctor.cli._options import ConfigFile, Json, Limit, WrongCall, this_user
-from proctor.cli._output import console, fields, instant, one_line, print_json, print_table, put
+from proctor.cli._output import console, instant, one_line, print_json, print_table
+from proctor.cli._privacy_report import (
+    consent_json,
+    hold_json,
+    print_erasure,
+    print_survey,
+    print_unclean,
+    stone_json,
+    survey_json,
+    tell_consent,
+)
 from proctor.cli._reading import with_proctor
 from proctor.core import InvalidInput
 from proctor.core._privacy_settings import VaultSettings
-from proctor.privacy import Consent, Erasure, Hold, HoldKind, Left, Standing, Subject, Survey, Tombstone
+from proctor.privacy import Consent, Erasure, Hold, HoldKind, Scrubbed, Standing, Subject
 
 Of: TypeAlias = Annotated[str, Parameter(help="The person, as runs name them.")]
 Tenant: TypeAlias = Annotated[str, Parameter(help="Whose customer that is.")]
@@ -63,7 +73,7 @@ def give(
     async def work(proctor: Proctor) -> Consent:
         return await proctor.privacy.give(who, purpose, version=version, channel=channel, by=recorder)
 
-    _tell_consent(with_proctor(config, work), json=json)
+    tell_consent(with_proctor(config, work), json=json)
 
 
 @consent.command
@@ -91,7 +101,7 @@ def withdraw(
     async def work(proctor: Proctor) -> Consent:
         return await proctor.privacy.withdraw(who, purpose, channel=channel, by=recorder)
 
-    _tell_consent(with_proctor(config, work), json=json)
+    tell_consent(with_proctor(config, work), json=json)
 
 
 @consent.command(name="list")
@@ -128,7 +138,7 @@ def list_consents(
     living = {each.last.number for each in stands.values() if each.lives}
     if json:
         more = [{"lives": each.number in living} if who else {} for each in said]
-        print_json([_consent_json(each) | lives for each, lives in zip(said, more, strict=True)])
+        print_json([consent_json(each) | lives for each, lives in zip(said, more, strict=True)])
         return
     if not said:
         console().print("Nothing was said.")
@@ -185,7 +195,7 @@ def place(
 
     made = with_proctor(config, work)
     if json:
-        print_json(_hold_json(made))
+        print_json(hold_json(made))
     else:
         console().print(Text(f"Hold {made.id} holds. To end it: proctor privacy hold release {made.id}"))
 
@@ -202,7 +212,7 @@ def release(id: str, /, *, by: By = None, config: ConfigFile = None, json: Json 
     who = this_user() if by is None else by
     ended = with_proctor(config, lambda proctor: proctor.privacy.release(id, by=who))
     if json:
-        print_json(_hold_json(ended))
+        print_json(hold_json(ended))
     else:
         console().print(Text(f"Hold {ended.id} is released."))
 
@@ -224,7 +234,7 @@ def list_holds(
     """
     found = with_proctor(config, lambda proctor: proctor.privacy.holds(tenant=tenant, all=all))
     if json:
-        print_json([_hold_json(each) for each in found])
+        print_json([hold_json(each) for each in found])
         return
     if not found:
         console().print("Nothing is held.")
@@ -283,6 +293,7 @@ def erase(
     tenant: Tenant = "default",
     dry_run: Annotated[bool, Parameter(negative="")] = False,
     yes: Annotated[bool, Parameter(negative="")] = False,
+    scrub_later: Annotated[bool, Parameter(negative="")] = False,
     by: By = None,
     config: ConfigFile = None,
     json: Json = False,
@@ -297,16 +308,18 @@ def erase(
         Only tell what it would come to.
     yes
         Don't ask.
+    scrub_later
+        Leave it to `proctor privacy scrub` to write the database's files anew: large ones take long.
     """
     who, eraser = Subject(name=subject, tenant=tenant), this_user() if by is None else by
     if dry_run or not yes:
         survey = with_proctor(config, lambda proctor: proctor.privacy.survey(who))
         if dry_run and json:
-            print_json(_survey_json(survey))
+            print_json(survey_json(survey))
             return 0
         if json:
             raise WrongCall("Nobody can be asked here.", hint="Add --yes, or --dry-run.")
-        _print_survey(survey)
+        print_survey(survey)
         if dry_run:
             return 0
         if not _agreed(subject):
@@ -315,13 +328,14 @@ def erase(
 
     async def work(proctor: Proctor) -> Erasure:
         with _progress("erase") as told:
-            return await proctor.privacy.erase(who, by=eraser, told=told)
+            when: Scrubbed = "later" if scrub_later else "now"
+            return await proctor.privacy.erase(who, by=eraser, told=told, scrubbed=when)
 
     erasure = with_proctor(config, work)
     if json:
-        print_json(_stone_json(erasure.tombstone) | {"files_are_clean": erasure.files_are_clean})
+        print_json(stone_json(erasure.tombstone) | {"files_are_clean": erasure.files_are_clean})
     else:
-        _print_erasure(erasure)
+        print_erasure(erasure)
     return 0
 
 
@@ -346,7 +360,7 @@ def erasures(
     who = None if subject is None else Subject(name=subject, tenant=tenant)
     found = with_proctor(config, lambda proctor: proctor.privacy.tombstones(who, tenant=tenant, limit=limit))
     if json:
-        print_json([_stone_json(each) for each in found])
+        print_json([stone_json(each) for each in found])
         return
     if not found:
         console().print("Nobody was erased.")
@@ -367,6 +381,22 @@ def erasures(
         for each in found
     ]
     print_table(console(), ("erasure", "at", "by", "rows", "kept", "mark"), rows, right=("rows",))
+
+
+@privacy.command
+def scrub(*, config: ConfigFile = None, json: Json = False) -> None:
+    """Write the database's files anew, so that nothing is in them of what was deleted.
+
+    It takes as long as copying them. Proctor's processes wait with what they write meanwhile: stop them
+    first where the database is large.
+    """
+    clean = with_proctor(config, lambda proctor: proctor.privacy.scrub())
+    if json:
+        print_json({"files_are_clean": clean})
+    elif clean:
+        console().print("The files hold nothing of what was deleted.")
+    else:
+        print_unclean()
 
 
 @privacy.command(name="reseal")
@@ -419,106 +449,20 @@ def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
         yield show
 
 
-def _new_file(to: Path) -> IO[str]:
-    """A file that wasn't there, readable by its owner alone.
+@contextmanager
+def _new_file(to: Path) -> Iterator[IO[str]]:
+    """A file that wasn't there, readable by its owner alone; it is gone again where not all could be written.
 
     Raises:
         InvalidInput: it can't be made.
     """
     try:
-        return os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8")
+        number = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
-        raise InvalidInput(
-            f"{to} can't be made: {error.strerror}", hint="Name a new file with --to."
-        ) from None
-
-
-def _tell_consent(said: Consent, *, json: bool) -> None:
-    if json:
-        print_json(_consent_json(said))
-        return
-    what = "given" if said.act == "give" else "withdrawn"
-    text = f", to text {said.version}" if said.version else ""
-    console().print(Text(f"Recorded as no. {said.number}: consent to {said.purpose} is {what}{text}."))
-
-
-def _print_survey(survey: Survey) -> None:
-    out = console()
-    put(fields({"runs": str(survey.runs), "to be cancelled": str(survey.going_on or "")}), out)
-    _print_counts(survey.counts, survey.kept)
-
-
-def _print_erasure(erasure: Erasure) -> None:
-    stone = erasure.tombstone
-    console().print(Text(f"Erased: {stone.id}."))
-    _print_counts(stone.counts, stone.kept)
-    if not erasure.files_are_clean:
-        said = (
-            "The database may still have bytes of it in its files and logs, until it uses them again: see "
-            "the documentation of erasure. So may backups, traces, and whoever the data was sent to."
-        )
-        console().print(Text(said))
-
-
-def _print_counts(counts: Mapping[str, int], kept: Mapping[str, Left]) -> None:
-    rows = [(name, f"{count:,}") for name, count in sorted(counts.items())]
-    if rows:
-        print_table(console(), ("table", "rows"), rows, right=("rows",))
-    for name, left in kept.items():
-        console().print(Text(f"Kept until {instant(left.until)}: {left.rows} of {name}."))
-
-
-def _consent_json(said: Consent) -> dict[str, Any]:
-    return {
-        "number": said.number,
-        "subject": said.subject,
-        "tenant": said.tenant,
-        "purpose": said.purpose,
-        "act": said.act,
-        "version": said.version,
-        "channel": said.channel,
-        "recorded_by": said.recorded_by,
-        "at": said.at,
-    }
-
-
-def _hold_json(found: Hold) -> dict[str, Any]:
-    return {
-        "id": found.id,
-        "kind": found.kind,
-        "tenant": found.tenant,
-        "subject": found.subject or None,
-        "run": found.run_id or None,
-        "reason": found.reason,
-        "placed_by": found.placed_by,
-        "placed_at": found.placed_at,
-        "released_by": found.released_by,
-        "released_at": found.released_at,
-    }
-
-
-def _survey_json(survey: Survey) -> dict[str, Any]:
-    return {
-        "runs": survey.runs,
-        "to_be_cancelled": survey.going_on,
-        "rows": survey.counts,
-        "kept": _kept_json(survey.kept),
-    }
-
-
-def _stone_json(stone: Tombstone) -> dict[str, Any]:
-    return {
-        "id": stone.id,
-        "tenant": stone.tenant,
-        "mark": stone.mark,
-        "at": stone.at,
-        "by": stone.erased_by,
-        "rows": dict(stone.counts),
-        "kept": _kept_json(stone.kept),
-        "due_at": stone.due_at,
-        "finished_at": stone.finished_at,
-    }
-
-
-def _kept_json(kept: Mapping[str, Left]) -> dict[str, Any]:
-    return {name: {"rows": left.rows, "until": left.until} for name, left in kept.items()}
+        hint = "Name a new file with --to."
+        raise InvalidInput(f"{to} can't be made: {error.strerror}", hint=hint) from None
+    with ExitStack() as broken:
+        broken.callback(to.unlink)
+        with os.fdopen(number, "w", encoding="utf-8") as file:
+            yield file
+        broken.pop_all()

@@ -202,7 +202,7 @@ def print_questions(asks: Sequence[Approval], to: Console) -> None:
         question = approval.question
         who = f" ({question.role})" if question.role else ""
         to.print(Text(f"Waits for a person{who}: {question.text}", style="yellow"))
-        if question.kind in ("uncertain", "output"):
+        if question.kind == "uncertain":
             to.print(Padding(Text(asked(question.action)), (0, 0, 0, 2)))
         answers = f"--approve | {_edit(approval)}--reject | --respond TEXT"
         to.print(Text(f"  proctor approvals decide {approval.id} {answers}"), soft_wrap=True)

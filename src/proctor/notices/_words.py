@@ -26,7 +26,7 @@ class Words:
     answer: str
     found: str
     kinds: Mapping[str, str]
-    """What is found in answers; of other things their name is taken as it is."""
+    """What answers may hold; of other things their name is taken as it is."""
     budget: str
     until: str
     open_link: str
@@ -78,7 +78,7 @@ WORDS: dict[Language, Words] = {
         ),
         task="What it answers",
         answer="Answer",
-        found="What was found in it",
+        found="What it may hold",
         kinds={
             "iban": "IBAN",
             "ip_address": "IP address",
@@ -131,7 +131,7 @@ WORDS: dict[Language, Words] = {
         review="团队准备给出以下答复，批准后才会发出；也可通过命令行修改。",
         task="所答复的问题",
         answer="答复",
-        found="其中发现的内容",
+        found="其中可能包含",
         kinds={
             "payment_card": "支付卡号",
             "iban": "IBAN",

@@ -12,6 +12,8 @@ _TAGS = "\U000e0020-\U000e007e"
 _SELECTORS = "\ufe00-\ufe0f\U000e0100-\U000e01ef"
 """256 invisible marks, one for each byte: four in a row choose no character's form."""
 _HIDDEN = re.compile(f"[{_TAGS}]|[{_SELECTORS}]{{4,}}+")
+_VISIBLE_BETWEEN = re.compile(r"[\n\r\t\u0080-\uffff]{1,40}")
+"""Characters without an invisible double: between two that have one they are part of what is spelt."""
 _FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2065\u3164\uffa0")
 """Default-ignorable characters that are neither format characters nor marks."""
 _LONGEST_FOLD = 3
@@ -73,15 +75,18 @@ def _said(text: str) -> tuple[str, list[int]]:
     """What invisible characters spell, and where each of its letters stands."""
     letters: list[str] = []
     places: list[int] = []
+    last = -1
     for hidden in _HIDDEN.finditer(text):
-        if len(hidden[0]) == 1:
+        start, end = hidden.span()
+        if 0 <= last < start and (between := _VISIBLE_BETWEEN.fullmatch(text, last, start)):
+            letters.extend(between[0])
+            places.extend(range(last, start))
+        if end - start == 1:
             letters.append(chr(ord(hidden[0]) - 0xE0000))
-            places.append(hidden.start())
-            continue
-        codes = bytes(_selected(ord(character)) for character in hidden[0])
-        for place, letter in enumerate(codes.decode("latin-1"), hidden.start()):
-            letters.append(letter)
-            places.append(place)
+        else:
+            letters.extend(bytes(_selected(ord(character)) for character in hidden[0]).decode("latin-1"))
+        places.extend(range(start, end))
+        last = end
     return "".join(letters), places
 
 

@@ -47,6 +47,8 @@ _HEX_DIGITS = re.compile(r"(?<![xX0-9A-Fa-f])[0-9A-Fa-f]{2}|(?<=0[xX])[0-9A-Fa-f
 _STRANGE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd\ue000-\uf8ff]")
 _LEGIBLE = 10
 """One strange character in so many may be noise that somebody put there."""
+_SURELY = 24
+"""Characters, all of which must be plain: short runs of anything look legible by chance."""
 _SHORTEST = 6
 _STANDARD = str.maketrans("-_", "+/", "\r\n=")
 _LETTERS_IN_PATH = re.compile(r"[A-Za-z0-9+_-]{16,}+")
@@ -149,4 +151,4 @@ def _legible(raw: bytes) -> str | None:
     code = ("utf-16-le" if raw[1] == 0 else "utf-16-be") if wide else "utf-8"
     text = raw.decode(code, "replace")
     strange = len(_STRANGE.findall(text))
-    return None if strange * _LEGIBLE > len(text) else canonical(text).text
+    return None if strange * _LEGIBLE > max(0, len(text) - _SURELY) else canonical(text).text

@@ -7,7 +7,8 @@ from proctor.policies._labels import Label, label_after, label_before
 from proctor.policies._runs import Run
 
 _NUMBER = re.compile(
-    r"(?=[A-Za-z]{0,6}[- ]?[0-9]{3})[0-9A-Za-z]{1,24}+(?:[- ](?=[A-Za-z]{0,9}[0-9])[0-9A-Za-z]{2,10}){0,4}+"
+    r"(?=[A-Za-z]{0,6}[- ]?[0-9]{3}|[A-Za-z][0-9A-Za-z]{7})"
+    r"[0-9A-Za-z]{1,24}+(?:[- ](?=[A-Za-z]{0,9}[0-9])[0-9A-Za-z]{2,10}){0,4}+"
 )
 _LOOSE_WORD = re.compile(r"[A-Za-z]*[a-z][A-Za-z]*+ |[A-Z]{4,}+ ")
 """A word of the sentence rather than the first letters of a number."""

@@ -1,19 +1,16 @@
 """The built-in checks and what each can find."""
 
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import get_args
 
 from proctor.core import Kind, Stage
 from proctor.policies._advice import advice
 from proctor.policies._claims import claims
+from proctor.policies._credentials import secrets
 from proctor.policies._dark_patterns import dark_patterns
 from proctor.policies._injection import injection
-from proctor.policies._passwords import passwords
 from proctor.policies._personal import personal
-from proctor.policies._reading import Check, Finding, Reading
-from proctor.policies._secrets import secrets
+from proctor.policies._reading import Check
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,13 +21,6 @@ class Family:
     kinds: frozenset[str]
     check: Check
     stages: frozenset[Stage] = frozenset(get_args(Stage))
-
-
-def _of(kind: str, find: Callable[[str], Iterable[tuple[int, int]]], reading: Reading) -> Iterator[Finding]:
-    for view in reading.views:
-        for start, end in find(view.text):
-            first, last = view.original(start, end)
-            yield Finding(kind=kind, start=first, end=last)
 
 
 FAMILIES: tuple[Family, ...] = (
@@ -44,8 +34,7 @@ FAMILIES: tuple[Family, ...] = (
         ),
         check=personal,
     ),
-    Family(name="secrets", kinds=frozenset({"secret"}), check=partial(_of, "secret", secrets)),
-    Family(name="passwords", kinds=frozenset({"password"}), check=partial(_of, "password", passwords)),
+    Family(name="secrets", kinds=frozenset({"secret", "password"}), check=secrets),
     Family(name="injection", kinds=frozenset({"injection"}), check=injection),
     Family(
         name="advice",

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 from proctor.policies._injection_features import Block, blocks, lower, word_features
 from proctor.policies._injection_orders import orders
-from proctor.policies._injection_signs import is_quoted, mark_signs, order_signs
+from proctor.policies._injection_signs import SURE, is_quoted, mark_signs, order_signs
 from proctor.policies._injection_weights import Head, Weights, weights
 from proctor.policies._reading import Finding, Reading
 
@@ -19,6 +19,8 @@ _Place: TypeAlias = tuple[int, int, float]
 _KIND: Final = "injection"
 _SURE: Final = 0.7
 """How sure a known sign has to be to make a finding alone."""
+_SURE_IN_DATA: Final = 0.85
+"""The same in data: policies and manuals speak of users, rules and what must not be told."""
 _DATA: Final = frozenset({"tool_result", "knowledge", "memory"})
 """Stages whose text is data: there an order to the assistant is one too many, however harmless."""
 
@@ -30,11 +32,16 @@ def injection(reading: Reading) -> Iterator[Finding]:
 
 def signs(reading: Reading) -> Iterator[Finding]:
     """Where a known sign of an attack stands."""
-    return _over_views(reading, lambda text: _known(_blocks(text), lower(text)))
+
+    def known(text: str) -> Iterator[_Place]:
+        lowered = lower(text)
+        return _known(((block, order_signs(block.ideas)) for block in blocks(lowered)), lowered, reading)
+
+    return _over_views(reading, known)
 
 
 def model(reading: Reading) -> Iterator[Finding]:
-    """Where the model takes a stretch of the text for an attack; in data also for an order to the assistant."""
+    """Where the model takes a stretch of the text for an attack; in data also for an order to it."""
     return _over_views(reading, lambda text: _learned(text, read(text), weights(), reading))
 
 
@@ -43,7 +50,7 @@ def find(reading: Reading, learned: Weights) -> Iterator[Finding]:
 
     def both(text: str) -> Iterator[_Place]:
         found = read(text)
-        yield from _known([block for block, _ in found], lower(text))
+        yield from _known(found, lower(text), reading)
         yield from _learned(text, found, learned, reading)
 
     return _over_views(reading, both)
@@ -58,7 +65,7 @@ def read(text: str) -> Read:
     before: Block | None = None
     for block in blocks(lowered):
         features = word_features(block, before)
-        features.update(f"!{name}" for name, _ in order_signs(block.ideas))
+        features.update(order_signs(block.ideas))
         while at < len(marks) and marks[at][0] < block.end:
             features.add(f"!{marks[at][1]}")
             at += 1
@@ -67,23 +74,22 @@ def read(text: str) -> Read:
     return found
 
 
-def _blocks(text: str) -> list[Block]:
-    return list(blocks(lower(text)))
-
-
 def _over_views(reading: Reading, places_in: Callable[[str], Iterable[_Place]]) -> Iterator[Finding]:
     places = [
-        (*view.original(start, end), sure) for view in reading.views for start, end, sure in places_in(view.text)
+        (*view.original(start, end), sure)
+        for view in reading.views
+        for start, end, sure in places_in(view.text)
     ]
     for start, end, sure in _apart(places):
         yield Finding(kind=_KIND, start=start, end=end, confidence=round(sure, 3))
 
 
-def _known(found: Iterable[Block], lowered: str) -> Iterator[_Place]:
+def _known(found: Iterable[tuple[Block, Iterable[str]]], lowered: str, reading: Reading) -> Iterator[_Place]:
     """Known signs; but not where the words are quoted, as talk about attacks quotes them."""
-    for block in found:
-        sure = max((sure for _, sure in order_signs(block.ideas)), default=0.0)
-        if sure >= _SURE and not is_quoted(lowered[block.start : block.end]):
+    bar = _SURE_IN_DATA if reading.stage in _DATA else _SURE
+    for block, features in found:
+        sure = max((SURE[name] for name in features if name in SURE), default=0.0)
+        if sure >= bar and not is_quoted(lowered[block.start : block.end]):
             yield block.start, block.end, sure
 
 
@@ -93,12 +99,10 @@ def _learned(text: str, found: Read, learned: Weights, reading: Reading) -> Iter
     is_data = reading.stage in _DATA
     head = learned.attack
     bar = _bar(head, is_data=is_data, asian=found[0][0].asian)
-    scored = [{name: head.of[name] for name in features if name in head.of} for _, features in found]
+    known = [set(filter(head.of.__contains__, features)) for _, features in found]
     for first in range(max(1, len(found) - head.blocks + 1)):
-        window: dict[str, float] = {}
-        for block in scored[first : first + head.blocks]:
-            window |= block
-        score = head.constant + sum(window.values())
+        window = known[first].union(*known[first + 1 : first + head.blocks])
+        score = head.constant + sum(map(head.of.__getitem__, window))
         if score >= bar:
             last = min(first + head.blocks, len(found)) - 1
             yield found[first][0].start, found[last][0].end, head.chance(score, bar)

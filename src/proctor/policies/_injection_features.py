@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 from typing import Final
 
 from proctor.policies._canonical import canonical
@@ -51,10 +52,9 @@ NONE: Final = "."
 _ASIAN = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _ASIAN_RUN = re.compile(f"[{_ASIAN}]+")
 """Kana and Chinese characters: scripts without blanks."""
-_WORD = re.compile(rf"[^\W\d_{_ASIAN}]+(?:['\u2019][a-z]{{1,2}}(?![a-z]))?")
+_WORD = re.compile(rf"[^\W\d_{_ASIAN}]{{2,}}(?:['\u2019][a-z]{{1,2}}(?![a-z]))?")
 _WORD_OR_RUN = re.compile(rf"{_WORD.pattern}|{_ASIAN_RUN.pattern}")
 _LONGEST_WORD = 24
-_LONGEST_ASIAN = 6
 _MOST_WORDS = 50_000
 _SHORTEST_STEM = 2
 _BLOCK = 200
@@ -98,8 +98,8 @@ class _Ideas(dict[str, str]):
 
 
 @cache
-def _ideas() -> tuple[_Ideas, dict[str, str]]:
-    """The letters of words, and those of phrases in scripts without blanks."""
+def _ideas() -> tuple[_Ideas, dict[str, str], dict[str, int]]:
+    """The letters of words; of phrases in scripts without blanks; their longest by first character."""
     lexicon = tomllib.loads((files("proctor.policies") / "data" / "injection_ideas.toml").read_text("utf-8"))
     whole: dict[str, str] = {}
     stems: dict[str, str] = {}
@@ -109,7 +109,10 @@ def _ideas() -> tuple[_Ideas, dict[str, str]]:
             word = canonical(written.removesuffix("*")).text.lower()
             kind = asian if _ASIAN_RUN.match(word) else stems if written.endswith("*") else whole
             kind.setdefault(word, LETTERS[idea])
-    return _Ideas(whole, stems), asian
+    longest: dict[str, int] = {}
+    for phrase in asian:
+        longest[phrase[0]] = max(len(phrase), longest.get(phrase[0], 0))
+    return _Ideas(whole, stems), asian, longest
 
 
 def lower(text: str) -> str:
@@ -153,7 +156,7 @@ def _read(text: str) -> tuple[list[str], str]:
 
 def _read_asian(text: str) -> tuple[list[str], str]:
     """Words; in scripts without blanks known phrases, and single characters between them."""
-    letters, phrases = _ideas()
+    letters, phrases, longest = _ideas()
     words: list[str] = []
     ideas: list[str] = []
     for match in _WORD_OR_RUN.finditer(text):
@@ -164,12 +167,11 @@ def _read_asian(text: str) -> tuple[list[str], str]:
             continue
         place = 0
         while place < len(run):
-            for length in range(min(_LONGEST_ASIAN, len(run) - place), 0, -1):
-                letter = phrases.get(run[place : place + length])
-                if letter:
+            length, letter = 1, NONE
+            for size in range(min(longest.get(run[place], 0), len(run) - place), 0, -1):
+                if known := phrases.get(run[place : place + size]):
+                    length, letter = size, known
                     break
-            else:
-                length, letter = 1, NONE
             words.append(run[place : place + length])
             ideas.append(letter)
             place += length
@@ -177,9 +179,9 @@ def _read_asian(text: str) -> tuple[list[str], str]:
 
 
 def word_features(block: Block, before: Block | None) -> set[str]:
-    """The words, pairs of words, ideas and pairs of ideas of a block, with what joins it to the one before."""
+    """The words, pairs of words, ideas and pairs of ideas of a block, and what joins it to the one before."""
     words = block.words
-    found = {*words, *map(" ".join, zip(words, words[1:], strict=False))}
+    found = {*words, *map(" ".join, pairwise(words))}
     tail = before.ideas[-_REACH:] if before else ""
     ideas = [(place, idea) for place, idea in enumerate(tail + block.ideas) if idea != NONE]
     for position, (place, idea) in enumerate(ideas):

@@ -12,15 +12,22 @@ from typing import Final
 from proctor.policies._injection_features import Block, block_of, lower, word_features
 from proctor.policies._injection_weights import Head
 
-_SENTENCE: Final = re.compile(r"[^\n.!?\u3002\uff01\uff1f]{1,400}(?:[.!?](?=[^\s\"')\]])[^\n.!?\u3002\uff01\uff1f]{0,200}){0,6}[.!?\u3002\uff01\uff1f:]{0,3}[\"')\]]{0,2}")
-_TABLE = re.compile(r"\||\t|(?:,[^,\n]{0,40}){5}")
+_SENTENCE: Final = re.compile(
+    r"[^\n.!?\u3002\uff01\uff1f]{1,400}(?:[.!?](?=[^\s\"')\]])[^\n.!?\u3002\uff01\uff1f]{0,200}){0,6}[.!?\u3002\uff01\uff1f:]{0,3}[\"')\]]{0,2}"
+)
+_TABLE = re.compile(r"\||\t|(?:,(?! )[^,\n]{0,40}){4}")
 _CODE = re.compile(
-    r"^\s{4,}\S|[;{}]\s*$|^\s*(?:def \w|class \w+[:(]|(?:import|from) [\w.]+(?: import| as|\s*$)|#|//|/\*|>>>|\$ |@\w|file \")"
+    r"^\s{4,}\S|[;{}]\s*$|^\s*(?:def \w|class \w+[:(]|#|//|/\*|>>>|\$ |@\w|file \")"
+    r"|^\s*(?:import|from) [\w.]+(?: import| as|\s*$)"
     r"|^\s*(?:if|for|while|try|except|with|else|elif|return)\b[^.]*[:)\]]\s*$"
     r"|\w\(\w*[),]|\w\[\w*\]|\s[=<>]{1,2}\s|traceback \(|error:|\"\s*:"
 )
-_LOG = re.compile(r"^\W{0,3}\d{2,4}[-/:]\d\d|^\s*(?:info|debug|warn|warning|error|get|post|put)\b")
+_LOG = re.compile(r"^\W{0,3}\d{2,4}[-/:]\d\d|^\s*(?:(?:info|debug|warn|error)\b|(?:get|post|put|delete) /)")
+_VALUE = re.compile(r"\"((?:[^\"\\\n]|\\.){12,2000})\"")
+"""A text in quotation marks, as code and JSON hold them."""
 _FEWEST_WORDS = 3
+_SHORT: Final = 6
+_LONG: Final = 25
 _NEAR: Final = 0.5
 _EACH_MORE: Final = 0.5
 _HIGHEST: Final = 2.0
@@ -65,6 +72,12 @@ def sentences(text: str) -> list[Sentence]:
             )
         elif line.strip():
             units.append((place, place + len(line), kind))
+            for value in _VALUE.finditer(line):
+                begun = place + value.start(1)
+                units.extend(
+                    (begun + match.start(), begun + match.end(), "value")
+                    for match in _SENTENCE.finditer(value[1])
+                )
         place += len(line) + 1
     return list(_featured(lowered, units))
 
@@ -78,23 +91,27 @@ def _kind(line: str) -> str:
 
 
 def _featured(text: str, units: Sequence[tuple[int, int, str]]) -> Iterator[Sentence]:
-    kinds = [kind for *_, kind in units]
+    kinds = [kind for *_, kind in units if kind != "value"]
     total = len(kinds)
     shares = {kind: kinds.count(kind) / total for kind in ("table", "code", "log", "prose")} if total else {}
     around = max(shares, key=lambda kind: shares[kind], default="prose")
     for position, (start, end, kind) in enumerate(units):
-        if kind != "prose":
+        if kind not in ("prose", "value"):
             continue
         block = block_of(text, start, end)
-        if len(block.words) < (_FEWEST_ASIAN if any(len(word) == 1 for word in block.words) else _FEWEST_WORDS):
+        if len(block.words) < (
+            _FEWEST_ASIAN if any(len(word) == 1 for word in block.words) else _FEWEST_WORDS
+        ):
             continue
         features = word_features(block, None)
         features.add(f"^{block.words[0]}")
         features.update(_shape(text[start:end], block))
         features.add(f"@in {around}")
-        if around != "prose":
+        if kind == "value":
+            features.add("@value")
+        elif around != "prose":
             features.add("@stands out")
-        features.add("@first" if position == 0 else "@last" if position == total - 1 else "@inside")
+        features.add("@first" if position == 0 else "@last" if position == len(units) - 1 else "@inside")
         if position > 0 and text[start - 1] == "\n":
             features.add("@own line")
         yield Sentence(start, end, frozenset(features))
@@ -107,4 +124,4 @@ def _shape(text: str, block: Block) -> Iterator[str]:
         yield "@question"
     if stripped.endswith(":"):
         yield "@colon"
-    yield "@short" if len(block.words) < 6 else "@long" if len(block.words) > 25 else "@middling"
+    yield "@short" if len(block.words) < _SHORT else "@long" if len(block.words) > _LONG else "@middling"

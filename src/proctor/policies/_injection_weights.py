@@ -51,4 +51,6 @@ def weights() -> Weights:
 
 def read_weights(made: Mapping[str, Any]) -> Weights:
     """The weights that a file holds."""
-    return Weights(**{name: Head(of=made[name]["weights"], **made[name]["settings"]) for name in ("attack", "order")})
+    return Weights(
+        **{name: Head(of=made[name]["weights"], **made[name]["settings"]) for name in ("attack", "order")}
+    )

@@ -8,7 +8,11 @@ from proctor.policies._labels import label_before
 
 _LATIN = r"A-Za-z0-9\u00c0-\u024f\u0370-\u03ff\u0400-\u052f"
 _HAN = r"\u3400-\u9fff"
-_TOP = r"(?:xn--[A-Za-z0-9-]{2,59}|[A-Za-z\u00c0-\u024f\u0400-\u052f]{2,24})"
+_IN_LEET = r"(?:c0m|0rg|n3t|3du|g0v|1nf0|inf0|c0|d3|35)"
+"""Top-level domains as leet writes them; the rest of an address can't be told from other addresses."""
+_TOP = rf"(?:xn--[A-Za-z0-9-]{{2,59}}|{_IN_LEET}|[A-Za-z\u00c0-\u024f\u0400-\u052f]{{2,24}})"
+_ANOTHER_AT = re.compile(r"(?<![A-Za-z0-9.@])[A-Za-z0-9.]{1,30}@(?:[A-Za-z0-9.]{0,30}@)?\Z")
+"""In leet an `@` may also be a letter."""
 _HAN_DOMAIN = rf"(?:[{_HAN}A-Za-z0-9-]{{1,30}}\.){{1,4}}[{_HAN}]{{2,8}}"
 _EMAIL = re.compile(
     rf"(?<![{_LATIN}.!#$%&'*+/=?^_`{{|}}~-])(?P<local>[{_LATIN}!#$%&'*+/=?^_`{{|}}~.-]{{1,64}}+)@"
@@ -96,6 +100,8 @@ def emails(text: str) -> Iterator[tuple[int, int, float]]:
         for match in _EMAIL.finditer(text):
             local = match["local"].lstrip("'.*|/=`")
             start = match.end("local") - len(local)
+            if before := _ANOTHER_AT.search(text, max(0, start - 64), start):
+                start = before.start()
             if local and not _means_something_else(text, start, match):
                 yield start, match.end(), 0.98
         for pattern in (_HAN_EMAIL, _QUOTED_EMAIL, _LITERAL_EMAIL):
@@ -128,7 +134,8 @@ _V4 = re.compile(
     r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?![0-9A-Za-z_])(?!\.[0-9])(?!-[0-9A-Za-z])"
 )
 _V6 = re.compile(
-    r"(?<![0-9A-Za-z_:.])(?:[0-9A-Fa-f]{1,4}:{1,2}){2,7}+(?:[0-9A-Fa-f]{1,4})?(?:(?:\.[0-9]{1,3}){3})?(?![0-9A-Za-z_])(?!:[0-9A-Fa-f])"
+    r"(?<![0-9A-Za-z_.])(?<![0-9A-Fa-f:]:)(?:[0-9A-Fa-f]{1,4}:{1,2}){2,7}+"
+    r"(?:[0-9A-Fa-f]{1,4})?(?:(?:\.[0-9]{1,3}){3})?(?![0-9A-Za-z_])(?!:[0-9A-Fa-f])"
     r"|(?<![0-9A-Za-z_:.])[0-9A-Fa-f]{3,4}::[0-9A-Fa-f]{0,4}(?![0-9A-Za-z_:])"
 )
 _DOTTED = re.compile(r"[0-9]\.[0-9]{1,3}\.[0-9]")

@@ -25,20 +25,21 @@ Label: TypeAlias = Literal[
 _OF_OTHER_THINGS = frozenset({"other", "version"})
 _REACH = 48
 """How far before a value its name is looked for, in characters."""
-_REACH_AFTER = 32
-_MOST_WORDS_AFTER = 5
+_REACHES_AFTER = {False: (32, 5), True: (56, 10)}
+"""How far after it, in characters and words: further where the text goes on to say what it is."""
+_SAYS_WHAT = re.compile(r",? ?(?:is|was|are|这是|是|就是)\b")
 
 _ENGLISH: dict[Label, str] = {
     "card": (
         "card cards creditcard debit visa mastercard amex maestro unionpay discover jcb cc "
         "cardnumber cardno creditcardnumber tarjeta karte kreditkarte carte"
     ),
-    "payment": "pay pays paid payment payments charge charged charges billed debited refund refunded",
+    "payment": "pay pays paid payment payments charge charged charges billed debited refund declined",
     "account": (
         "account acct accountnumber routing aba bsb beneficiary sortcode konto kontonummer cuenta compte"
     ),
     "iban": "iban",
-    "ssn": "ssn ssns itin social",
+    "ssn": "ssn ssns itin social soc",
     "id": (
         "identity identification citizen citizenship resident nationalid taxpayer nino nhs "
         "dni nie nif cif fiscale codice fiscal cpf cnpj aadhaar aadhar tfn medicare nric fin "
@@ -86,7 +87,7 @@ _ENGLISH: dict[Label, str] = {
         "task session request trace build message msg row line page error article catalog "
         "catalogue bestellung bestellnummer pedido commande sendung rechnung factura facture "
         "rma asset event device fedex ups usps dhl ems dpd hermes voucher coupon ein lottery "
-        "score random digits ratio seed checksum"
+        "score random ratio seed checksum"
     ),
 }
 _CHINESE: dict[Label, str] = {
@@ -140,12 +141,27 @@ _TERM = re.compile("|".join(sorted(map(re.escape, _TERMS), key=len, reverse=True
 _WORD = re.compile(r"[\u3400-\u9fff]+|[^\W\d_\u3400-\u9fff]+(?:'[a-z])?|[0-9]+")
 _LETTER = re.compile(r"[^\W\d_]")
 _HAN = re.compile(r"[\u3400-\u9fff]")
+_CARDS: dict[str, Label] = {
+    **dict.fromkeys(
+        ("id", "identity", "identification", "insurance", "health", "medicare", "citizen", "resident"), "id"
+    ),
+    **dict.fromkeys(
+        ("gift", "sim", "sd", "graphics", "memory", "library", "loyalty", "sound", "video"), "other"
+    ),
+}
+"""What is no payment card, by the word before."""
+_NUMBER_OF = frozenset(("编号", "編號", "编码"))
+"""Of itself it names other things; after another name it only says number."""
 _NOT_ITS_LINK = re.compile(r"[^号號码碼编編為为是的了]")
 _PHONE_AFTER = re.compile(r"[ ,(-]{1,3}(?:office|home|work|cell|mobile|fax)\b(?!:)", re.IGNORECASE)
 _NAMES_NEXT = re.compile(r"(?: (?:number|no))?[.:# ]{1,3}(?:is )?[+(]?[0-9]|:", re.IGNORECASE)
 """After a word that names what follows it, not what it follows."""
 _OWNERS = frozenset(
-    ("my", "his", "her", "their", "our", "your", "new", "old", "personal", "private", "wife's", "husband's")
+    {
+        *("my", "his", "her", "their", "our", "your", "new", "old", "personal", "private"),
+        *("government", "gov", "official", "photo"),
+        *("wife's", "husband's", "我的", "他的", "她的", "本人"),
+    }
 )
 _IDS = frozenset(("id", "ids"))
 _NUMBERS = frozenset(("number", "numbers", "no", "nr"))
@@ -189,8 +205,12 @@ def label_before(text: str, start: int) -> Label | None:
         return None
     between: list[str] = []
     linked = True
-    for word in reversed(_WORD.findall(window)):
+    words = _WORD.findall(window)
+    for place in range(len(words) - 1, -1, -1):
+        word = words[place]
         label, links_on = _named(word)
+        if label == "card" and place:
+            label = _CARDS.get(words[place - 1].lower(), label)
         if label is not None and (label not in _OF_OTHER_THINGS or linked):
             return label
         if linked:
@@ -211,10 +231,11 @@ def label_after(text: str, end: int) -> Label | None:
     """What the words right after a value say of it: `… is my phone number`, `(mobile)`, `-Fax`."""
     if _PHONE_AFTER.match(text, end):
         return "phone"
-    window = text[end : end + _REACH_AFTER].split("\n", 1)[0]
+    reach, most = _REACHES_AFTER[_SAYS_WHAT.match(text, end) is not None]
+    window = text[end : end + reach].split("\n", 1)[0]
     if not _LETTER.search(window):
         return None
-    for match, _ in zip(_WORD.finditer(window), range(_MOST_WORDS_AFTER), strict=False):
+    for match, _ in zip(_WORD.finditer(window), range(most), strict=False):
         word = match[0]
         label = _WORDS.get(word.lower()) if not _HAN.search(word) else _first_term(word)
         if label is not None:
@@ -237,6 +258,8 @@ def _named(word: str) -> tuple[Label | None, bool]:
 
 def _named_in_chinese(word: str) -> tuple[Label | None, bool]:
     terms = list(_TERM.finditer(word))
+    if len(terms) > 1 and terms[-1][0] in _NUMBER_OF and terms[-2].end() == terms[-1].start():
+        terms.pop()
     if not terms:
         return None, not _NOT_ITS_LINK.search(word)
     label = _TERMS[terms[-1][0]]

@@ -7,10 +7,12 @@ from proctor.policies._edits import Edit
 from proctor.policies._spelling import frequent_words
 
 _SIGN = re.compile(r"[0134578@$!€][A-Za-z]")
-_TOKEN = re.compile(r"(?:[A-Za-z0-9$€|+]|!(?=[A-Za-z0-9])|@(?![\w-]{1,63}\.\w\w))++")
+_TOKEN = re.compile(r"(?:[A-Za-z0-9$€]|!(?=[A-Za-z0-9])|@(?![\w-]{1,63}\.\w\w))++")
 """In an address `@` is itself."""
-_LETTERS = str.maketrans("01345789@$!€|+", "oieastbgasieit")
-_OTHER = str.maketrans("0134567892@$!€|+", "oleasgtbgzasielt")
+_LETTERS = str.maketrans("01345789@$!€", "oieastbgasie")
+_OTHER = str.maketrans("0134567892@$!€", "oleasgtbgzasie")
+_TELLING = ("token", "secret", "password", "passwd", "apikey", "accesskey", "privatekey")
+"""Names that keys and passwords have end so."""
 _WITHIN = re.compile(r"[A-Za-z][0134578@$!€]{1,2}[A-Za-z]|^[134@!][A-Za-z]{2}")
 _VOWEL = re.compile("[aeiouy]")
 _SURE = 4
@@ -25,6 +27,8 @@ _ALONE = {
     "45": "as",
     "50": "so",
     "5": "s",
+    "473": "ate",
+    "700": "too",
     "175": "its",
     "537": "set",
     "7357": "test",
@@ -48,12 +52,13 @@ def leet(text: str) -> Iterator[Edit]:
             words.append(_edit(match, word))
         else:
             others.append(match)
-    if not any(len(edit.text) >= _SURE for edit in words):
+    much = len(words) >= _MUCH
+    if not much and not any(len(edit.text) >= _SURE for edit in words):
         return
     yield from words
     for match in others:
-        known = _ALONE.get(match[0], "") if len(words) >= _MUCH else ""
-        if letters := known or _likely(match[0]):
+        known = _ALONE.get(match[0], "") if much else ""
+        if letters := known or _likely(match[0], much=much):
             yield _edit(match, letters)
 
 
@@ -62,14 +67,23 @@ def _word(token: str) -> str | None:
     if token.isdigit():
         return None
     readings = token.translate(_LETTERS), token.translate(_OTHER)
-    return next((letters for letters in readings if letters.lower() in frequent_words()), None)
+    known = frequent_words()
+    return next(
+        (
+            letters
+            for letters in readings
+            if letters.lower() in known or (letters.isalpha() and letters.lower().endswith(_TELLING))
+        ),
+        None,
+    )
 
 
-def _likely(token: str) -> str:
+def _likely(token: str, *, much: bool) -> str:
     """A token with signs between letters, with letters for them; nothing where that can't be said."""
     letters = token.translate(_LETTERS)
-    likely = letters.isalpha() and _WITHIN.search(token) and _VOWEL.search(letters.lower())
-    return letters if likely else ""
+    if token.isdigit() or not letters.isalpha() or not _VOWEL.search(letters.lower()):
+        return ""
+    return letters if _WITHIN.search(token) or (much and len(token) >= _SURE) else ""
 
 
 def _edit(match: re.Match[str], letters: str) -> Edit:

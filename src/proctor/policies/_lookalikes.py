@@ -12,7 +12,7 @@ import unicodedata
 _SAME = {
     "A": "АΑᎪ",
     "B": "ВΒᏴ",
-    "C": "СᏟϹ",
+    "C": "СᏟ",
     "D": "ԀᎠ",
     "E": "ЕΕᎬ",
     "F": "Ϝ",
@@ -38,7 +38,7 @@ _SAME = {
     "Z": "ΖᏃ",
     "a": "аα",
     "b": "Ьᖯ",
-    "c": "сϲ",
+    "c": "с",
     "d": "ԁᏧ",
     "e": "еҽ",
     "f": "ք",
@@ -99,9 +99,11 @@ _SIGNS = {
     "3": "Ʒ",
     "5": "Ƽ",
     "8": "Ȣ",
+    "C": "Ϲ",
     "I": "Ɩ",
     "a": "ɑ",
     "b": "Ƅƅ",
+    "c": "ϲ",
     "e": "ǝ",
     "g": "ɡ",
     "h": "ɥ",
@@ -167,7 +169,7 @@ def plain_words(text: str) -> str:
         if _LATIN.search(word):
             return word.translate(_LOOSE)
         if _DIGIT.search(word):
-            return word.translate(_DIGITS)
+            return word.translate(_DIGITS).translate(_FIRM)
         return word if pure or not _is_double(word) else word.translate(_FIRM)
 
     return _FOREIGN_WORD.sub(fold, text)

@@ -45,7 +45,6 @@ _NETWORKS = (
     _network(62, 62, 16, 17, 18, 19),  # UnionPay
     _network(8100, 8171, 16, 17, 18, 19),  # UnionPay
     _network(9558, 9559, 19),  # Chinese debit cards older than UnionPay
-    _network(103, 103, 19),  # Agricultural Bank of China
     _network(5018, 5020, 16, 19),  # Maestro, Dankort
     _network(5038, 5038, 16, 19),  # Maestro
     _network(5893, 5893, 16, 19),  # Maestro

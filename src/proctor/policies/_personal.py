@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from proctor.policies._accounts import iban_end, is_account
+from proctor.policies._backwards import is_backwards
 from proctor.policies._documents import dates_of_birth, document_in_digits, document_number, plates
 from proctor.policies._internet import emails, ip_addresses
 from proctor.policies._national_ids import national_id, national_id_with_letters
@@ -20,6 +21,9 @@ _IN_WORD = re.compile(
     re.ASCII,
 )
 """Digits beside letters, as many as ids have."""
+_SURE = 0.98
+"""Of what proves itself so well that it is no accident, whichever way it is read."""
+_GOES_ON_BEFORE = re.compile(r"[0-9A-Za-z_]\Z")
 _WORD_BEFORE = re.compile(r"\b[A-Za-z]{1,6}[- ]?\Z", re.ASCII)
 
 
@@ -37,12 +41,28 @@ def personal(reading: Reading) -> Iterable[Finding]:
 
     Where two readings of the same text are possible, the surer one is given.
     """
+    for place in _apart(_in_original(reading)):
+        yield Finding(
+            kind=place.kind,
+            start=place.start,
+            end=place.end,
+            confidence=place.confidence,
+            detail=place.detail,
+        )
+
+
+def _in_original(reading: Reading) -> Iterator[_Place]:
     for view in reading.views:
-        for place in _apart(_found(view.text)):
-            start, end = view.original(place.start, place.end)
-            yield Finding(
-                kind=place.kind, start=start, end=end, confidence=place.confidence, detail=place.detail
-            )
+        at_least = _SURE if "reversed" in view.name and not _runs_backwards(reading) else 0.0
+        for place in _found(view.text):
+            if place.confidence >= at_least:
+                start, end = view.original(place.start, place.end)
+                yield replace(place, start=start, end=end)
+
+
+def _runs_backwards(reading: Reading) -> bool:
+    """Whether more than digits speaks for it: any number is a number from behind as well."""
+    return is_backwards(reading.plain.text, reading.plain.text.split())
 
 
 def _found(text: str) -> Iterator[_Place]:
@@ -110,6 +130,8 @@ def _in_words(text: str) -> Iterator[_Place]:
     """What is written in letters and digits."""
     for match in _IN_WORD.finditer(text):
         letters = _WORD_BEFORE.search(text, max(0, match.start() - 7), match.start())
+        if letters is None and _GOES_ON_BEFORE.search(text, max(0, match.start() - 1), match.start()):
+            continue
         starts = [letters.start()] if letters else [match.start()]
         if letters and not letters[0].isalpha():
             starts.append(match.start())  # the letters may be a word of the sentence

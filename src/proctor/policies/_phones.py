@@ -4,6 +4,7 @@ import re
 from functools import cache
 from importlib import import_module
 from types import ModuleType
+from typing import Literal
 
 from proctor.policies._runs import Run, extension_end
 
@@ -15,20 +16,22 @@ _PRINTED = r"(?:1-)?[2-9][0-9]{2}(?:-|\) ?)[0-9]{3}-[0-9]{4}"
 _SURE = re.compile(rf"{_CHINESE_MOBILE}|{_PRINTED}")
 """What is a phone number also where the words before it speak of an id or an account."""
 _AMERICAN = (
-    r"(?:(?:00)?1[-. ]?)?(?:[0-9]{3}\) ?[0-9]{3}[-. ]?[0-9]{4}|[0-9]{3}-[0-9]{3}-[0-9]{4}"
+    r"(?:(?:00)?1[-. ]?)?\(?(?:[0-9]{3}\) ?[0-9]{3}[-. ]?[0-9]{4}|[0-9]{3}-[0-9]{3}-[0-9]{4}"
     r"|[0-9]{3}\.[0-9]{3}\.[0-9]{4}|[0-9]{3}/[0-9]{3}-[0-9]{4})|(?:1 )?[2-9][0-9]{2} [2-9][0-9]{2} [0-9]{4}"
 )
 """(555) 123-4567, 555-123-4567, 1.555.123.4567."""
 _CHINESE_FIXED = re.compile(
     r"0(?:10|2[0-9]|[3-9][0-9]{2})(?:\) ?|[- ])[2-8][0-9]{2,3}[- ]?[0-9]{4}(?:-[0-9]{1,5})?"
 )
+_BRAZILIAN = r"[1-9][0-9]\)? 9?[0-9]{4}-[0-9]{4}"
 _SERVICE = r"[48]00[- ]?[0-9]{3}[- ][0-9]{4}|[48]00-[0-9]{4}-[0-9]{3}"
-_SHAPED = re.compile(rf"{_CHINESE_MOBILE}|{_AMERICAN}|{_SERVICE}")
+_SHAPED = re.compile(rf"{_CHINESE_MOBILE}|{_AMERICAN}|{_BRAZILIAN}|{_SERVICE}")
 _WITH_TRUNK = re.compile(r"\(?0[1-9][0-9]{0,3}(?:\)[-. ]?|[-./ ])[0-9]{2,8}(?:[-. ][0-9]{2,6}){0,4}")
 """National numbers with an area code, as most of the world writes them."""
+_AREA_IN_BRACKETS = re.compile(r"(?!19|20)[0-9]{1,4}\)[- ]?[0-9]{2,8}(?:[- ][0-9]{2,5}){0,4}")
 _INTERNATIONAL = range(8, 16)
 """Digits after a plus sign (E.164)."""
-_NATIONAL = range(9, 13)
+_NATIONAL = range(9, 14)
 _NAMED = range(7, 16)
 _DATE_OR_SUM = re.compile(
     r"(?:19|20)\d\d[-./ ][01]?\d[-./ ][0-3]?\d(?: \d\d?)?"
@@ -54,7 +57,7 @@ def _international(run: Run) -> float:
         return 0.0
     if run.label == "phone" or not run.written.isdigit():
         return 0.95
-    return 0.0 if _is_in_use(f"+{run.digits}") is False else 0.9
+    return 0.0 if _keeps_plan(f"+{run.digits}", "is_possible_number") is False else 0.9
 
 
 def _national(run: Run) -> float:
@@ -77,19 +80,25 @@ def _unnamed(run: Run) -> float:
     if run.grouped_on:
         return 0.0
     if run.digits.startswith("00"):
-        return 0.8 if len(run.digits) - 2 in _INTERNATIONAL and _is_in_use(f"+{run.digits[2:]}") else 0.0
+        return (
+            0.8
+            if len(run.digits) - 2 in _INTERNATIONAL and _keeps_plan(f"+{run.digits[2:]}", "is_valid_number")
+            else 0.0
+        )
     if _CHINESE_FIXED.fullmatch(run.written):
         return 0.8
+    if run.text[run.start - 1 : run.start] == "(" and _AREA_IN_BRACKETS.fullmatch(run.written):
+        return 0.7 if len(run.digits) in _NATIONAL else 0.0
     return 0.7 if len(run.digits) in _NATIONAL and _WITH_TRUNK.fullmatch(run.written) else 0.0
 
 
-def _is_in_use(international: str) -> bool | None:
-    """Whether a number keeps its country's numbering plan; None where there are no plans to look it up."""
+def _keeps_plan(international: str, test: Literal["is_possible_number", "is_valid_number"]) -> bool | None:
+    """Whether a number has its country's length, or is in use there; None where no plans are installed."""
     plans = _plans()
     if plans is None:
         return None
     try:
-        return bool(plans.is_valid_number(plans.parse(international)))
+        return bool(getattr(plans, test)(plans.parse(international)))
     except plans.NumberParseException:
         return False
 

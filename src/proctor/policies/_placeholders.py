@@ -39,12 +39,12 @@ _WORDLIKE = re.compile(
     r"[A-Za-z]*[0-9]{0,3}|[A-Z]{2,}|[0-9]{1,12}|[0-9]{1,4}[a-z]{0,2}|[A-Z]?[a-z]+(?:[A-Z][a-z]+){1,6}[0-9]{0,3}"
 )
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
-_PATH = re.compile(r"(?:~|\.{1,2})?/(?:[\w.@-]{1,40}/?){1,12}|[A-Za-z]:\\.*", re.DOTALL)
+_PATH = re.compile(r"(?:~|\.{1,2})?/(?:[\w.@-]{1,40}/){0,12}+[\w.@-]{0,40}|[A-Za-z]:\\.*", re.DOTALL)
 _FILE = re.compile(
     r"[\w./-]+\.(?:py|js|ts|go|rb|java|json|ya?ml|toml|txt|pem|key|crt|cer|env|cfg|conf|ini|xml|html?|md|sh|log|gpg)"
 )
 _ADDRESS = re.compile(
-    r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|(?:[\w-]+\.)+(?:com|org|net|io|dev|local|internal|cn)(?::[0-9]+)?(?:/.*)?"
+    r"[\w.+-]{1,64}+@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}|(?:[\w-]{1,63}\.){1,8}(?:com|org|net|io|dev|local|internal|cn)(?::[0-9]+)?(?:/.*)?"
 )
 _PLAIN = frozenset(
     {"password", "passwd", "pass", "pwd", "secret", "token", "key", "user", "username", "login"}
@@ -82,6 +82,8 @@ def is_code(value: str) -> bool:
 
 def is_wordlike(value: str) -> bool:
     """Whether a value is made of words and short numbers, as identifiers, paths and addresses are."""
+    if len(value) > _READ:
+        return False
     return (
         all(_WORDLIKE.fullmatch(part) for part in _PART.split(value))
         or _PATH.fullmatch(value) is not None

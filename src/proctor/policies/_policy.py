@@ -32,6 +32,9 @@ from proctor.policies._words import Words
 STRICTNESS: tuple[Treatment, ...] = get_args(Treatment)
 """From mild to strict."""
 
+LIKELY = 0.5
+"""How sure a check must be for a stage's own answer: the samples of documentations look like secrets."""
+
 WORDS = "words"
 """The type of a span where words of the operator's stand."""
 
@@ -252,7 +255,8 @@ def _answer_of(rule: PolicyRule) -> _Answer:
 
 
 def _default(settings: StagePolicy, stage: Stage, kind: str) -> _Answer:
-    return _Answer(rule=f"{stage}.{kind}", treatment=cast("Treatment", getattr(settings, kind)))
+    treatment = cast("Treatment", getattr(settings, kind))
+    return _Answer(rule=f"{stage}.{kind}", treatment=treatment, at_least=LIKELY)
 
 
 def _verdict(text: str, ruled: Sequence[Ruled], hide: Hide | None) -> Verdict:

@@ -45,7 +45,7 @@ class Run:
     def label(self) -> Label | None:
         """What the words before it call it, or else the words after it."""
         before = label_before(self.text, self.start)
-        if before is None or before in ("address", "account"):
+        if before is None or before in ("address", "account", "payment"):
             return label_after(self.text, self.end) or before
         return before
 

@@ -1,19 +1,17 @@
 """Frequent English words: what tells a text that was written strangely from one that means what it says."""
 
+import re
 from functools import cache
 from importlib.resources import files
 from math import inf, log
 
-_ALSO_WORDS = """
-animal bat bud bus cam dab dam das deb dial der deer del desserts devil dia dir doom emit era eta eton
-evil gab gel gib gob god gulp gut lamina loop loot mar meet mia mit mood mug nam nap ned nib nip nips nod
-nos nur pal pals pam pans par part peek pets pit plug pots ram rats reed remit repaid reviled reward ron
-rood sag saw seton smart snap snug spin spit spot star straw strap tab tap tar teem tips tops tram trams
-trap tub tug viva war ward wolf won yam yap
-"""
 _UNKNOWN = 12.0
 """What a letter costs that is part of no word: more than any word."""
 _CHUNK = 4096
+_STRETCH = re.compile("[A-Za-z]{6,}+")
+_LONG_NUMBER = 6
+_MOSTLY = (3, 4)
+"""So much of a stretch must be words."""
 
 
 @cache
@@ -35,24 +33,34 @@ def _beginnings() -> dict[str, float]:
     return {word[:end]: words.get(word[:end], inf) for word in words for end in range(1, len(word) + 1)}
 
 
-@cache
-def reversed_words() -> frozenset[str]:
-    """Frequent words written backwards that are no words, in English or in a neighbour of it."""
-    words = frequent_words()
-    backwards = {word[::-1] for word in words if len(word) > 2}  # noqa: PLR2004 - "to" is "ot" in many a place
-    return frozenset(backwards - words.keys() - set(_ALSO_WORDS.split()))
+def breaks(text: str) -> list[int]:
+    """Where blanks belong in English words that were written together, by the places behind them.
 
-
-def breaks(letters: str) -> list[int]:
-    """Where blanks belong in English words that were written together, by the places behind them."""
+    A stretch of letters is parted only where most of it is words; a long number beside one stands apart, too.
+    """
     found: list[int] = []
-    for first in range(0, len(letters), _CHUNK):
-        found += [first + place for place in _breaks(letters[first : first + _CHUNK].lower())]
+    for stretch in _STRETCH.finditer(text):
+        start, end = stretch.span()
+        inside: list[int] = []
+        words = 0
+        for first in range(start, end, _CHUNK):
+            chunk = text[first : min(end, first + _CHUNK)].lower()
+            places, letters = _breaks(chunk)
+            inside += [first + place for place in places]
+            words += letters
+        if words * _MOSTLY[1] >= (end - start) * _MOSTLY[0] and (end - start) > (len(inside) + 1) * 2:
+            found += [start] if _is_number(text[max(0, start - _LONG_NUMBER) : start]) else []
+            found += inside
+            found += [end] if _is_number(text[end : end + _LONG_NUMBER]) else []
     return found
 
 
-def _breaks(letters: str) -> list[int]:
-    """The cheapest row of words, by dynamic programming; what is no word stays together."""
+def _is_number(text: str) -> bool:
+    return len(text) == _LONG_NUMBER and text.isdigit()
+
+
+def _breaks(letters: str) -> tuple[list[int], int]:
+    """The cheapest row of words, by dynamic programming, and how many letters they have."""
     beginnings = _beginnings()
     size = len(letters)
     best = [0.0] + [_UNKNOWN * (place + 1) for place in range(size)]
@@ -69,10 +77,11 @@ def _breaks(letters: str) -> list[int]:
             if so_far + cost < best[end]:
                 best[end], starts[end], known[end] = so_far + cost, start, True
     found: list[int] = []
-    end = size
+    end, words = size, 0
     while end > 0:
         start = starts[end]
-        if start > 0 and (known[end] or known[start]) and letters[start - 1 : start + 1].isalnum():
+        words += end - start if known[end] else 0
+        if start > 0 and (known[end] or known[start]):
             found.append(start)
         end = start
-    return found[::-1]
+    return found[::-1], words

@@ -13,6 +13,8 @@ _DOTS = re.compile(rf"{_JOINED_BY}.\1.\1")
 _DOTTED = re.compile(rf"(?<![^\W_])[^\W_]{_JOINED_BY}(?:.\1){{3,}}+(?:[^\W_](?![^\W_]))?+")
 _DOTTED_SHORT = re.compile(rf"(?<![^\W_])[^\W_]{_JOINED_BY}(?:.\1)*+(?:[^\W_](?![^\W_]))?+")
 _FEWEST = 4
+_SHORTEST = 7
+_SIGNS = frozenset(" -._*/|~+,:·•\t")
 _SPACED = "spaced"
 
 _NUMERALS = str.maketrans(
@@ -22,6 +24,14 @@ _NUMERAL = "〇零一二三四五六七八九壹贰貳叁參肆伍陆陸柒捌�
 _NUMBER = re.compile(rf"[0-9{_NUMERAL}](?:[ -]?[0-9{_NUMERAL}]){{5,}}+")
 _FEWEST_NUMERALS = 4
 _HAS_NUMERAL = re.compile(f"[{_NUMERAL}]")
+
+
+def evenly(text: str) -> Edit | None:
+    """A text that has the same sign between each two of its characters, without it."""
+    sign = text[1:2]
+    if len(text) < _SHORTEST or sign not in _SIGNS or text[1::2].strip(sign):
+        return None
+    return _apart(text[::2], range(0, len(text), 2), (0, len(text)))
 
 
 def blanked(text: str) -> Iterator[Edit]:

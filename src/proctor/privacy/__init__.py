@@ -4,7 +4,7 @@ Knows runs and what is kept beside them. Knows no policy: who puts values behind
 """
 
 from proctor.privacy._decisions import DECISIONS, Decided
-from proctor.privacy._erasing import Erasure, Survey
+from proctor.privacy._erasing import Erasure, Scrubbed, Survey
 from proctor.privacy._errors import ConsentMissing, Erased, OnHold, Restricted, StillRunning
 from proctor.privacy._export import Item
 from proctor.privacy._keys import load_key
@@ -29,6 +29,7 @@ __all__ = [
     "Privacy",
     "Restricted",
     "Scope",
+    "Scrubbed",
     "Standing",
     "StillRunning",
     "Subject",

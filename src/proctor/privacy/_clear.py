@@ -35,8 +35,8 @@ from proctor.privacy._values import GONE
 from proctor.runs import blobs, calls, events, runs, thread_states
 from proctor.store import metadata
 
-OF_RUNS: tuple[Kept, ...] = ("runs", "journal", "events", "approvals", "memory", "caches")
-"""Classes that go with a run."""
+OF_RUNS: tuple[Kept, ...] = ("runs", "events", "journal", "approvals", "memory", "caches")
+"""Classes that go with a run, in this order: the journal leaves a note among the events."""
 
 _BLOB = '{"$blob":"'
 """What stands in the place of a large value, before its digest."""

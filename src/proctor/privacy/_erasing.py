@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Literal, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select, true, update
 
@@ -30,6 +31,8 @@ BOOKING = timedelta(minutes=10)
 """What a worker needs at most to book an answer that a batch brought."""
 
 Cancel = Callable[[str], Awaitable[object]]
+Scrubbed: TypeAlias = Literal["now", "later"]
+"""When the database's files are written anew: others wait with what they write meanwhile."""
 Told = Callable[[int, int], None]
 """Hears how many runs were gone through, and how many there are."""
 
@@ -97,7 +100,9 @@ class Eraser:
         self._clock = clock
         self._cancel = cancel
 
-    async def erase(self, whose: Whose, *, by: str, told: Told = untold) -> Erasure:
+    async def erase(
+        self, whose: Whose, *, by: str, told: Told = untold, scrubbed: Scrubbed = "now"
+    ) -> Erasure:
         """Erases all that is held on a subject but what must be kept.
 
         Raises:
@@ -110,7 +115,7 @@ class Eraser:
         stone = await self._database.commit(
             lambda connection: _tombstones.begin(connection, whose, by=by, at=begun)
         )
-        return await self._go_through(whose, stone, told)
+        return await self._go_through(whose, stone, told, scrubbed)
 
     async def go_on(self, stone: Tombstone) -> Erasure:
         """Erases as well what had to be kept, and of which the time is over.
@@ -118,7 +123,8 @@ class Eraser:
         Raises:
             OnHold: a hold keeps it.
         """
-        return await self._go_through(Whose(tenant=stone.tenant, name="", mark=stone.mark), stone, untold)
+        whose = Whose(tenant=stone.tenant, name="", mark=stone.mark)
+        return await self._go_through(whose, stone, untold, "later")
 
     async def survey(self, whose: Whose) -> Survey:
         """What an erasure would come to now. It is tried in a transaction that is taken back.
@@ -205,7 +211,7 @@ class Eraser:
         names = {*whose.names, *filter(None, others)}
         _holds.refuse_held(connection, tenant=whose.tenant, names=names, ids=held)
 
-    async def _go_through(self, whose: Whose, stone: Tombstone, told: Told) -> Erasure:
+    async def _go_through(self, whose: Whose, stone: Tombstone, told: Told, scrubbed: Scrubbed) -> Erasure:
         which, keeping = _reach.quoted(whose), _Keeping()
         total = await self._database.read(
             lambda connection: connection.scalar(select(func.count()).select_from(runs).where(which)) or 0
@@ -220,7 +226,7 @@ class Eraser:
             after, done = page[-1].id, done + len(page)
             told(done, total)
         keeping.join(await self._database.commit(partial(self._erase_rest, whose=whose, stone=stone.id)))
-        clean = await asyncio.to_thread(scrub, self._database.engine)
+        clean = scrubbed == "now" and await asyncio.to_thread(scrub, self._database.engine)
         end = partial(_tombstones.end, id=stone.id, kept=keeping.left(), due_at=keeping.first)
         ended = await self._database.commit(partial(end, at=self._clock.now()))
         return Erasure(tombstone=ended, files_are_clean=clean)

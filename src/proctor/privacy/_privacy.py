@@ -1,5 +1,6 @@
 """The room's front: what may be processed, what is held on whom, and how it goes."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
@@ -9,12 +10,13 @@ from sqlalchemy import Connection
 from proctor.core import Clock, ConfigurationError, InvalidInput, MissingSetting, NotFound
 from proctor.core._privacy_settings import PrivacySettings, VaultSettings
 from proctor.privacy import _consents, _holds, _tombstones
-from proctor.privacy._erasing import Eraser, Erasure, Survey, Told, untold
+from proctor.privacy._erasing import Eraser, Erasure, Scrubbed, Survey, Told, untold
 from proctor.privacy._errors import ConsentMissing, Erased, OnHold, Restricted
 from proctor.privacy._export import Exporter, Item
 from proctor.privacy._keys import MARKS, Keys, load_key, mark_of, reseal
 from proctor.privacy._reach import Whose
 from proctor.privacy._retention import Retention
+from proctor.privacy._scrub import scrub
 from proctor.privacy._values import Consent, Hold, HoldKind, Standing, Subject, Tombstone
 from proctor.privacy._vault import Scope, Vault
 from proctor.runs import Run, Runs
@@ -281,16 +283,26 @@ class Privacy:
         """
         return await self._eraser.survey(await self._whose(subject))
 
-    async def erase(self, subject: Subject, *, by: str = "", told: Told = untold) -> Erasure:
+    async def erase(
+        self, subject: Subject, *, by: str = "", told: Told = untold, scrubbed: Scrubbed = "now"
+    ) -> Erasure:
         """Erases all that is held on a subject but what must be kept; its runs are cancelled first.
 
         Raises:
             OnHold: a hold keeps something of it; nothing was erased.
             StillRunning: a run doesn't stop; nothing was erased.
         """
-        erasure = await self._eraser.erase(await self._whose(subject), by=by, told=told)
+        whose = await self._whose(subject)
+        erasure = await self._eraser.erase(whose, by=by, told=told, scrubbed=scrubbed)
         self._on_erased()
         return erasure
+
+    async def scrub(self) -> bool:
+        """Whether the database's files hold nothing any more of what was deleted: they are written anew.
+
+        Others wait with what they write meanwhile. PostgreSQL can't promise it.
+        """
+        return await asyncio.to_thread(scrub, self._database.engine)
 
     async def tombstones(
         self, subject: Subject | None = None, *, tenant: str = "default", limit: int = 50

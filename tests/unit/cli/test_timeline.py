@@ -239,7 +239,7 @@ def test_a_timeline_says_what_became_of_an_answer():
 
 def test_a_timeline_says_what_the_policy_found_and_where():
     said = [
-        {"stage": "tool_result", "outcome": "escalate", "rules": ["r"], "tool": "web.read", "spans": [[0, 3]]},
+        {"stage": "tool_result", "outcome": "escalate", "rules": ["r"], "tool": "web.read"},
         {"stage": "tool_result", "outcome": "deny", "rules": ["r"], "tool": "web.read"},
         {"stage": "memory", "outcome": "deny", "rules": ["memory.secret"]},
     ]

@@ -224,3 +224,16 @@ def test_a_key_that_is_absent_or_short_is_refused() -> None:
 def test_links_that_would_be_unsafe_or_dead_are_refused(wrong: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=r"link|address|give"):
         NoticeSettings.model_validate(wrong)
+
+
+@pytest.mark.parametrize(("role", "words"), [("manager", "What it answers"), ("chef", "所答复的问题")])
+async def test_the_page_shows_an_answer_as_it_would_be_read(desk: Desk, role: str, words: str) -> None:
+    answer = "Yes.\n\nTake <b>two</b>."
+    asked = matter(
+        agent="", answer=answer, task="What helps?", action={"arguments": {"answer": answer}, "found": []}
+    )
+    async with browser(desk) as there:
+        page = (await there.http.get(await there.link(asked, role=role))).text
+    assert "<pre>Yes.\n\nTake &lt;b&gt;two&lt;/b&gt;.</pre>" in page
+    assert f"<h2>{words}</h2><pre>What helps?</pre>" in page
+    assert "arguments" not in page

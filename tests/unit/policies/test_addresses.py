@@ -58,7 +58,7 @@ def test_talk_about_places_passes(text: str) -> None:
     "piece", ["1 ", "1 A Street ", "12 Main ", "中山路1号", "省市", "路1", "北京市", "Suite 1 ", "a"]
 )
 def test_hostile_text_is_read_in_linear_time(piece: str) -> None:
-    reading = Reading(piece * (200_000 // len(piece)))
+    reading = Reading(piece * (100_000 // len(piece)))
     assert reading.views
     start = time.thread_time()
     list(addresses(reading))

@@ -103,6 +103,7 @@ def test_a_national_id_is_found(sentence: str, number: str) -> None:
 DOCUMENTS = [
     ("my passport number is {}", "passport", "X12345678"),
     ("passport no: {}", "passport", "533380006"),
+    ("Reisepass {}", "passport", "C01X00T47"),
     ("护照号{}", "passport", "EA1234567"),
     ("护照：{}，下月过期", "passport", "G12345678"),
     ("driver's license {}", "driver_licence", "D1234567"),
@@ -159,7 +160,6 @@ PHONES = [
     ("打{}，或写信", "138-001-38000"),
     ("TEL.{}", "0532-88886666"),
     ("{} is what he left", "+447911123456"),
-    ("{}", "00447911123456"),
 ]
 
 
@@ -178,6 +178,7 @@ INTERNET = [
     ("mail {}", "email", "jane.doe [at] example [dot] org"),
     ("{}", "email", "first.last(at)company.io"),
     ("{}谢谢", "email", "li@163.com"),
+    ("寄到{}", "email", "jing46@3x@mpl3.c0m"),
     ("我的邮箱是{}", "email", "li艾特163点com"),
     ("mailto:{}?subject=hi", "email", "joe@x.example"),
     ("from {} blocked", "ip_address", "203.0.113.45"),
@@ -276,9 +277,19 @@ def test_talk_and_numbers_that_only_look_alike_pass(text: str) -> None:
     assert found(text) == []
 
 
-def test_a_plus_sign_alone_makes_no_phone_number() -> None:
+def test_digits_abroad_are_a_phone_number_where_a_country_has_such_numbers() -> None:
     pytest.importorskip("phonenumbers")
+    assert found("00447911123456") == [("phone", "00447911123456")]
     assert found("you get +100000000 points") == []
+
+
+@pytest.mark.parametrize("text", ["IMEI 350587563088873", "fedex 4664 9808 5896", "Chrome/102.3.75.45"])
+def test_a_number_read_from_behind_proves_nothing(text: str) -> None:
+    assert found(text) == []
+
+
+def test_what_is_written_backwards_is_found() -> None:
+    assert [kind for kind, _ in found("my phone number is 415-555-2671"[::-1])] == ["phone"]
 
 
 @pytest.mark.parametrize(
@@ -369,7 +380,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("piece", HOSTILE)
 def test_hostile_text_is_read_in_linear_time(piece: str) -> None:
-    reading = Reading(piece * (200_000 // len(piece)))
+    reading = Reading(piece * (100_000 // len(piece)))
     assert reading.views
     start = time.thread_time()
     list(personal(reading))

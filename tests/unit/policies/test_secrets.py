@@ -1,6 +1,8 @@
 # ruff: noqa: RUF001, E501 - Chinese has its own punctuation; samples stay whole
+import random
 import time
 import zlib
+from itertools import pairwise
 
 import pytest
 
@@ -146,6 +148,36 @@ HOSTILE = [
     "PuTTY-User-Key-File-2: a\nPrivate-", "://a:b@", "sk-", "-u a:", "mysql -p", "login:", "user/pass a/", "sv=1&sig=",
     "M" * 26 + ".", "x" * 31 + " ", "\u0130",
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "value", ["/" + "aB1" * 60 + "%", "a." * 150 + "%", "aB" * 150 + "%", "a-" * 150 + "@", "a@" * 150]
+)
+def test_a_long_value_that_is_nearly_a_path_or_an_address_is_judged_at_once(value: str) -> None:
+    start = time.process_time()
+    for name in ("password", "api_key", "token is"):
+        find_secrets(f"{name}={value}")
+        find_secrets(f'{name}="{value}"')
+    assert time.process_time() - start < 0.5, "a hundred times what it takes"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_hostile_text_is_read_in_time_and_gives_sound_spans(seed: int) -> None:
+    rng = random.Random(seed)
+    pieces = [
+        *HOSTILE,
+        *"/\\_.&#$%{}[]<>~!",
+        "key",
+        "Aa",
+        *(each for rule in secret_rules() for each in rule.keywords),
+    ]
+    for _ in range(50):
+        text = "".join(rng.choice(pieces) * rng.choice((1, 1, 5, 40)) for _ in range(120))[:4000]
+        start = time.process_time()
+        spans = find_secrets(text)
+        assert time.process_time() - start < 1, "a hundred times what it takes"
+        assert all(0 <= span.start < span.end <= len(text) for span in spans)
+        assert all(one.end <= two.start for one, two in pairwise(spans))
 
 
 @pytest.mark.parametrize("piece", HOSTILE)
