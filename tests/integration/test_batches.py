@@ -168,6 +168,7 @@ class Process:
                 settings=ReviewSettings(),
                 read=lambda *_: ALLOW,
                 catalogue=lambda _: False,
+                holds=lambda _: True,
                 licensed={},
                 judge=_no_judge,
             ),

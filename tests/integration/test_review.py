@@ -265,6 +265,18 @@ async def test_a_price_that_the_catalogue_does_not_have_waits_for_a_person(
     assert (right.state, wrong.state) == ("completed", "waiting")
 
 
+async def test_where_nobody_is_named_to_review_a_finding_is_only_logged(
+    make: Callable[..., Settings],
+) -> None:
+    claim = "This plan has guaranteed returns of 20 % and is risk-free."
+    async with opened(make(), claim) as running:
+        run = await running.run("desk", "Is it good?")
+        [verdict] = await told(running, run, "policy.verdict")
+    assert (run.state, verdict["outcome"]) == ("completed", "escalate")
+    async with opened(make(policies={"output": {"unsupported_claim": "escalate"}}), claim) as running:
+        assert (await running.run("desk", "Is it good?")).state == "waiting"
+
+
 async def test_words_of_the_operators_hold_an_answer_for_a_person(make: Callable[..., Settings]) -> None:
     rule = {"id": "deal", "stages": ["output"], "words": ["discount*"], "outcome": "escalate"}
     async with opened(make(policies={"rules": [rule]}), "There are discounts.") as running:

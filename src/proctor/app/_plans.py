@@ -3,7 +3,6 @@
 from functools import partial
 from random import Random
 
-from proctor import policies
 from proctor.agents import ModelFeatures
 from proctor.app._chains import Parts, build_chains
 from proctor.app._guards import Guards
@@ -16,7 +15,7 @@ from proctor.core import Clock, NotFound, ReviewSettings, Verdict
 from proctor.degradation import Degradation
 from proctor.models import Models
 from proctor.models.router import AUTO, common_capabilities
-from proctor.policies import Policy, Prices
+from proctor.policies import Policy, Prices, redact
 from proctor.runs import Chains, OutputReview, Run, TeamPlan
 from proctor.telemetry import Metrics
 from proctor.tools import Toolbox, check_agent_tools
@@ -114,21 +113,31 @@ class Plans:
             settings=limits,
             review=self._review(name, limits.review, chains),
             remembers=lambda text: self._policy.read(text, "memory", team=name),
-            redact=policies.redact,
+            redact=redact,
             on_agent_failure=partial(self._metrics.agent_failed, name),
         )
 
     def _review(self, team: str, settings: ReviewSettings, chains: Chains) -> OutputReview:
         if settings.mode is None and self._settings.production:
             settings = settings.model_copy(update={"mode": "manual"})
-        told = self._settings.policies.ai_disclosure
+        policies = self._settings.policies
+        # While nothing depends on it nobody waits for a reviewer whom nobody has named.
+        asked_for = {
+            *policies.input.model_fields_set,
+            *policies.output.model_fields_set,
+            *policies.licensed,
+            *(("price_mismatch",) if policies.catalogue else ()),
+            *(name for rule in policies.rules for name in (rule.id, *rule.finds)),
+        }
+        told = policies.ai_disclosure
         discloses = self._settings.production if told is None else told
         return OutputReview(
             settings=settings,
             read=partial(self._read_answer, team),
-            catalogue=partial(names_tool, self._settings.policies.catalogue),
+            catalogue=partial(names_tool, policies.catalogue),
             finish=self._introduced if discloses else str,
-            licensed=self._settings.policies.licensed,
+            holds=lambda kind: settings.mode is not None or kind in asked_for,
+            licensed=policies.licensed,
             judge=answer_judge(chains.model, settings),
         )
 

@@ -10,7 +10,7 @@ from proctor.policies._lint import Remark, lint
 from proctor.policies._masking import mask
 from proctor.policies._policy import Policy, Prices, Ruled, taken_out
 from proctor.policies._reading import Finding, Reading
-from proctor.policies._screen import find_secrets, read_text, redact
+from proctor.policies._screen import read_text, redact
 
 __all__ = [
     "KINDS",
@@ -21,7 +21,6 @@ __all__ = [
     "Reading",
     "Remark",
     "Ruled",
-    "find_secrets",
     "lint",
     "mask",
     "read_text",

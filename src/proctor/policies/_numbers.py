@@ -1,9 +1,8 @@
-"""Payment cards and national ids: digits that carry their own proof."""
+"""Payment cards: digits that carry their own proof, or are called so."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -84,7 +83,6 @@ _SHAPES: tuple[tuple[int, ...], ...] = (
 _PRINTED_GROUP = 4
 _EXPIRY = re.compile(r"(?:0[1-9]|1[0-2])[2-4][0-9](?![0-9])")
 _FIRST_GROUPS = frozenset({4, 6, *range(_SHORTEST_CARD, _LONGEST_CARD + 1)})
-_LABEL_LENGTH = 40
 
 
 def payment_cards(text: str) -> Iterator[Place]:
@@ -183,55 +181,3 @@ def _is_card(text: str, start: int, end: int) -> bool:
     if sum(character.isdigit() for character in written) < _FEWEST_TRUE_DIGITS or len(set(digits)) == 1:
         return False
     return luhn(digits) and _network_of(digits) is not None
-
-
-_SSN = re.compile(
-    r"(?<![0-9A-Za-z_])(?<![0-9][-.])(?!000|666|9)[0-9]{3}(?P<join>[- .]?)"
-    r"(?!00)[0-9]{2}(?P=join)(?!0000)[0-9]{4}(?![0-9A-Za-z_]|[-.][0-9])"
-)
-_SSN_LABEL = re.compile(r"(?i)(?:\bssn\b|social security|社会安全号|社安号)")
-
-_RESIDENT_ID = re.compile(
-    r"(?<![0-9A-Za-z_])[1-8][0-9]{5}(?P<join>[- ]?)"
-    r"(?P<year>(?:19|20)[0-9]{2})(?P<month>[01][0-9])(?P<day>[0-3][0-9])(?P=join)[0-9]{3}[0-9Xx](?![0-9A-Za-z_])"
-)
-_PROVINCES = frozenset(
-    (
-        *range(11, 16),
-        *range(21, 24),
-        *range(31, 38),
-        *range(41, 47),
-        *range(50, 55),
-        *range(61, 66),
-        71,
-        81,
-        82,
-        83,
-    )
-)
-_ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-_ID_CHECKS = "10X98765432"
-
-
-def national_ids(text: str) -> Iterator[Place]:
-    """Where US social security numbers and Chinese resident ids (GB 11643) stand.
-
-    A social security number has no check digit: written otherwise than with dashes it needs its name nearby.
-    """
-    for match in _SSN.finditer(text):
-        nearby = max(0, match.start() - _LABEL_LENGTH)
-        if match["join"] == "-" or _SSN_LABEL.search(text, nearby, match.start()):
-            yield match.span()
-    for match in _RESIDENT_ID.finditer(text):
-        if _is_resident_id(match):
-            yield match.span()
-
-
-def _is_resident_id(match: re.Match[str]) -> bool:
-    number = match[0].translate({ord(" "): None, ord("-"): None}).upper()
-    try:
-        date(int(match["year"]), int(match["month"]), int(match["day"]))
-    except ValueError:
-        return False
-    total = sum(weight * int(digit) for weight, digit in zip(_ID_WEIGHTS, number[:17], strict=True))
-    return int(number[:2]) in _PROVINCES and _ID_CHECKS[total % 11] == number[17]

@@ -4,10 +4,10 @@
 import re
 from collections.abc import Iterator
 
-from proctor.policies._named_values import is_mixed, named_values
+from proctor.policies._named_values import is_mixed
 from proctor.policies._placeholders import is_code, is_name, is_placeholder, is_wordlike
 from proctor.policies._reading import Finding
-from proctor.policies._secret_names import in_small, places
+from proctor.policies._secret_names import places
 from proctor.policies._secret_words import is_usual, speaks
 
 _QUOTED = r"(?P<quote>[\"'`“‘«])(?P<quoted>[^\"'`“”‘’«»\n]{3,100})[\"'`”’»]"
@@ -175,10 +175,3 @@ def _value(match: re.Match[str]) -> tuple[str, int]:
     if "(" not in value:
         value = value.rstrip(").") or value
     return value, match.start("bare")
-
-
-def passwords(text: str) -> Iterator[tuple[int, int]]:
-    """Where passwords stand."""
-    small = in_small(text)
-    found = (*named_values(text, small), *spoken_passwords(text, small))
-    return ((each.start, each.end) for each in found if each.kind == "password")

@@ -1,17 +1,9 @@
 """Plain questions about a text that no configuration answers."""
 
-from proctor.core import InvalidInput, PolicySettings, Span, StagePolicy
+from proctor.core import InvalidInput, PolicySettings
 from proctor.policies._policy import Policy, taken_out
 
 _SENSITIVE = Policy(PolicySettings.model_validate({"output": {"secret": "redact"}}))
-_KEYS = Policy(
-    PolicySettings.model_validate(
-        {
-            "memory": dict.fromkeys(StagePolicy.model_fields, "allow")
-            | {"secret": "redact", "password": "redact"}
-        }
-    )
-)
 
 
 def read_text(data: bytes) -> str:
@@ -32,8 +24,3 @@ def read_text(data: bytes) -> str:
 def redact(text: str) -> str:
     """A text without payment data, ids and secrets, whatever the configuration allows."""
     return taken_out(text, _SENSITIVE.explain(text, "output"))
-
-
-def find_secrets(text: str) -> tuple[Span, ...]:
-    """The keys, tokens and passwords in a text, in its order and without overlaps."""
-    return _KEYS.spans_to_hide(text, "memory")

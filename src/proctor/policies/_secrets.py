@@ -3,11 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from proctor.policies._named_values import named_values
-from proctor.policies._passwords import spoken_passwords
 from proctor.policies._placeholders import bits, is_placeholder
 from proctor.policies._reading import Finding
-from proctor.policies._secret_names import in_small
 from proctor.policies._secret_proofs import PROOFS
 from proctor.policies._secret_rules import SecretRule, secret_rules
 
@@ -118,10 +115,3 @@ def _is_near(words: tuple[str, ...], text: str, match: re.Match[str]) -> bool:
 
 def _finding(rule: str, start: int, end: int, confidence: float) -> Finding:
     return Finding(kind="secret", start=start, end=end, confidence=confidence, detail=f"secret.{rule}")
-
-
-def secrets(text: str) -> Iterator[tuple[int, int]]:
-    """Where secrets stand."""
-    small = in_small(text)
-    found = (*formed_secrets(text), *named_values(text, small), *spoken_passwords(text, small))
-    return ((each.start, each.end) for each in found if each.kind == "secret")

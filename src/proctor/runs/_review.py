@@ -59,6 +59,8 @@ class OutputReview:
     """What the output policy says of an answer, beside the prices that the run has read."""
     catalogue: Callable[[ToolSpec], bool]
     """Whether a tool tells prices that an answer mustn't contradict."""
+    holds: Callable[[str], bool]
+    """Whether an answer waits for a person because of a finding of this kind; else it is only logged."""
     licensed: Mapping[Licensed, str]
     """By kind of finding: the role whose members alone may let it out."""
     judge: AnswerJudge
@@ -86,7 +88,8 @@ async def review(
     if verdict.outcome == "deny":
         return Reviewed(text=verdict.reason, refused=True)
     reviewed = Reviewed(text=answer if verdict.text is None else verdict.text)
-    kinds = dict.fromkeys((*verdict.asks, *(kind for kind in asks if kind in ADVICE)))
+    asked_about = dict.fromkeys((*verdict.asks, *(kind for kind in asks if kind in ADVICE)))
+    kinds = [kind for kind in asked_about if rules.holds(kind)]
     groups = list(_groups(kinds, rules))
     for roles, found in groups:
         if not reviewed.refused:
