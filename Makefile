@@ -14,7 +14,7 @@ setup: .venv/.ready
 		|| { echo "Proctor needs Python 3.11, 3.12 or 3.13: make setup PYTHON=python3.12"; exit 1; }
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	@test -x $(UV) || .venv/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
-	@$(UV) sync --frozen --inexact --all-extras --quiet
+	@$(UV) sync --frozen --inexact --all-extras --no-extra names --quiet
 	@touch .venv/.ready
 
 demo: setup

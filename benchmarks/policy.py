@@ -15,7 +15,7 @@ Everything is asked through the policy as it comes. Promised, with 95 % interval
 A set that a check was trained or tuned on is marked `tuned`: such figures say that the check works, and
 `left_out` says how it does on sources that its training never saw, as the trainings' reports tell. Beside
 it stand Presidio, detect-secrets, LLM Guard's regular expressions and the list of words of a well-known
-guide, on the same rows; none is scored on its own set.
+guide, on the same rows; detect-secrets isn't scored on its own set, and Presidio's was made by its makers.
 
     uv run python -m benchmarks.policy --json                   # some minutes
     uv run python -m benchmarks.policy --short --no-peers       # within one

@@ -1,4 +1,4 @@
-"""`proctor policy` as people and programs use it: checked texts, explained rules, and a policy tried on past runs."""
+"""`proctor policy` as people and programs use it: checks, explained rules, a policy tried on past runs."""
 
 import json
 
@@ -165,10 +165,10 @@ def test_a_policy_that_cannot_be_read_is_an_error_that_names_line_and_word(
 
 @pytest.fixture
 def worked(ruled: Terminal, endpoint: Endpoint) -> Terminal:  # noqa: F811
-    """A terminal after two runs: one that called a tool, and one that was asked for a discount."""
+    """A terminal after two runs: one that called a tool, and one that said no."""
     endpoint.replies = [WANTS_REFUND, says(completion("Refunded. There you are.")), says(completion("No."))]
     ruled("run", "desk.py:desk", "Refund order 7", **UNASKED)
-    ruled("run", "desk.py:desk", f"Any discount for card {CARD}?")
+    ruled("run", "desk.py:desk", "Hello")
     return ruled
 
 

@@ -80,7 +80,7 @@ class StagePolicy(Section):
     address: Personal = "allow"
     date_of_birth: Personal = "allow"
     person: Personal = "allow"
-    """Names of people: found only where the extra `names` is installed."""
+    """Names of people: found only by the models that `names` in `[policies]` gives."""
     secret: Secret = "deny"
     password: Secret = "redact"
     injection: Warned = "escalate"
@@ -188,6 +188,9 @@ class PolicySettings(Section):
     rules: tuple[PolicyRule, ...] = ()
     licensed: dict[Licensed, Name] = Field(default={})
     """The role whose members alone let such advice out: `medical_advice = "doctors"`."""
+    names: dict[Language, str] = Field(default={})
+    """Models of spaCy by which names of people are found: `{ en = "en_core_web_sm" }`. They need the extra
+    `names` and take milliseconds a text."""
     catalogue: tuple[str, ...] = ()
     """Patterns of tools that tell prices, such as `store.*`: an answer mustn't contradict them."""
     notices: dict[Notice, dict[Language, str]] = Field(default={})

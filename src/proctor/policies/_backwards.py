@@ -43,8 +43,10 @@ _TOKEN_ENDS = (
 """How well-known tokens begin, backwards; they are long words."""
 _LONG_TOKEN = 20
 _CHINESE = re.compile("[\u4e00-\u9fff]")
-_ENDS = frozenset("。?!,、;:")
+_ENDS = frozenset("。?!,、;:吗吧呢啊呀嘛")
+"""What a Chinese sentence ends with, and none begins with."""
 _CHINESE_WORDS = """
+把钱 退到 访问 拒绝 付的 我用 宕机 实名 本人 微信 收不
 服务 退款 订单 客服 发货 快递 支付 付款 转账 账号 登录 联系 收到 申请 办理 查询 信用 银行 余额 会员
 商品 购买 价格 请问 您好 你好 麻烦 帮忙 告诉 知道 需要 应该 已经 还是 或者 但是 然后 时间 今天 明天
 昨天 公司 法律 律师 合同 起诉 赔偿 基金 户名 卡号 身份 份证 号码 手机 电话 邮箱 密码 地址 姓名 护照
@@ -100,7 +102,7 @@ def _known_words() -> frozenset[str]:
 
 
 def _is_chinese_backwards(text: str) -> bool:
-    """By the pairs of characters; a sentence that begins with its full stop is a sure sign."""
+    """By the pairs of characters; a sentence that begins with its end is a sure sign."""
     if text.lstrip()[:1] in _ENDS:
         return True
     pairs = _pairs(text)

@@ -64,15 +64,16 @@ def canonical(text: str) -> CanonicalText:
         elif fold:
             origins.extend([place] * len(fold))
     folded = plain_words(folded)
-    if hidden := _HIDDEN.search(text):
-        said, places = _said(text)
-        folded += "\n" + said
-        origins += [hidden.start(), *places]
+    if (hidden := invisible(text)) is not None:
+        folded += "\n" + hidden.text
+        origins += [hidden.origins[0], *hidden.origins]
     return CanonicalText(text=folded, origins=origins)
 
 
-def _said(text: str) -> tuple[str, list[int]]:
-    """What invisible characters spell, and where each of its letters stands."""
+def invisible(text: str) -> CanonicalText | None:
+    """What invisible characters spell; none where there are none that spell anything."""
+    if text.isascii() or not _HIDDEN.search(text):
+        return None
     letters: list[str] = []
     places: list[int] = []
     last = -1
@@ -87,7 +88,7 @@ def _said(text: str) -> tuple[str, list[int]]:
             letters.extend(bytes(_selected(ord(character)) for character in hidden[0]).decode("latin-1"))
         places.extend(range(start, end))
         last = end
-    return "".join(letters), places
+    return CanonicalText(text="".join(letters), origins=places, name="invisible")
 
 
 def _selected(code: int) -> int:

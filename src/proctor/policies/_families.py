@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from proctor.core import Kind, Stage
+from proctor.policies._addresses import addresses
 from proctor.policies._advice import advice
 from proctor.policies._claims import claims
 from proctor.policies._credentials import secrets
@@ -29,11 +30,12 @@ FAMILIES: tuple[Family, ...] = (
         kinds=frozenset(
             {
                 *("payment_card", "iban", "bank_account", "national_id", "passport", "driver_licence"),
-                *("phone", "email", "address", "ip_address", "date_of_birth", "person"),
+                *("phone", "email", "ip_address", "date_of_birth"),
             }
         ),
         check=personal,
     ),
+    Family(name="addresses", kinds=frozenset({"address"}), check=addresses),
     Family(name="secrets", kinds=frozenset({"secret", "password"}), check=secrets),
     Family(name="injection", kinds=frozenset({"injection"}), check=injection),
     Family(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from proctor.policies._backwards import is_backwards, may_be_backwards
-from proctor.policies._canonical import CanonicalText, canonical
+from proctor.policies._canonical import CanonicalText, canonical, invisible
 from proctor.policies._decoding import BYTES, encoded, encoded_apart, escapes, perhaps_encoded
 from proctor.policies._edits import apart, edited, turned
 from proctor.policies._leet import leet
@@ -49,8 +49,10 @@ def views(text: str, plain: CanonicalText | None = None) -> tuple[CanonicalText,
                 taken.append(view)
         return taken
 
+    if (hidden := invisible(text)) is not None:
+        take([hidden])
     overridden = not text.isascii() and any(mark in text for mark in _OVERRIDES)
-    level = take(_beneath(plain, overridden=overridden))
+    level = [*found[1:], *take(_beneath(plain, overridden=overridden))]
     for view in level:
         take(_beneath(view, overridden=False))
     if not overridden and may_be_backwards(plain.text):

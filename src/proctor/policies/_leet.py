@@ -7,7 +7,7 @@ from proctor.policies._edits import Edit
 from proctor.policies._spelling import frequent_words
 
 _SIGN = re.compile(r"[0134578@$!€][A-Za-z]")
-_TOKEN = re.compile(r"(?:[A-Za-z0-9$€]|!(?=[A-Za-z0-9])|@(?![\w-]{1,63}\.\w\w))++")
+_TOKEN = re.compile(r"(?:[^\W_]|[$€]|!(?=[^\W_])|@(?![\w-]{1,63}\.\w\w))++")
 """In an address `@` is itself."""
 _LETTERS = str.maketrans("01345789@$!€", "oieastbgasie")
 _OTHER = str.maketrans("0134567892@$!€", "oleasgtbgzasie")
@@ -37,6 +37,9 @@ _ALONE = {
 }
 """Words without a letter that isn't a digit; read so only where much is leet."""
 _MUCH = 3
+_ALL, _PART = 4, 0.3
+"""So many words with signs between their letters, and that part of all words: the text is in leet, whatever its
+language."""
 
 
 def leet(text: str) -> Iterator[Edit]:
@@ -45,20 +48,24 @@ def leet(text: str) -> Iterator[Edit]:
         return
     words: list[Edit] = []
     others: list[re.Match[str]] = []
+    plain = 0
     for match in _TOKEN.finditer(text):
         if match[0].isalpha():
+            plain += 1
             continue
         if (word := _word(match[0])) is not None:
             words.append(_edit(match, word))
         else:
             others.append(match)
-    much = len(words) >= _MUCH
+    mixed = sum(_WITHIN.search(match[0]) is not None for match in others) + len(words)
+    whole = mixed >= _ALL and mixed >= _PART * (plain + mixed)
+    much = whole or len(words) >= _MUCH
     if not much and not any(len(edit.text) >= _SURE for edit in words):
         return
     yield from words
     for match in others:
         known = _ALONE.get(match[0], "") if much else ""
-        if letters := known or _likely(match[0], much=much):
+        if letters := known or _likely(match[0], shortest=2 if whole else _SURE if much else 0):
             yield _edit(match, letters)
 
 
@@ -78,12 +85,12 @@ def _word(token: str) -> str | None:
     )
 
 
-def _likely(token: str, *, much: bool) -> str:
+def _likely(token: str, *, shortest: int) -> str:
     """A token with signs between letters, with letters for them; nothing where that can't be said."""
     letters = token.translate(_LETTERS)
     if token.isdigit() or not letters.isalpha() or not _VOWEL.search(letters.lower()):
         return ""
-    return letters if _WITHIN.search(token) or (much and len(token) >= _SURE) else ""
+    return letters if _WITHIN.search(token) or 0 < shortest <= len(token) else ""
 
 
 def _edit(match: re.Match[str], letters: str) -> Edit:

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Protocol, cast
 
-from proctor.core import MissingSetting
+from proctor.core import Language, MissingSetting
 from proctor.policies._reading import Finding, Reading
 
 _LONGEST = 20_000
@@ -28,14 +29,20 @@ class _Analyzer(Protocol):
 class Names:
     """A check for names of people. Its models are loaded when the first text is read."""
 
-    def __init__(self, models: Mapping[str, str]) -> None:
+    def __init__(self, models: Mapping[Language, str]) -> None:
         self._models = dict(models)
         """Installed spaCy models by language: `{"en": "en_core_web_sm"}`."""
+        for needed in ("presidio_analyzer", *models.values()):
+            if find_spec(needed) is None:
+                raise MissingSetting(
+                    f"Names of people are to be found, and {needed} isn't installed.",
+                    hint="Install `proctor-runtime[names]` and the models, or take `names` out of `[policies]`.",
+                )
 
     def __call__(self, reading: Reading) -> Iterable[Finding]:
         """Where names stand in the original text."""
         text = reading.plain.text
-        language = "zh" if "zh" in self._models and any(ord(each) in _CHINESE for each in text) else "en"
+        language: Language = "zh" if "zh" in self._models and any(ord(each) in _CHINESE for each in text) else "en"
         if language not in self._models:
             return
         for first in range(0, len(text), _LONGEST):
@@ -46,14 +53,8 @@ class Names:
 
     @cached_property
     def _engine(self) -> _Analyzer:
-        try:
-            presidio = import_module("presidio_analyzer")
-            engines = import_module("presidio_analyzer.nlp_engine")
-        except ImportError as error:
-            raise MissingSetting(
-                "Names of people are to be found, and what finds them isn't installed.",
-                hint="Install `proctor-runtime[names]`, or turn `names` off in `[policies]`.",
-            ) from error
+        presidio = import_module("presidio_analyzer")
+        engines = import_module("presidio_analyzer.nlp_engine")
         models = [{"lang_code": language, "model_name": name} for language, name in self._models.items()]
         provider = engines.NlpEngineProvider(nlp_configuration={"nlp_engine_name": "spacy", "models": models})
         made = presidio.AnalyzerEngine(

@@ -25,6 +25,7 @@ from proctor.core import (
 from proctor.policies._disclosure import notice as words_of
 from proctor.policies._families import FAMILIES, KINDS, Family
 from proctor.policies._masking import REPLACED, mask, name_of
+from proctor.policies._names import Names
 from proctor.policies._prices import Price, contradicting_prices
 from proctor.policies._reading import Finding, Reading
 from proctor.policies._words import Words
@@ -109,9 +110,18 @@ class Policy:
     """All rules of a configuration, indexed by stage, team and kind."""
 
     def __init__(self, settings: PolicySettings) -> None:
+        """Takes a configuration.
+
+        Raises:
+            MissingSetting: names of people are to be found, and what finds them isn't installed.
+        """
         self._settings = settings
         self._teams = frozenset(team for rule in settings.rules for team in rule.teams)
         self._plan = cache(self._planned)
+        self._families = FAMILIES
+        if settings.names:
+            names = Family(name="names", kinds=frozenset({"person"}), check=Names(settings.names))
+            self._families = (*FAMILIES, names)
 
     @property
     def version(self) -> str:
@@ -232,7 +242,7 @@ class Policy:
         for rule in own:
             answers[rule.id] = (_answer_of(rule),)
         return _Plan(
-            families=tuple(each for each in FAMILIES if stage in each.stages and each.kinds & wanted),
+            families=tuple(each for each in self._families if stage in each.stages and each.kinds & wanted),
             words=tuple((rule.id, Words(rule.words)) for rule in own),
             answers=answers,
         )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from proctor.core import PolicySettings, Stage
+from proctor.core import MissingSetting, PolicySettings, Stage
 from proctor.policies import Policy, lint
 
 CARD = "4111 1111 1111 1111"
@@ -121,3 +121,8 @@ def test_lint_names_rules_that_never_speak_or_change_nothing() -> None:
     assert "all comes before it" in remarks["late"]
     settings = PolicySettings.model_validate({"rules": [rule(id="idle", finds=["iban"], outcome="redact")]})
     assert [remark.rule for remark in lint(settings, teams=[])] == ["idle"]
+
+
+def test_names_that_nothing_can_find_stop_the_start() -> None:
+    with pytest.raises(MissingSetting, match="no_such_model|presidio_analyzer"):
+        Policy(PolicySettings.model_validate({"names": {"en": "no_such_model"}}))
