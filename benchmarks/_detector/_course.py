@@ -36,7 +36,7 @@ _ALLOWED_ON_AVERAGE: Final = 0.03
 """The same as the average of sources, small ones like large ones."""
 _ALLOWED_ASIAN: Final = {"zhmed": 0.01, "cmrc": 0.015, "crosswoz": 0.015}
 _ALLOWED_IN_DATA: Final = 0.02
-_ALLOWED_SENTENCES: Final = 0.01
+_ALLOWED_SENTENCES: Final = 0.015
 _DATA: Final = ("tau", "bank documents", "made documents", "own documents", "manuals", "other manuals")
 _CLINC_ORDERS: Final = 500
 _TEXTS_OF_A_SOURCE: Final = 700

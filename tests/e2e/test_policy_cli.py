@@ -11,6 +11,9 @@ CARD = "4111 1111 1111 1111"
 RULES = """
 [teams.desk]
 
+[policies.output]
+dark_pattern = "allow"
+
 [[policies.rules]]
 id = "deal"
 stages = ["output"]

@@ -11,7 +11,7 @@ from itertools import chain
 from proctor.policies._backwards import is_backwards, may_be_backwards
 from proctor.policies._canonical import CanonicalText, canonical, invisible
 from proctor.policies._decoding import BYTES, encoded, encoded_apart, escapes, perhaps_encoded
-from proctor.policies._edits import apart, edited, turned
+from proctor.policies._edits import Edit, apart, edited, turned
 from proctor.policies._leet import leet
 from proctor.policies._spelt_out import blanked, dotted, evenly, numerals
 
@@ -68,7 +68,10 @@ def _beneath(view: CanonicalText, *, overridden: bool) -> Iterator[CanonicalText
     words = text.split()
     lengths = list(map(len, words))
     longest = max(lengths, default=0)
-    finders = [escapes(text), leet(text), dotted(text), numerals(text)]
+    escaped = list(escapes(text))
+    finders: list[Iterable[Edit]] = [escaped, dotted(text), numerals(text)]
+    if not escaped:  # whose digits are no letters
+        finders.append(leet(text))
     if longest >= _LONG_WORD and any(map(perhaps_encoded, words)):
         finders.append(encoded(text))
     if lengths.count(1) >= _SINGLES:

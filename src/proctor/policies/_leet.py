@@ -38,8 +38,7 @@ _ALONE = {
 """Words without a letter that isn't a digit; read so only where much is leet."""
 _MUCH = 3
 _ALL, _PART = 4, 0.3
-"""So many words with signs between their letters, and that part of all words: the text is in leet, whatever its
-language."""
+"""So many words with signs between letters, such a part of all: leet, in whatever language."""
 
 
 def leet(text: str) -> Iterator[Edit]:
@@ -57,21 +56,22 @@ def leet(text: str) -> Iterator[Edit]:
             words.append(_edit(match, word))
         else:
             others.append(match)
-    mixed = sum(_WITHIN.search(match[0]) is not None for match in others) + len(words)
+    mixed = sum(_likely(match[0]) != "" for match in others) + len(words)
     whole = mixed >= _ALL and mixed >= _PART * (plain + mixed)
     much = whole or len(words) >= _MUCH
     if not much and not any(len(edit.text) >= _SURE for edit in words):
         return
+    shortest = 2 if whole else _SURE if much else 0
     yield from words
     for match in others:
         known = _ALONE.get(match[0], "") if much else ""
-        if letters := known or _likely(match[0], shortest=2 if whole else _SURE if much else 0):
+        if letters := known or _likely(match[0], shortest):
             yield _edit(match, letters)
 
 
 def _word(token: str) -> str | None:
     """The frequent word that a token with letters and others may be."""
-    if token.isdigit():
+    if len(token) == 1 or token.isdigit():
         return None
     readings = token.translate(_LETTERS), token.translate(_OTHER)
     known = frequent_words()
@@ -85,7 +85,7 @@ def _word(token: str) -> str | None:
     )
 
 
-def _likely(token: str, *, shortest: int) -> str:
+def _likely(token: str, shortest: int = 0) -> str:
     """A token with signs between letters, with letters for them; nothing where that can't be said."""
     letters = token.translate(_LETTERS)
     if token.isdigit() or not letters.isalpha() or not _VOWEL.search(letters.lower()):

@@ -36,13 +36,14 @@ class Names:
             if find_spec(needed) is None:
                 raise MissingSetting(
                     f"Names of people are to be found, and {needed} isn't installed.",
-                    hint="Install `proctor-runtime[names]` and the models, or take `names` out of `[policies]`.",
+                    hint="Install `proctor-runtime[names]` and the models, or take out `names`.",
                 )
 
     def __call__(self, reading: Reading) -> Iterable[Finding]:
         """Where names stand in the original text."""
         text = reading.plain.text
-        language: Language = "zh" if "zh" in self._models and any(ord(each) in _CHINESE for each in text) else "en"
+        chinese = "zh" in self._models and any(ord(each) in _CHINESE for each in text)
+        language: Language = "zh" if chinese else "en"
         if language not in self._models:
             return
         for first in range(0, len(text), _LONGEST):

@@ -124,5 +124,5 @@ def test_lint_names_rules_that_never_speak_or_change_nothing() -> None:
 
 
 def test_names_that_nothing_can_find_stop_the_start() -> None:
-    with pytest.raises(MissingSetting, match="no_such_model|presidio_analyzer"):
+    with pytest.raises(MissingSetting, match=r"no_such_model|presidio_analyzer"):
         Policy(PolicySettings.model_validate({"names": {"en": "no_such_model"}}))
