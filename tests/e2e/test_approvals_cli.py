@@ -110,3 +110,99 @@ def test_a_rule_with_a_word_that_no_setting_has_is_refused_by_name(terminal: Ter
     failed = terminal.json("approvals", "list", code=1)
     assert failed["error"]["code"] == "unknown_key"
     assert "quorum" in failed["error"]["hint"]
+
+
+REVIEWED = {"PROCTOR_TEAMS__DESK__REVIEW__MODE": "manual"}
+
+
+def test_an_answer_is_read_changed_and_sent(terminal: Terminal, endpoint: Endpoint):  # noqa: F811
+    answer = "We refund:\n\n- shoes\n- hats\u202e"
+    endpoint.replies = [says(completion(answer))]
+    _, err = terminal("run", "desk.py:desk", "What do you refund?", "--by", "li", code=2, **REVIEWED)
+    assert "--approve | --answer TEXT | --reject" in err
+    [approval] = terminal.json("approvals", "list")
+    out, _ = terminal("approvals", "list")
+    assert "answer: We refund: - shoes" in out
+
+    shown, _ = terminal("approvals", "show", approval["id"])
+    assert "answer        We refund:\n\n              - shoes\n              - hats<U+202E>\n" in shown
+    assert "task  What do you refund?" in shown
+    assert '"arguments"' not in shown
+    assert shown.count("- shoes") == 1
+
+    decide = ("approvals", "decide", approval["id"], "--by", "ann")
+    for wrong in (
+        ("--answer", "x", "--edit", "{}"),
+        ("--answer", "--approve"),
+        ("--answer", "x", "--approve"),
+    ):
+        assert terminal.json(*decide, *wrong, code=64)["error"]["code"] == "usage"
+    assert terminal.json(*decide, "--answer", "", code=1)["error"]["code"] == "invalid_input"
+    assert terminal.json("runs", "list", "--state", "completed") == []
+    out, _ = terminal(*decide, "--answer", "-", text="- Nothing.\n", **REVIEWED)
+
+    assert out == "- Nothing.\n"
+    shown, _ = terminal("approvals", "show", approval["id"])
+    assert "as the team wrote it" in shown
+    assert "- shoes" in shown
+    shown, _ = terminal("runs", "show", approval["run"])
+    assert "the answer is approved with changes by ann" in shown
+
+
+def test_an_answer_that_is_held_back_says_why(terminal: Terminal, endpoint: Endpoint):  # noqa: F811
+    endpoint.replies = [says(completion("It costs 3 $ inside."))]
+    terminal("run", "desk.py:desk", "What does it cost?", code=2, **REVIEWED)
+    [approval] = terminal.json("approvals", "list")
+    held = ("approvals", "decide", approval["id"], "--reject", "--by", "ann", "--comment", "Internal.")
+    out, err = terminal(*held, code=3, **REVIEWED)
+    assert out == ""
+    assert "The answer was held back. Internal.\n" in err
+    assert "The policy refused" not in err
+
+
+def test_reviewers_are_told_to_people_and_programs(terminal: Terminal, endpoint: Endpoint):  # noqa: F811
+    assert terminal("approvals", "reviewers", "--last", "1h")[0].startswith("Nobody decided anything from ")
+    for decision in (("--approve",), ("--answer", "Goodbye.")):
+        run = ("run", "desk.py:desk", "Hello")
+        terminal(*run, code=2, **REVIEWED)
+        [approval] = terminal.json("approvals", "list")
+        terminal("approvals", "decide", approval["id"], *decision, "--by", "ann", **REVIEWED)
+
+    found = terminal.json("approvals", "reviewers", "--last", "1d")
+    [ann] = found["reviewers"]
+    assert (ann["name"], ann["who"], ann["decisions"], ann["approved"]) == ("ann", "person", 2, 0.5)
+    assert ann["kinds"] == {"approve": 1, "edit": 1, "reject": 0, "respond": 0}
+    assert 0 < ann["waited_s"]["median"] <= ann["waited_s"]["p90"]
+    out, _ = terminal("approvals", "reviewers")
+    assert [line.split()[:4] for line in out.splitlines() if line.startswith("ann")] == [
+        ["ann", "2", "50%", "1"]
+    ]
+    assert terminal.json("approvals", "reviewers", "--until", "2020-01-01")["reviewers"] == []
+    assert terminal.json("approvals", "reviewers", "--role", "manager")["reviewers"] == []
+    assert (
+        terminal.json("approvals", "reviewers", "--last", "soon", code=1)["error"]["code"] == "invalid_input"
+    )
+
+
+LOOSE = """
+[tools.web]
+command = ["npx", "-y", "@playwright/mcp@latest"]
+"""
+
+
+def test_frozen_trust_holds_for_runs_that_go_on(terminal: Terminal, endpoint: Endpoint):  # noqa: F811
+    endpoint.replies = [WANTS_REFUND, says(completion("Refunded."))]
+    terminal("run", "desk.py:desk", "Refund order 7", code=2)
+    [approval] = terminal.json("approvals", "list")
+    with (terminal.folder / "proctor.toml").open("a", encoding="utf-8") as file:
+        file.write(LOOSE)
+
+    for command in (
+        ("approvals", "decide", approval["id"], "--approve"),
+        ("runs", "resume", approval["run"]),
+    ):
+        error = terminal.json(*command, "--frozen", code=1)["error"]
+        assert error["code"] == "configuration"
+        assert "[tools.web]" in error["message"]
+    assert terminal.json("approvals", "list")[0]["state"] == "pending", "nothing is decided before"
+    assert terminal("approvals", "decide", approval["id"], "--approve")[0] == "Refunded.\n"

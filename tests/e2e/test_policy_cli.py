@@ -29,6 +29,9 @@ outcome = "deny"
 reason = "No rivals here."
 """
 STRICTER = """
+[output]
+dark_pattern = "allow"
+
 [[rules]]
 id = "places"
 stages = ["output"]

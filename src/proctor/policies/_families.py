@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from typing import get_args
 
 from proctor.core import Kind, Stage
-from proctor.policies._addresses import addresses
 from proctor.policies._advice import advice
 from proctor.policies._claims import claims
-from proctor.policies._credentials import secrets
 from proctor.policies._dark_patterns import dark_patterns
 from proctor.policies._injection import injection
-from proctor.policies._personal import personal
 from proctor.policies._reading import Check
+from proctor.policies.personal import addresses, personal
+from proctor.policies.secrets import secrets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,10 +25,10 @@ from proctor.core import (
 from proctor.policies._disclosure import notice as words_of
 from proctor.policies._families import FAMILIES, KINDS, Family
 from proctor.policies._masking import REPLACED, mask, name_of
-from proctor.policies._names import Names
 from proctor.policies._prices import Price, contradicting_prices
 from proctor.policies._reading import Finding, Reading
 from proctor.policies._words import Words
+from proctor.policies.personal import Names
 
 STRICTNESS: tuple[Treatment, ...] = get_args(Treatment)
 """From mild to strict."""

@@ -3,8 +3,8 @@ import time
 
 import pytest
 
-from proctor.policies._addresses import addresses
 from proctor.policies._reading import Reading
+from proctor.policies.personal._addresses import addresses
 
 
 def found(text: str) -> list[str]:

@@ -2,7 +2,7 @@
 import pytest
 
 from proctor.policies import Reading
-from proctor.policies._credentials import secrets
+from proctor.policies.secrets._credentials import secrets
 
 
 def passwords(text: str) -> list[str]:

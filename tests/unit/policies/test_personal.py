@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proctor.policies._personal import personal
 from proctor.policies._reading import Reading
+from proctor.policies.personal._personal import personal
 
 
 def found(text: str) -> list[tuple[str, str]]:

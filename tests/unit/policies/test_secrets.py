@@ -8,8 +8,8 @@ import pytest
 
 from proctor.core import ConfigurationError, Span
 from proctor.policies import Reading
-from proctor.policies._credentials import find_secrets, secrets
-from proctor.policies._secret_rules import read_rules, secret_rules
+from proctor.policies.secrets._credentials import find_secrets, secrets
+from proctor.policies.secrets._secret_rules import read_rules, secret_rules
 
 ALNUM = "q9X2mZ7wL4kT8vB1"
 

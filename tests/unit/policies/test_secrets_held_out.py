@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from proctor.policies import Reading
-from proctor.policies._credentials import secrets
+from proctor.policies.secrets._credentials import secrets
 
 ALNUM = string.ascii_letters + string.digits
 HEX = string.digits + "abcdef"

@@ -4,15 +4,15 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from proctor.policies._accounts import iban_end, is_account
 from proctor.policies._backwards import is_backwards
-from proctor.policies._documents import dates_of_birth, document_in_digits, document_number, plates
-from proctor.policies._internet import emails, ip_addresses
-from proctor.policies._national_ids import national_id, national_id_with_letters
-from proctor.policies._numbers import card_called_so, payment_cards
-from proctor.policies._phones import phone
 from proctor.policies._reading import Finding, Reading
-from proctor.policies._runs import Run, runs
+from proctor.policies.personal._accounts import iban_end, is_account
+from proctor.policies.personal._documents import dates_of_birth, document_in_digits, document_number, plates
+from proctor.policies.personal._internet import emails, ip_addresses
+from proctor.policies.personal._national_ids import national_id, national_id_with_letters
+from proctor.policies.personal._numbers import card_called_so, payment_cards
+from proctor.policies.personal._phones import phone
+from proctor.policies.personal._runs import Run, runs
 
 _DIGIT = re.compile("[0-9]")
 _IN_WORD = re.compile(

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from functools import cached_property
 
-from proctor.policies._labels import Label, label_after, label_before, word_label
+from proctor.policies.personal._labels import Label, label_after, label_before, word_label
 
 _RUN = re.compile(r"[0-9]++(?:(?:[ .\-/]|\)[ .\-]?| ?\(| - )[0-9]++)*+")
 """Digits with what people write between them. More than that ends a number."""

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from proctor.policies._checksums import mod_97
-from proctor.policies._runs import Run
+from proctor.policies.personal._checksums import mod_97
+from proctor.policies.personal._runs import Run
 
 _LENGTHS = {
     country: int(length)

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from proctor.core import Span
-from proctor.policies._named_values import named_values
-from proctor.policies._passwords import spoken_passwords
 from proctor.policies._reading import Finding, Reading
-from proctor.policies._secret_names import in_small
-from proctor.policies._secrets import formed_secrets
+from proctor.policies.secrets._named_values import named_values
+from proctor.policies.secrets._passwords import spoken_passwords
+from proctor.policies.secrets._secret_names import in_small
+from proctor.policies.secrets._secrets import formed_secrets
 
 
 def secrets(reading: Reading) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Literal
 
-from proctor.policies._runs import Run, extension_end
+from proctor.policies.personal._runs import Run, extension_end
 
 _CHINESE_MOBILE = (
     r"(?:(?:00)?86[- )]{0,2})?"

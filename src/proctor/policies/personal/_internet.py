@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from ipaddress import AddressValueError, IPv6Address
 
-from proctor.policies._labels import label_before
+from proctor.policies.personal._labels import label_before
 
 _LATIN = r"A-Za-z0-9\u00c0-\u024f\u0370-\u03ff\u0400-\u052f"
 _HAN = r"\u3400-\u9fff"

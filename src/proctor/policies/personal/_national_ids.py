@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
-from proctor.policies._checksums import luhn, mod_11_10, verhoeff, weighted
-from proctor.policies._labels import label_before
-from proctor.policies._runs import Run
+from proctor.policies.personal._checksums import luhn, mod_11_10, verhoeff, weighted
+from proctor.policies.personal._labels import label_before
+from proctor.policies.personal._runs import Run
 
 _PROVINCES = frozenset(
     [

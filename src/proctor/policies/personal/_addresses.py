@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from proctor.policies._labels import label_after, label_before
 from proctor.policies._reading import Finding, Reading
+from proctor.policies.personal._labels import label_after, label_before
 
 _STREETS = (
     "street|st|avenue|ave|av|road|rd|boulevard|blvd|lane|ln|drive|dr|court|ct|terrace|terr|square|sq|highway|hwy"

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from proctor.policies._labels import Label, label_after, label_before
-from proctor.policies._runs import Run
+from proctor.policies.personal._labels import Label, label_after, label_before
+from proctor.policies.personal._runs import Run
 
 _NUMBER = re.compile(
     r"(?=[A-Za-z]{0,6}[- ]?[0-9]{3}|[A-Za-z][0-9A-Za-z]{7})"

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
 
-from proctor.policies._checksums import luhn
-from proctor.policies._labels import label_before
-from proctor.policies._runs import Run
+from proctor.policies.personal._checksums import luhn
+from proctor.policies.personal._labels import label_before
+from proctor.policies.personal._runs import Run
 
 Place: TypeAlias = tuple[int, int]
 
