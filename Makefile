@@ -51,6 +51,7 @@ bench: setup
 	@$(RUN) -m benchmarks.tools_escape
 	@$(RUN) -m benchmarks.tool_chain
 	@$(RUN) -m benchmarks.mcp_faults
+	@$(RUN) -m benchmarks.policy
 	@$(RUN) -m benchmarks.faults
 	@$(RUN) -m benchmarks.scale
 

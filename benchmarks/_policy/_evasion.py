@@ -70,9 +70,9 @@ def _short(rows: list[Row]) -> list[Row]:
 
 
 def _hits(ours: Ours, row: Row, text: str, kinds: frozenset[str] | None) -> tuple[int, int]:
-    """What is found of what stands in a text, and how much that is: its values, or the text as one."""
+    """Whether any of what stands in a text is found as one of its kinds: as one of one."""
     dressed = replace(row, text=text, values=())
     if kinds is not None:
         return int(ours.flags(dressed, kinds)), 1
     found = {each.kind for each in ours.findings(dressed, PERSONAL)}
-    return sum(not value.kinds.isdisjoint(found) for value in row.values), len(row.values)
+    return int(any(not value.kinds.isdisjoint(found) for value in row.values)), 1

@@ -75,6 +75,8 @@ def settings(place: Place, *, pause: str = "") -> Settings:
                 "keyless": {"command": [*command, "--no-idempotency"], "env": env},
             },
             "teams": {"keyed": limits, "keyless": limits},
+            # The recorded tasks are orders to somebody who plays a customer, by whose address they are known.
+            "policies": {"input": {"injection": "allow", "email": "allow", "password": "allow"}},
         }
     )
 

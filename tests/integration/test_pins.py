@@ -196,6 +196,60 @@ async def test_where_pins_are_required_a_new_tool_is_neither_shown_nor_missed(sh
         assert set(descriptions(shop.models[-1].calls[0])) == {"look_up", "hours", "change"}
 
 
+GATED = """
+import os, runpy, sys, time
+while not os.path.exists(sys.argv[1]):
+    time.sleep(0.02)
+sys.argv = sys.argv[2:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+"""Starts a server once a file is there: `python -c GATED FILE SERVER TOOLS`."""
+
+
+async def test_what_is_accepted_while_a_team_is_prepared_holds_for_it_too(shop: Shop):
+    gate = shop.folder / "gate"
+    late = shop.folder / "late.json"
+    late.write_text(json.dumps({"late": "Comes late."}), encoding="utf-8")
+    command = [sys.executable, "-c", GATED, str(gate), str(SERVER), str(late)]
+    shown: dict[str, set[str]] = {}
+
+    def script(call: ModelCall):
+        task = str(call.messages[-1]["content"])
+        shown[task] = set(descriptions(call))
+        return "Done."
+
+    app = proctor.App()
+    for name, tools in {"desk": ("shop", "slow"), "other": ("shop",)}.items():
+
+        @app.team(name, tools=list(tools))
+        def team(ctx: proctor.TeamContext, tools: tuple[str, ...] = tools) -> ChatAgent:
+            return AssistantAgent("clerk", model_client=ctx.model("small"), workbench=ctx.tools(*tools))
+
+    servers = {
+        "shop": {"command": [sys.executable, str(SERVER), str(shop.folder / "tools.json")]},
+        "slow": {"command": command},
+    }
+    settings = make_settings(f"sqlite:///{shop.folder}/proctor.db", tools=servers, trust={"pins": "required"})
+    model = ScriptedModel(script)
+    async with (
+        asyncio.timeout(100),
+        proctor.open(app, settings=settings, providers={"openai": model}) as running,
+    ):
+        begun = await running.start("desk", "first")  # it is shown the shop's tools, and waits for the others
+        await running.run("other", "before")
+        assert shown["before"] == set()
+        await person_accepts(running)
+        while not shown.get("look"):
+            await asyncio.sleep(0.1)
+            await running.run("other", "look")
+        assert "first" not in shown
+        gate.touch()
+        await running.wait(begun.id)
+        await running.run("desk", "second")
+    assert shown["first"] >= {"look_up", "hours"}
+    assert shown["second"] >= {"look_up", "hours"}
+
+
 async def test_a_team_that_names_a_tool_which_nobody_pinned_is_told_how(shop: Shop):
     async with shop.opened("Hello.", tools=["shop.look_up"], trust={"pins": "required"}) as running:
         run = await running.run("desk", "Hello")

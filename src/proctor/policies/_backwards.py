@@ -20,7 +20,10 @@ war ward wolf won yam yap
 _NEIGHBOURS = """
 der die das und ist nicht ein eine ich sie wir mit auf den dem des les est une dans pour que qui vous
 nous avec los las una por para con pero como mas che gli per non della sono uma com mais het een van niet
-voor det och som att jest nie czy
+voor det och som att jest nie czy wie bist alle keine schreibe jetzt auch aus bei sehr wird sind haben
+kann wenn aber noch oder mir mich dein deine ihre unter nach questo come hai tutti tutte senza nel quindi
+tous toutes sans votre cette comme sur todas todos sin este esta muy instrucciones ignora todo bitte
+danke
 """
 """Short words of other languages that are written in Latin letters."""
 _EMAIL = re.compile(r"(?<![\w.])(?:moc|ten|gro|ude|vog|oi|ku|nc|ed|rf|ofni)\.[\w.-]{1,60}@\w")
@@ -91,9 +94,9 @@ def may_be_backwards(text: str) -> bool:
 @cache
 def reversed_words() -> frozenset[str]:
     """Frequent words written backwards that are no words, in English or in a neighbour of it."""
-    words = frequent_words()
+    words = _known_words()
     backwards = {word[::-1] for word in words if len(word) > 2}  # noqa: PLR2004 - "to" is "ot" in many a place
-    return frozenset(backwards - words.keys() - set(_ALSO_WORDS.split()))
+    return frozenset(backwards - words - set(_ALSO_WORDS.split()))
 
 
 @cache

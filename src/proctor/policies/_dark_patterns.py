@@ -29,7 +29,16 @@ WORDS = (1, 3)
 CHARACTERS = (2, 4)
 """Lengths of the stretches that are looked at."""
 
-_DIGITS = re.compile(r"\d+")
+_NUMBERS = re.compile(
+    r"(?P<date>\b\d{4}-\d\d?-\d\d?\b|\b\d\d?[/.]\d\d?[/.]\d{2,4}\b"
+    r"|\b(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]{0,6}+\.? \d\d?\b"
+    r"|\b\d\d? (?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]{0,6}+\b)"
+    r"|(?P<amount>[$€£¥] ?\d[\d,]*+(?:\.\d++)?|\b\d[\d,]*+\.\d\d(?!\d))"
+    r"|(?P<long>\d{5,}+|\d{3,4}(?:[ -]\d{3,4}){1,5}+(?!\d))"
+    r"|(?P<count>\d+)"
+)
+_SHOWN = {"count": "0", "long": "1", "date": "2", "amount": "3"}
+"""What stands for a number in the stretches: a card's or an order's isn't as many things."""
 _TOKENS = re.compile(r"[a-z']+|\d|[!?%$#&]")
 _LINES = re.compile(r"\S[^\n]*+")
 _SENTENCES = re.compile(r"[^\s.!?][^.!?]*+(?:\.(?!\s)[^.!?]*+)*+[.!?]*+")
@@ -78,8 +87,8 @@ class Weights:
 
 
 def normalised(text: str) -> str:
-    """A text in lower case with every number as 0."""
-    return _DIGITS.sub("0", text.lower())
+    """A text in lower case, with one digit for each number that tells its sort."""
+    return _NUMBERS.sub(lambda found: _SHOWN[str(found.lastgroup)], text.lower())
 
 
 def word_parts(plain: str) -> Iterator[str]:

@@ -117,7 +117,8 @@ def perhaps_encoded(word: str) -> bool:
 def encoded(text: str) -> Iterator[Edit]:
     """Base64, forwards or backwards, and hexadecimal that say something legible."""
     for match in _HEX.finditer(text):
-        if (said := _legible(bytes.fromhex(match["digits"]))) is not None:
+        said = _legible(bytes.fromhex(match["digits"]))
+        if said is not None and (said.isdigit() or not match["digits"].isdigit()):
             yield Edit(*match.span(), said, "hex")
     for match in _RUN.finditer(text):
         run = match[0]

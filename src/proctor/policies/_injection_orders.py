@@ -23,7 +23,7 @@ _CODE = re.compile(
     r"|\w\(\w*[),]|\w\[\w*\]|\s[=<>]{1,2}\s|traceback \(|error:|\"\s*:"
 )
 _LOG = re.compile(r"^\W{0,3}\d{2,4}[-/:]\d\d|^\s*(?:(?:info|debug|warn|error)\b|(?:get|post|put|delete) /)")
-_VALUE = re.compile(r"\"((?:[^\"\\\n]|\\.){12,2000})\"")
+_VALUE = re.compile(r"(?<!\\)\"((?:[^\"\\\n]|\\.){12,2000}+)\"")
 """A text in quotation marks, as code and JSON hold them."""
 _FEWEST_WORDS = 3
 _SHORT: Final = 6

@@ -36,6 +36,8 @@ _ALONE = {
     "57473": "state",
 }
 """Words without a letter that isn't a digit; read so only where much is leet."""
+_LONGEST = 14
+"""What is longer and no known word is a key."""
 _MUCH = 3
 _ALL, _PART = 4, 0.3
 """So many words with signs between letters, such a part of all: leet, in whatever language."""
@@ -88,7 +90,12 @@ def _word(token: str) -> str | None:
 def _likely(token: str, shortest: int = 0) -> str:
     """A token with signs between letters, with letters for them; nothing where that can't be said."""
     letters = token.translate(_LETTERS)
-    if token.isdigit() or not letters.isalpha() or not _VOWEL.search(letters.lower()):
+    if (
+        len(token) > _LONGEST
+        or token.isdigit()
+        or not letters.isalpha()
+        or not _VOWEL.search(letters.lower())
+    ):
         return ""
     return letters if _WITHIN.search(token) or 0 < shortest <= len(token) else ""
 

@@ -99,9 +99,16 @@ def payment_cards(text: str) -> Iterator[Place]:
                 found = True
                 yield groups[index][0], groups[index + size - 1][1]
             index += size or 1
-        spread = not found and len(groups) > 1 and _joined_alike(text, groups)
+        spread = (
+            not found and len(groups) > 1 and _joined_alike(text, groups) and not _is_decimal(text, groups)
+        )
         if spread and _is_card(text, *run.span()) and _ends_here(text, *run.span()):
             yield run.span()
+
+
+def _is_decimal(text: str, groups: list[Place]) -> bool:
+    """Whether they are the two sides of one number: `35.86999999999989`."""
+    return len(groups) == 2 and text[groups[0][1] : groups[1][0]] == "."  # noqa: PLR2004 - both sides
 
 
 def _card_at(text: str, groups: list[Place], index: int) -> int:
