@@ -24,8 +24,15 @@ from sqlalchemy import Insert, insert, select, update
 import proctor
 from conftest import make_settings
 from proctor import Decision, Settings
-from proctor.core import Conflict, InvalidInput, KnowledgeSettings, ModelCall, NotFound, SystemClock
-from proctor.core._privacy_settings import PrivacySettings
+from proctor.core import (
+    Conflict,
+    InvalidInput,
+    KnowledgeSettings,
+    ModelCall,
+    NotFound,
+    PrivacySettings,
+    SystemClock,
+)
 from proctor.knowledge import Document, Knowledge
 from proctor.ledger import reconcile_ledger
 from proctor.privacy import (

@@ -97,7 +97,7 @@ OPENS = script([tool_call("read_page")], [tool_call("open_page", url=ADDRESS)])
 PAYS = script([tool_call("read_page")], [tool_call("pay", to="bob")])
 
 
-@pytest.mark.parametrize("page", [ORDERS, CHINESE])
+@pytest.mark.parametrize("page", [ORDERS, CHINESE], ids=["english", "chinese"])
 async def test_after_a_suspected_answer_even_reading_from_where_it_points_to_needs_a_person(
     make: Callable[..., Settings], page: str
 ) -> None:
@@ -114,7 +114,7 @@ async def test_after_a_suspected_answer_even_reading_from_where_it_points_to_nee
         assert ((await running.wait(run.id)).state, acted) == ("completed", [])
 
 
-@pytest.mark.parametrize("page", [ORDERS, CHINESE])
+@pytest.mark.parametrize("page", [ORDERS, CHINESE], ids=["english", "chinese"])
 async def test_after_a_suspected_answer_a_person_is_asked_about_side_effects_that_the_team_allows(
     make: Callable[..., Settings], page: str
 ) -> None:
@@ -128,7 +128,7 @@ async def test_after_a_suspected_answer_a_person_is_asked_about_side_effects_tha
         assert ((await running.wait(run.id)).state, acted) == ("completed", ["bob"])
 
 
-@pytest.mark.parametrize("calls", [OPENS, PAYS])
+@pytest.mark.parametrize("calls", [OPENS, PAYS], ids=["opens", "pays"])
 async def test_after_an_answer_without_orders_the_team_does_what_it_may(
     make: Callable[..., Settings], calls: Callable[[ModelCall], Reply]
 ) -> None:
@@ -167,7 +167,7 @@ async def test_an_answer_that_the_policy_denies_reaches_no_agent(make: Callable[
     assert not any("Ignore all" in text for text in seen)
 
 
-@pytest.mark.parametrize("task", [ORDERS, CHINESE])
+@pytest.mark.parametrize("task", [ORDERS, CHINESE], ids=["english", "chinese"])
 async def test_a_suspected_task_gives_no_orders_alone(make: Callable[..., Settings], task: str) -> None:
     acted: list[str] = []
     calls = script([tool_call("pay", to="eve")])
@@ -231,6 +231,7 @@ class Diarist(AssistantAgent):
         (f"My card is {CARD}.", "My card is [payment card].", "redact"),
         (f"My token is {SECRET}.", None, "deny"),
     ],
+    ids=["plain", "card", "secret"],
 )
 async def test_memory_keeps_only_what_may_be_kept(
     make: Callable[..., Settings], said: str, kept: str | None, outcome: str | None

@@ -37,7 +37,8 @@ from proctor.engine import BEAT, Chore, Workers
 from proctor.knowledge import Knowledge
 from proctor.models import Models, stand_ins
 from proctor.notices import Notices
-from proctor.runs import ENDED, Hooks, Prepared, Run, Runs, Share, Thread, Threads
+from proctor.privacy import Privacy
+from proctor.runs import ENDED, Hooks, Prepared, Run, Runs, Share, TeamPlan, Thread, Threads
 from proctor.schedules import Schedules
 from proctor.store import Database
 from proctor.telemetry import Metrics
@@ -66,6 +67,9 @@ EXPIRY_LOOK = timedelta(seconds=2)
 PINS_LOOK = timedelta(seconds=2)
 """Between looks for tools that people have accepted."""
 
+PRIVACY_LOOK = timedelta(minutes=5)
+"""Between looks for what is too old, and for what others have erased."""
+
 SCHEDULE_LOOK = timedelta(seconds=1)
 """Between looks for schedules that are due."""
 
@@ -82,6 +86,8 @@ class StartOptions(TypedDict, total=False):
     """When the run may begin at the earliest."""
     thread: str
     """The conversation that the task belongs to, as `open_thread` names it."""
+    subject: str
+    """The person whom the run is about; else whoever the team's settings say."""
     pace: Pace
     """`patient` where nobody waits for the run: it may take the cheap way."""
 
@@ -157,12 +163,23 @@ class Proctor:
             limits=self._limits,
             worker=worker,
         )
+        self.privacy = self._make_privacy(environ)
         self.notices = notices
         self.schedules = Schedules(
             database, self.runs, clock=clock, target=target, find=app.find, admit=self._admit
         )
         self.threads = Threads(database, clock=clock)
         self.engine = make_engine(settings.engine, database, self.runs.execution, self._chores())
+
+    def _make_privacy(self, environ: Mapping[str, str]) -> Privacy:
+        return Privacy(
+            self.database,
+            self.settings.privacy,
+            self.runs,
+            clock=self._clock,
+            environ=environ,
+            on_erased=self.links.cache.forget,
+        )
 
     def _make_plans(self, models: Models, guards: Guards) -> Plans:
         return Plans(
@@ -179,8 +196,12 @@ class Proctor:
         )
 
     def _hooks(self, plans: Plans) -> Hooks:
+        async def plan(run: Run) -> TeamPlan:
+            await self.privacy.admit(run)  # before each segment: a consent may have been withdrawn
+            return await plans.of(run)
+
         return Hooks(
-            plan=plans.of,
+            plan=plan,
             screen=self._screen,
             finished=self._finished,
             segment=self._left,
@@ -205,6 +226,7 @@ class Proctor:
         Raises:
             NotFound: there is no such team.
             InvalidInput: the text can't be taken at all.
+            Forbidden: the subject doesn't consent (`ConsentMissing`), or their data is `Restricted`.
             Degraded: the system takes no new runs for now.
             NotFound: the tenant has no such thread.
             Conflict: the thread belongs to another team.
@@ -223,6 +245,7 @@ class Proctor:
 
     async def _start(self, team: str, task: str, options: StartOptions) -> Run:
         prepared = self.prepare(team, task, **options)
+        await self.privacy.admit(prepared.run)
         run = await self.runs.start(prepared)
         if run.state == "running":
             executing = self.engine.submit(run.id, run)
@@ -246,6 +269,7 @@ class Proctor:
             due_at=at,
             thread_id=options.get("thread"),
             pace=options.get("pace", "prompt"),
+            subject=options.get("subject", ""),
             executes=self.engine.direct and not waits_for_its_turn,
         )
 
@@ -336,6 +360,7 @@ class Proctor:
 
     async def resume(self, run_id: str) -> Run:
         """A failed run, queued again: it goes on where it stood."""
+        await self.privacy.admit(await self.runs.get(run_id))
         run = await self.runs.resume(run_id)
         if self.engine.running and run.state == "queued":
             self.engine.wake()
@@ -400,6 +425,7 @@ class Proctor:
             Chore(name="a sign of life", every=BEAT, work=self.workers.beat),
             *self.links.chores(),
             Chore(name="tools that people accept", every=PINS_LOOK, work=self._look_at_pins),
+            Chore(name="what is too old", every=PRIVACY_LOOK, work=self.privacy.tick),
         )
         notices = Chore(name="notices", every=NOTICE_LOOK, work=self.notices.work)
         return (*chores, notices) if self.notices.tells else chores

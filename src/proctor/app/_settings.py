@@ -27,6 +27,7 @@ from proctor.core import (
     Name,
     NoticeSettings,
     PolicySettings,
+    PrivacySettings,
     RoleSettings,
     RouterSettings,
     Section,
@@ -42,6 +43,7 @@ from proctor.core import (
 )
 from proctor.models import stand_ins
 from proctor.models.router import overrides
+from proctor.privacy import check_purposes
 from proctor.runs import Limit, Limits
 from proctor.tools import ToolRules, check_clearances
 
@@ -79,6 +81,7 @@ class Settings(Section):
     degradation: DegradationSettings = DegradationSettings()
     policies: PolicySettings = PolicySettings()
     notices: NoticeSettings = NoticeSettings()
+    privacy: PrivacySettings = PrivacySettings()
     knowledge: KnowledgeSettings = KnowledgeSettings()
     server: ServerSettings = ServerSettings()
     local: LocalModelSettings = LocalModelSettings()
@@ -188,6 +191,7 @@ def check_names(settings: Settings) -> None:
     """
     stand_ins(settings.models)
     overrides(settings.teams, settings.models)
+    check_purposes(settings.teams, settings.privacy)
     for name, budget in settings.budgets.items():
         if budget.scope == "model" and budget.of:
             _check_model(f"budgets.{name}.of", budget.of, settings)

@@ -73,6 +73,11 @@ app.command(
     name="policy",
     help="Check texts against the policy, and try a policy on past runs.",
 )
+app.command(
+    "proctor.cli._privacy:privacy",
+    name="privacy",
+    help="Record consents, tell people what is held on them, and erase it.",
+)
 app.command("proctor.cli._init:init", name="init", help="Write a configuration and a first team.")
 
 

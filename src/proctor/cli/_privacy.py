@@ -26,8 +26,7 @@ from proctor.cli._privacy_report import (
     tell_consent,
 )
 from proctor.cli._reading import with_proctor
-from proctor.core import InvalidInput
-from proctor.core._privacy_settings import VaultSettings
+from proctor.core import InvalidInput, VaultSettings
 from proctor.privacy import Consent, Erasure, Hold, HoldKind, Scrubbed, Standing, Subject
 
 Of: TypeAlias = Annotated[str, Parameter(help="The person, as runs name them.")]

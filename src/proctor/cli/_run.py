@@ -46,6 +46,7 @@ def run(
     priority: int = 0,
     tenant: str = "default",
     by: str | None = None,
+    subject: str = "",
     thread: str | None = None,
     frozen: Frozen = False,
     config: ConfigFile = None,
@@ -78,6 +79,8 @@ def run(
         Whose run it is.
     by
         Who asks for it; else the user of this machine.
+    subject
+        The person whom it is about, for consent, exports and erasure.
     thread
         The conversation that the text belongs to; `new` opens one.
     """
@@ -96,6 +99,8 @@ def run(
         options["at"] = begins
     if thread is not None:
         options["thread"] = thread
+    if subject:
+        options["subject"] = subject
     if patient:
         options["pace"] = "patient"
     detach = detach or patient

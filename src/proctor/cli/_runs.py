@@ -152,7 +152,7 @@ async def resumed(id: str, loaded: Loaded, *, json: bool) -> int:
     """The exit code of a run that goes on here, or in the process that serves the database."""
     view = Silent() if json else Live()
     async with reading(loaded) as proctor:
-        run = await proctor.runs.resume(id)
+        run = await proctor.resume(id)
     try:
         await carry_on(run, loaded.settings, view)
     except Interrupted as stop:

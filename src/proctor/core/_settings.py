@@ -88,6 +88,10 @@ class TeamSettings(Section):
     """What becomes of a call that goes to whom or where untrusted text says."""
     clearance: tuple[DataClass, ...] | None = None
     """Kinds of data that the team's agents may see. Absent: as `[data]` says."""
+    purpose: Name | None = None
+    """What its runs process data for, as [privacy.purposes] names it."""
+    subject: Literal["requester"] | None = None
+    """Whom its runs are about where a run doesn't say so itself: `requester`, or nobody."""
     sandbox: str = ""
     """Where the team's code executors run: an agent that executes code is refused where this is empty."""
 

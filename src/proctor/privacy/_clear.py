@@ -26,8 +26,7 @@ from sqlalchemy import (
     update,
 )
 
-from proctor.core import canonical_json, read_object
-from proctor.core._privacy_settings import Kept
+from proctor.core import Kept, canonical_json, read_object
 from proctor.privacy._keys import shred
 from proctor.privacy._reach import Whose
 from proctor.privacy._tables import privacy_keys, vault

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from proctor.core._privacy_settings import PurposeSettings
+from proctor.core import PurposeSettings
 from proctor.privacy._tables import consents
 from proctor.privacy._values import Act, Consent, Standing, Subject
 from proctor.runs import runs

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from proctor.core._privacy_settings import Kept
+from proctor.core import Kept
 
 Fate: TypeAlias = Literal["deleted", "emptied", "renamed", "kept"]
 """`deleted`: the subject's rows go. `emptied`: they stay without texts. `renamed`: a mark stands in the place

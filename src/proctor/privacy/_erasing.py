@@ -12,8 +12,7 @@ from typing import Literal, TypeAlias
 from sqlalchemy import ColumnElement, Connection, and_, func, select, true, update
 
 from proctor import approvals
-from proctor.core import Clock, Conflict, DatabaseInUse
-from proctor.core._privacy_settings import Kept, RetentionSettings
+from proctor.core import Clock, Conflict, DatabaseInUse, Kept, RetentionSettings
 from proctor.privacy import _clear, _consents, _holds, _reach, _tombstones
 from proctor.privacy._errors import StillRunning
 from proctor.privacy._reach import Reached, Whose

@@ -10,8 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, func, select
 
 from proctor import approvals
-from proctor.core import JsonObject
-from proctor.core._privacy_settings import Kept, PrivacySettings
+from proctor.core import JsonObject, Kept, PrivacySettings
 from proctor.privacy import _clear, _consents, _reach, _tombstones
 from proctor.privacy._reach import Whose
 from proctor.privacy._vault import Vault

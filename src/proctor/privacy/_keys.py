@@ -11,8 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import Connection, delete, select, update
 
-from proctor.core import ConfigurationError, MissingSetting, canonical_json
-from proctor.core._privacy_settings import VaultSettings
+from proctor.core import ConfigurationError, MissingSetting, VaultSettings, canonical_json
 from proctor.privacy._tables import privacy_keys
 from proctor.privacy._values import ERASED
 from proctor.store import insert_into

@@ -7,8 +7,15 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from proctor.core import Clock, ConfigurationError, InvalidInput, MissingSetting, NotFound
-from proctor.core._privacy_settings import PrivacySettings, VaultSettings
+from proctor.core import (
+    Clock,
+    ConfigurationError,
+    InvalidInput,
+    MissingSetting,
+    NotFound,
+    PrivacySettings,
+    VaultSettings,
+)
 from proctor.privacy import _consents, _holds, _tombstones
 from proctor.privacy._erasing import Eraser, Erasure, Scrubbed, Survey, Told, untold
 from proctor.privacy._errors import ConsentMissing, Erased, OnHold, Restricted

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Literal, Protocol
 
-from proctor.core import ConfigurationError, MissingSetting
-from proctor.core._privacy_settings import PrivacySettings
+from proctor.core import ConfigurationError, MissingSetting, PrivacySettings
 
 
 class Team(Protocol):

@@ -6,8 +6,7 @@ from functools import partial
 
 from sqlalchemy import Connection, delete, exists, select, tuple_
 
-from proctor.core import Clock
-from proctor.core._privacy_settings import Kept, PrivacySettings
+from proctor.core import Clock, Kept, PrivacySettings
 from proctor.privacy import _clear, _consents, _holds
 from proctor.privacy._keys import mark_of
 from proctor.privacy._scrub import overwrite_deleted

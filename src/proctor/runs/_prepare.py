@@ -39,6 +39,28 @@ class Prepared:
                     _sql.request_cancel(connection, run_id)
 
 
+def check_instant(due_at: datetime | None) -> None:
+    """Returns where a run may begin at the instant.
+
+    Raises:
+        InvalidInput: nobody knows which one it is.
+    """
+    if due_at is not None and due_at.utcoffset() is None:
+        raise InvalidInput(
+            "an instant without a time zone", hint="Add one: 2026-12-01T08:00+01:00, or `tzinfo=UTC`."
+        )
+
+
+def check_person(what: str, name: str) -> None:
+    """Returns where who asks for a run, or whom it is about, may have the name.
+
+    Raises:
+        InvalidInput: it may not.
+    """
+    if len(name) > LONGEST_REQUESTER or not name.isprintable():
+        raise InvalidInput(f"a {what}'s name has at most {LONGEST_REQUESTER} printable characters")
+
+
 class Intake:
     """Where tasks come in."""
 
@@ -60,6 +82,7 @@ class Intake:
         thread_id: str | None = None,
         schedule_id: str | None = None,
         pace: Pace = "prompt",
+        subject: str = "",
         executes: bool = False,
     ) -> Prepared:
         """A run with its first events, after the input policy was asked; nothing is stored yet.
@@ -70,19 +93,17 @@ class Intake:
         check_tenant(tenant)
         if not task.strip():
             raise InvalidInput("the text is empty", hint="Say what the team is to do.")
-        if len(requester) > LONGEST_REQUESTER or not requester.isprintable():
-            raise InvalidInput(f"a requester's name has at most {LONGEST_REQUESTER} printable characters")
+        check_person("requester", requester)
+        check_person("subject", subject)
         if abs(priority) > HIGHEST_PRIORITY:
             raise InvalidInput(f"a priority is between -{HIGHEST_PRIORITY} and {HIGHEST_PRIORITY}")
-        if due_at is not None and due_at.utcoffset() is None:
-            raise InvalidInput(
-                "an instant without a time zone", hint="Add one: 2026-12-01T08:00+01:00, or `tzinfo=UTC`."
-            )
+        check_instant(due_at)
         if due_at is not None and thread_id is not None:
             raise InvalidInput(
                 "a message of a conversation has its turn when it comes, and can't be delayed",
                 hint="Send it when it is due, or outside the conversation.",
             )
+        settings = self._hooks.team(team)
         verdict = self._hooks.screen(task, team)
         refused = verdict.outcome == "deny"
         at = self._clock.now()
@@ -111,6 +132,8 @@ class Intake:
             pace=pace,
             asks=verdict.asks,
             worker=self._worker if here else None,
+            subject=subject or (requester if settings.subject else ""),
+            purpose=settings.purpose or "",
         )
         drafts = [EventDraft(type="run.started", agent="", data={"team": team}, at=at)]
         if verdict.outcome != "allow":
@@ -125,5 +148,4 @@ class Intake:
             drafts.append(EventDraft(type="run.refused", agent="", data={"reason": verdict.reason}, at=at))
         if simple:
             drafts.append(EventDraft(type="run.simplified", agent="", data={}, at=at))
-        busy_thread = self._hooks.team(team).busy_thread
-        return Prepared(run=run, drafts=tuple(drafts), busy_thread=busy_thread)
+        return Prepared(run=run, drafts=tuple(drafts), busy_thread=settings.busy_thread)

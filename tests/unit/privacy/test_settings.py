@@ -3,8 +3,7 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from proctor.core import ConfigurationError, MissingSetting
-from proctor.core._privacy_settings import PrivacySettings, RetentionRule
+from proctor.core import ConfigurationError, MissingSetting, PrivacySettings, RetentionRule
 from proctor.privacy import check_purposes, check_vault
 
 

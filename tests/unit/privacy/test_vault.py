@@ -6,8 +6,7 @@ from random import Random
 import pytest
 from sqlalchemy import text
 
-from proctor.core import ConfigurationError, MissingSetting, SystemClock
-from proctor.core._privacy_settings import VaultSettings
+from proctor.core import ConfigurationError, MissingSetting, SystemClock, VaultSettings
 from proctor.privacy import Place, Scope, Vault, load_key
 from proctor.privacy._keys import MARKS, Keys, mark_of, reseal
 from proctor.store import Database
