@@ -37,6 +37,7 @@ PLAIN: dict[str, AdviceStage] = {
     "tau2": "output",
     "medquad": "output",
     "llmwarden": "output",
+    "banking77": "input",
     "clinc150": "input",
 }
 """Where sentences come from that are no dark patterns, and their stage."""
@@ -112,16 +113,31 @@ def shop_texts() -> list[ShopText]:
     ]
 
 
-def plain_talk(samples: Iterable[Sample]) -> list[str]:
+def plain_talk(samples: Iterable[Sample]) -> dict[str, list[str]]:
     """Sentences of other texts than a shop's, which are no dark patterns: some of each source."""
     found: dict[str, list[str]] = {source: [] for source in PLAIN}
     for sample in samples:
         if sample.source in PLAIN and sample.stage == PLAIN[sample.source]:
             found[sample.source] += [sample.text[start:end] for start, end in parts(sample.text)]
-    talk = []
-    for sentences in found.values():
-        talk += sorted({one for one in sentences if _LATIN.match(one)}, key=_shuffled)[:PER_SOURCE]
-    return talk
+    return {
+        source: sorted({one for one in sentences if _LATIN.match(one)}, key=_shuffled)[:PER_SOURCE]
+        for source, sentences in found.items()
+    }
+
+
+def tool_results() -> list[str]:
+    """What the tools of the tau2 replays gave back, each text once; never trained on.
+
+    Raises:
+        DataMissing: the data set isn't there.
+    """
+    files = sorted((data_folder() / "tau2").glob("*/replay_*.jsonl"))
+    if not files:
+        raise DataMissing(
+            "The data set tau2 isn't there.", hint="Set PROCTOR_DATA to the folder of data sets."
+        )
+    steps = (step for file in files for row in _jsonl(file) for step in row["steps"])
+    return sorted({str(step["result"]) for step in steps if step["result"]})
 
 
 def _shuffled(text: str) -> bytes:

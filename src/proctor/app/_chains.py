@@ -10,6 +10,7 @@ from proctor.app._asks import asks_by
 from proctor.app._guards import Guards
 from proctor.app._judge import judge_by
 from proctor.app._links import Links
+from proctor.app._tokens import Tokens
 from proctor.approvals import ApprovalGate
 from proctor.core import (
     Clock,
@@ -92,6 +93,7 @@ TOOL_CHAIN: tuple[Link, ...] = (
     Link(name="spend", does="sets aside what the tool may cost, or refuses; enters what it did"),
     Link(name="output", does="cleans and limits what the tool returns; sets aside what isn't as promised"),
     Link(name="begin", does="notes durably that a tool with side effects is about to act"),
+    Link(name="vault", does="gives the tool what stands behind tokens in its arguments"),
     Link(name="time", does="ends a call that takes longer than its tool may"),
     Link(name="tool", does="calls the tool"),
 )
@@ -107,6 +109,7 @@ class Parts:
     guards: Guards
     data: DataSettings
     policy: Policy
+    tokens: Tokens
     marking: Marking
     name: str
     """The team's."""
@@ -166,6 +169,7 @@ def build_chains(parts: Parts) -> Chains:
             find=lambda text: parts.policy.spans_to_hide(text, "tool_result", team=parts.name),
         ),
         "begin": begin_before_acting,
+        "vault": parts.tokens.tool,
         "time": limit_time(rules),
     }
     return Chains(

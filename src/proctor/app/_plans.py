@@ -10,6 +10,7 @@ from proctor.app._judge import answer_judge
 from proctor.app._links import Links
 from proctor.app._settings import Settings
 from proctor.app._teams import App
+from proctor.app._tokens import Tokens
 from proctor.approvals import check_patterns, names_tool
 from proctor.core import Clock, NotFound, ReviewSettings, Verdict
 from proctor.degradation import Degradation
@@ -37,6 +38,7 @@ class Plans:
         guards: Guards,
         clock: Clock,
         policy: Policy,
+        tokens: Tokens,
     ) -> None:
         self._app = app
         self._settings = settings
@@ -48,6 +50,7 @@ class Plans:
         self._guards = guards
         self._clock = clock
         self._policy = policy
+        self._tokens = tokens
         self._plans: dict[tuple[str, bool], TeamPlan] = {}
         self._generation = 0
         """Counts how often all was forgotten: what was begun before may rest on what has changed since."""
@@ -93,6 +96,7 @@ class Plans:
             guards=self._guards,
             data=self._settings.data,
             policy=self._policy,
+            tokens=self._tokens,
             marking=self._settings.policies.marking,
             name=name,
             models=self._models,

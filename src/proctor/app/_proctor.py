@@ -21,6 +21,7 @@ from proctor.app._notices import NOTICE_LOOK
 from proctor.app._plans import Plans
 from proctor.app._settings import Settings, limits_of
 from proctor.app._teams import App
+from proctor.app._tokens import Tokens
 from proctor.approvals import Approval, Filter, roles_from
 from proctor.core import (
     Clock,
@@ -153,6 +154,7 @@ class Proctor:
             )
         )
         self._guards = guards
+        self._tokens = Tokens(self._policy, lambda: self.privacy)
         self._plans = self._make_plans(models, guards)
         self.runs = Runs(
             database,
@@ -193,6 +195,7 @@ class Proctor:
             toolbox=self.toolbox,
             clock=self._clock,
             policy=self._policy,
+            tokens=self._tokens,
         )
 
     def _hooks(self, plans: Plans) -> Hooks:
@@ -220,6 +223,10 @@ class Proctor:
         run = await self.start(team, task, **options)
         return await self.wait(run.id) if run.state not in ENDED else run
 
+    async def answer(self, run: Run) -> str | None:
+        """What a run has answered, with what stands behind its tokens: for whoever asked, and nobody else."""
+        return await self._tokens.answer(run)
+
     async def start(self, team: str, task: str, **options: Unpack[StartOptions]) -> Run:
         """A durable run that goes on by itself.
 
@@ -246,7 +253,7 @@ class Proctor:
     async def _start(self, team: str, task: str, options: StartOptions) -> Run:
         prepared = self.prepare(team, task, **options)
         await self.privacy.admit(prepared.run)
-        run = await self.runs.start(prepared)
+        run = await self.runs.start(await self._tokens.hide(prepared, task))
         if run.state == "running":
             executing = self.engine.submit(run.id, run)
             if executing is not None:  # where it is cut off before it begins, nobody else takes note of that

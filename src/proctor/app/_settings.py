@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from proctor.app._lines import line_of
+from proctor.app._tokens import check_tokens
 from proctor.approvals import check_licensed, check_role, check_roles
 from proctor.core import (
     BudgetRule,
@@ -199,6 +200,7 @@ def check_names(settings: Settings) -> None:
             check_role(f"budgets.{name}", role, settings.roles)
     rules = ToolRules(settings.tools, settings.functions, settings.data)
     check_clearances(settings.teams, rules, settings.data)
+    check_tokens(settings.policies, settings.privacy)
     check_licensed(settings.policies.licensed, settings.roles)
     check_roles(settings.teams, settings.roles, settings.models, told=settings.notices.roles)
 
