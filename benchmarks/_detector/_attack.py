@@ -9,8 +9,8 @@ from typing import Final
 
 from benchmarks._detector._fit import fit, vocabulary
 from benchmarks._detector._samples import Sample
-from proctor.policies._canonical import canonical
-from proctor.policies._injection import read
+from proctor.policies.canonical._canonical import canonical
+from proctor.policies.injection._injection import read
 
 BLOCKS: Final = 2
 DECAY: Final = 1e-4

@@ -10,8 +10,8 @@ from typing import Final
 from benchmarks._detector._attack import Model
 from benchmarks._detector._fit import fit, vocabulary
 from benchmarks._detector._samples import SEED
-from proctor.policies._canonical import canonical
-from proctor.policies._injection_orders import sentences
+from proctor.policies.canonical._canonical import canonical
+from proctor.policies.injection._injection_orders import sentences
 
 DECAY: Final = 1e-4
 WORDS_WEIGH: Final = 2.0

@@ -7,8 +7,8 @@ from proctor.core import Kind, Stage
 from proctor.policies._advice import advice
 from proctor.policies._claims import claims
 from proctor.policies._dark_patterns import dark_patterns
-from proctor.policies._injection import injection
 from proctor.policies._reading import Check
+from proctor.policies.injection import injection
 from proctor.policies.personal import addresses, personal
 from proctor.policies.secrets import secrets
 

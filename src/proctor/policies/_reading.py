@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from proctor.core import Stage
-from proctor.policies._canonical import CanonicalText, canonical
-from proctor.policies._layers import views
+from proctor.policies.canonical import CanonicalText, canonical, views
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,8 @@ from itertools import pairwise
 import pytest
 
 from proctor.core import Stage
-from proctor.policies._injection import injection, model, signs
 from proctor.policies._reading import Finding, Reading
+from proctor.policies.injection._injection import injection, model, signs
 
 LONGEST = 20.0
 """Seconds for a megabyte on the slowest machine that we know, many times what it takes."""

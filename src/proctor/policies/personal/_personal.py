@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from proctor.policies._backwards import is_backwards
 from proctor.policies._reading import Finding, Reading
+from proctor.policies.canonical._backwards import is_backwards
 from proctor.policies.personal._accounts import iban_end, is_account
 from proctor.policies.personal._documents import dates_of_birth, document_in_digits, document_number, plates
 from proctor.policies.personal._internet import emails, ip_addresses

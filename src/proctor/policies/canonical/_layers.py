@@ -8,12 +8,12 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
-from proctor.policies._backwards import is_backwards, may_be_backwards
-from proctor.policies._canonical import CanonicalText, canonical, invisible
-from proctor.policies._decoding import BYTES, encoded, encoded_apart, escapes, perhaps_encoded
-from proctor.policies._edits import Edit, apart, edited, turned
-from proctor.policies._leet import leet
-from proctor.policies._spelt_out import blanked, dotted, evenly, numerals
+from proctor.policies.canonical._backwards import is_backwards, may_be_backwards
+from proctor.policies.canonical._canonical import CanonicalText, canonical, invisible
+from proctor.policies.canonical._decoding import BYTES, encoded, encoded_apart, escapes, perhaps_encoded
+from proctor.policies.canonical._edits import Edit, apart, edited, turned
+from proctor.policies.canonical._leet import leet
+from proctor.policies.canonical._spelt_out import blanked, dotted, evenly, numerals
 
 _ROOM = 2
 """How much longer than the plain view all others may be together."""

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from proctor.policies._edits import Edit
-from proctor.policies._spelling import breaks
+from proctor.policies.canonical._edits import Edit
+from proctor.policies.canonical._spelling import breaks
 
 _BLANKED = re.compile(r"(?<!\S)\S(?:[ \t]{1,4}\S(?!\S)){4,}+")
 _JOINED_BY = r"([-._*/|~+,:·•])"

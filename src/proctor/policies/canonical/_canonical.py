@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from proctor.policies._lookalikes import lookalike, plain_words
+from proctor.policies.canonical._lookalikes import lookalike, plain_words
 
 _TAGS = "\U000e0020-\U000e007e"
 """Invisible doubles of ASCII. Models read them, people don't."""

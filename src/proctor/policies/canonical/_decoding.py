@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator
 from html.entities import html5
 
-from proctor.policies._canonical import canonical
-from proctor.policies._edits import Edit
+from proctor.policies.canonical._canonical import canonical
+from proctor.policies.canonical._edits import Edit
 
 _ESCAPE = re.compile(
     r"(?P<url>(?:%[0-9A-Fa-f]{2})++)"

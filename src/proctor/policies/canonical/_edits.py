@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from proctor.policies._canonical import CanonicalText
+from proctor.policies.canonical._canonical import CanonicalText
 
 _WHOLE = 4_000
 """Characters: a text of up to this size is shown whole, of a longer one what is near to an edit."""

@@ -3,7 +3,7 @@
 import re
 from functools import cache
 
-from proctor.policies._spelling import frequent_words
+from proctor.policies.canonical._spelling import frequent_words
 
 _SURE_WORD = 6
 """Letters of a word that means nothing else backwards."""

@@ -12,7 +12,7 @@ from importlib.resources import files
 from itertools import pairwise
 from typing import Final
 
-from proctor.policies._canonical import canonical
+from proctor.policies.canonical._canonical import canonical
 
 LETTERS: Final = {
     "ignore": "I",

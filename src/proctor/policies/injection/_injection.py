@@ -7,11 +7,11 @@ boundary, since whoever knows the weights can write around them.
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeAlias
 
-from proctor.policies._injection_features import Block, blocks, lower, word_features
-from proctor.policies._injection_orders import orders
-from proctor.policies._injection_signs import SURE, is_quoted, mark_signs, order_signs
-from proctor.policies._injection_weights import Head, Weights, weights
 from proctor.policies._reading import Finding, Reading
+from proctor.policies.injection._injection_features import Block, blocks, lower, word_features
+from proctor.policies.injection._injection_orders import orders
+from proctor.policies.injection._injection_signs import SURE, is_quoted, mark_signs, order_signs
+from proctor.policies.injection._injection_weights import Head, Weights, weights
 
 Read: TypeAlias = list[tuple[Block, set[str]]]
 _Place: TypeAlias = tuple[int, int, float]

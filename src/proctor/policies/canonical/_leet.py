@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from proctor.policies._edits import Edit
-from proctor.policies._spelling import frequent_words
+from proctor.policies.canonical._edits import Edit
+from proctor.policies.canonical._spelling import frequent_words
 
 _SIGN = re.compile(r"[0134578@$!€][A-Za-z]")
 _TOKEN = re.compile(r"(?:[^\W_]|[$€]|!(?=[^\W_])|@(?![\w-]{1,63}\.\w\w))++")

@@ -1,0 +1,5 @@
+"""Orders in a text that nobody has the right to give: signs of them, and a linear model."""
+
+from proctor.policies.injection._injection import injection
+
+__all__ = ["injection"]
