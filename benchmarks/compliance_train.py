@@ -10,6 +10,7 @@ examples, are only measured. The report tells the figures of each source, and th
 import json
 from collections.abc import Iterable
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from cyclopts import App, Parameter
 
 from benchmarks._compliance import _advice_training, _dark_training
 from benchmarks._compliance._figures import by_source
+from benchmarks._compliance._plain_talk import made_talk
 from benchmarks._compliance._samples import (
     LICENCES,
     PLAIN,
@@ -100,9 +102,10 @@ def dark_patterns(
 ) -> None:
     """Train the weights for dark patterns."""
     try:
-        texts, talk = shop_texts(), plain_talk(advice_samples())
+        texts, samples = shop_texts(), advice_samples()
     except ProctorError as error:
         raise SystemExit(str(error)) from None
+    talk, own = plain_talk(samples), made_talk()
     told = {
         "by": "benchmarks.compliance_train dark-patterns",
         "seed": _dark_training.SEED,
@@ -114,13 +117,16 @@ def dark_patterns(
             },
             "plain": {
                 "licence": {source: LICENCES[source] for source in PLAIN},
-                "texts": len(talk),
-                "digest": digest(talk),
+                "texts": sum(map(len, talk.values())),
+                "digest": digest(chain.from_iterable(talk.values())),
             },
+            "made": {"licence": LICENCES["own"], "texts": len(own), "digest": digest(own)},
         },
     }
-    _write(to / "dark_patterns.json", {"provenance": told, **_dark_training.train(texts, talk)})
+    made = _dark_training.train(texts, talk)
+    _write(to / "dark_patterns.json", {"provenance": told, **made})
     figures = _dark_training.folds(texts, talk)
+    figures["found wrongly"] = _dark_training.wrong(texts, talk, samples, made)
     _write(report / "dark_patterns_report.json", {"provenance": told, **figures})
     print(json.dumps(figures, indent=1))
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from math import ceil
 from statistics import median
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from sqlalchemy import Connection
 
@@ -76,7 +76,7 @@ class Reviewer:
     """As it was written last; of a link its role; empty for all who gave none."""
     who: Who
     kinds: Mapping[DecisionKind, int]
-    """Decisions by their kind."""
+    """Decisions by their kind, each kind being there."""
     waited: Spread
     """From the question to the decision. Whoever is asked anew, later, is counted from there."""
     told: Spread | None
@@ -177,11 +177,11 @@ def _reviewer(who: str, votes: list[Cast], told: Mapping[str, datetime], tallies
         for vote in votes
         if vote.approval_id in told and told[vote.approval_id] <= vote.at
     ]
-    looked = list(_looked(votes))
+    looked, kinds = list(_looked(votes)), Counter(vote.kind for vote in votes)
     return Reviewer(
         name=last.name.strip()[len(LINK) :] if kind == "link" else last.name,
         who=kind,
-        kinds=Counter(vote.kind for vote in votes),
+        kinds={kind: kinds[kind] for kind in get_args(DecisionKind)},
         waited=_spread([vote.at - vote.asked_at for vote in votes]),
         told=_spread(since_told) if since_told else None,
         looked=_spread(looked),

@@ -11,7 +11,7 @@ from rich.text import Text
 from proctor.app import reviewers as read_reviewers
 from proctor.approvals import Agreement, Reviewer
 from proctor.cli._options import ConfigFile, Json, read_period
-from proctor.cli._output import console, duration, instant, print_json, print_table
+from proctor.cli._output import age, console, instant, print_json, print_table
 from proctor.cli._reading import with_proctor
 from proctor.core import DecisionKind
 
@@ -44,19 +44,8 @@ def reviewers(
 
 def _show(found: Sequence[Reviewer]) -> None:
     out = console()
-    columns = (
-        "who",
-        "decided",
-        "approved",
-        "edited",
-        "rejected",
-        "answered",
-        "median",
-        "p90",
-        "others",
-        "judge",
-    )
-    print_table(out, columns, [_row(each) for each in found], right=columns[1:])
+    columns = ("decided", "approved", "edited", "refused", "median", "p90", "others", "judge", "who")
+    print_table(out, columns, [_row(each) for each in found], right=columns[:-1])
     signs = list(_signs(found))
     if signs:
         out.print()
@@ -66,15 +55,17 @@ def _show(found: Sequence[Reviewer]) -> None:
 
 
 def _row(each: Reviewer) -> tuple[str, ...]:
+    edited, refused = each.kinds["edit"], each.kinds["reject"] + each.kinds["respond"]
     return (
-        _name(each),
         f"{each.decisions:,}",
         f"{each.approved:.0%}",
-        *(str(each.kinds.get(kind, 0) or "-") for kind in ("edit", "reject", "respond")),
-        duration(each.waited.median),
-        duration(each.waited.p90),
+        f"{edited:,}" if edited else "-",
+        f"{refused:,}" if refused else "-",
+        age(each.waited.median),
+        age(each.waited.p90),
         _share(each.others),
         _share(each.judge),
+        _name(each),
     )
 
 
@@ -95,7 +86,7 @@ def _name(each: Reviewer) -> str:
 
 
 def _share(agreement: Agreement) -> str:
-    return f"{agreement.agreed} of {agreement.compared}" if agreement.compared else "-"
+    return f"{agreement.agreed / agreement.compared:.0%}" if agreement.compared else "-"
 
 
 def _as_json(each: Reviewer) -> dict[str, Any]:
@@ -103,7 +94,7 @@ def _as_json(each: Reviewer) -> dict[str, Any]:
         "name": each.name,
         "who": each.who,
         "decisions": each.decisions,
-        "kinds": {kind: each.kinds.get(kind, 0) for kind in get_args(DecisionKind)},
+        "kinds": {kind: each.kinds[kind] for kind in get_args(DecisionKind)},
         "approved": round(each.approved, 4),
         "waited_s": asdict(each.waited),
         "told_s": None if each.told is None else asdict(each.told),
