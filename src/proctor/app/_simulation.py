@@ -82,7 +82,7 @@ async def _past(runs: Runs, team: str | None, since: datetime, until: datetime) 
         for run in page:
             if run.created_at < since:
                 return
-            if run.created_at < until:
+            if run.created_at < until and run.erased_at is None:
                 yield run
         before = page[-1].id
 

@@ -72,10 +72,10 @@ class Run:
     """The conversation that the run belongs to."""
     schedule_id: str | None = None
     pace: Pace = "prompt"
+    """Whether somebody waits for the run."""
     asks: tuple[str, ...] = ()
     """Kinds of findings in the task that a person looks at before they have consequences: `injection`,
     `medical_advice`."""
-    """Whether somebody waits for the run."""
     worker: str | None = None
     """Who executes the run, or did so last."""
     subject: str = ""
