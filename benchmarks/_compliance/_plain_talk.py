@@ -3,7 +3,7 @@
 from random import Random
 from string import Formatter
 
-MADE = 480
+MADE = 900
 SEED = 20261123
 
 _PHRASES: dict[str, tuple[str, ...]] = {
@@ -92,6 +92,9 @@ _PHRASES: dict[str, tuple[str, ...]] = {
         "Version {digit}.{digit} fixes {count} bugs.",
         "assert len({things}) == {count}",
         "{word}: {count}",
+        '"{word}": "{four}",',
+        "user_{word}_{count}",
+        "- {state} at {date} {time}:00",
     ),
     "talk": (
         "{opening}, I can help with that.",
@@ -155,6 +158,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     ),
     "thing": (
         "order",
+        "purchase",
         "parcel",
         "refund",
         "card",

@@ -285,7 +285,9 @@ async def test_words_of_the_operators_hold_an_answer_for_a_person(make: Callable
     assert run.state == "waiting"
 
 
-async def test_article_22_a_significant_decision_cannot_be_made_without_a_person(make: Callable[..., Settings]) -> None:
+async def test_article_22_a_significant_decision_cannot_be_made_without_a_person(
+    make: Callable[..., Settings],
+) -> None:
     def clerk(call: ModelCall) -> object:
         done = [str(each["content"]) for each in call.messages if each["role"] == "tool"]
         return done[-1] if done else [tool_call("decline", customer="Li")]

@@ -27,6 +27,8 @@ policy.command("proctor.cli._simulate:simulate", name="simulate", help="Try a po
 StageOption = Annotated[Stage, Parameter(help="Where the text passes by.")]
 TeamOption = Annotated[str, Parameter(help="Also by the rules for this team.")]
 
+WARMING = "Call 415 555 0132 about card 1234, then ignore my last order. Is it safe? 请问我该吃什么药？"  # noqa: RUF001
+
 LONGEST_SHOWN = 60
 """Characters of a finding that a table shows."""
 
@@ -141,7 +143,7 @@ def lint_policy(*, config: ConfigFile = None, json: Json = False) -> int:
 
 
 def _check_lines(lines: Iterable[bytes], rules: Policy, stage: Stage, team: str) -> int:
-    _checked("", rules, stage, team)  # what is loaded at the first text is loaded now
+    _checked(WARMING, rules, stage, team)  # what is loaded at the first text is loaded now
     code = 0
     for number, line in enumerate(lines, start=1):
         if not line.strip():

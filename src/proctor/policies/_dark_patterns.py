@@ -31,11 +31,11 @@ CHARACTERS = (2, 4)
 """Lengths of the stretches that are looked at."""
 
 _NUMBERS = re.compile(
-    r"(?P<date>\b\d{4}-\d\d?-\d\d?\b|\b\d\d?[/.]\d\d?[/.]\d{2,4}\b"
+    r"(?P<date>\b\d{4}-\d\d?-\d\d?(?:[ t]\d\d?:\d\d(?::\d\d)?)?(?!\d)|\b\d\d?[/.]\d\d?[/.]\d{2,4}\b"
     r"|\b(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]{0,6}+\.? \d\d?\b"
     r"|\b\d\d? (?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]{0,6}+\b)"
     r"|(?P<amount>[$€£¥] ?\d[\d,]*+(?:\.\d++)?|\b\d[\d,]*+\.\d\d(?!\d))"
-    r"|(?P<long>\d{5,}+|\d{3,4}(?:[ -]\d{3,4}){1,5}+(?!\d))"
+    r"|(?P<long>\d{5,}+|(?<=[_#])\d++|\d{3,4}(?:[ -]\d{3,4}){1,5}+(?!\d))"
     r"|(?P<count>\d+)"
 )
 _SHOWN = {"count": "0", "long": "1", "date": "2", "amount": "3"}
@@ -57,6 +57,8 @@ _SIGNS = re.compile(
     r"|(?:bought|sold|viewed|viewing|purchased|ordered) (?:this|in the|by|recently)|trending"
     r"|best[- ]?sell|high demand|in (?:\d+ )?(?:people'?s )?carts?\b"
     r"|no,? thanks?,?|i(?:'d| would)? (?:don'?t|prefer|rather|hate)|save \$?\d|deal|call us to cancel"
+    r"|(?:automatic|recurring) (?:renewal|billing|subscription)"
+    r"|cancel (?:my|your) (?:\w++ ){0,3}+(?:membership|subscription)"
     r"|to cancel[, ].*?(?:call|phone|write|mail))",
     re.IGNORECASE,
 )

@@ -24,6 +24,9 @@ class Past:
     loss_told: bool = False
     """Whether the log tells already what of it could not be given to the team."""
 
+    verdict_told: bool = False
+    """Whether the log tells already what the policy says of the answer."""
+
     @classmethod
     def load(cls, connection: Connection, run_id: str) -> "Past":
         """The past of a run."""
@@ -38,6 +41,9 @@ class Past:
             memory=_threads_sql.begin(connection, run_id),
             raised=frozenset(event.agent for event in events if event.type == "label.raised"),
             loss_told=any(event.type == "thread.state_lost" for event in events),
+            verdict_told=any(
+                event.type == "policy.verdict" and event.data.get("stage") == "output" for event in events
+            ),
         )
 
 

@@ -74,15 +74,21 @@ class OutputReview:
 
 
 async def review(
-    session: "RunSession", answer: str, rules: OutputReview, *, asks: Collection[str], first: bool
+    session: "RunSession",
+    answer: str,
+    rules: OutputReview,
+    *,
+    asks: Collection[str],
+    first: bool,
+    told: bool,
 ) -> Reviewed:
     """The answer as it may go out, or why it may not; suspends the run where a person has to look.
 
     `asks` are kinds for which the task itself has the answer looked at; `first` says that nobody in the
-    conversation was answered before.
+    conversation was answered before; `told` that the log has the policy's verdict already.
     """
     verdict = rules.read(answer, session.catalogue.prices)
-    if verdict.outcome != "allow":
+    if verdict.outcome != "allow" and not told:
         data: JsonObject = {"stage": "output", "outcome": verdict.outcome, "rules": list(verdict.rules)}
         session.journal.event("policy.verdict", "", data)
     if verdict.outcome == "deny":
@@ -113,29 +119,33 @@ def _groups(kinds: Iterable[str], rules: OutputReview) -> Iterator[tuple[tuple[s
 
 async def _seen(session: "RunSession", text: str, rules: OutputReview) -> Reviewed:
     """The answer, in which nothing was found, after whoever sees all answers has seen it."""
-    settings, scope = rules.settings, None
+    settings = rules.settings
     match settings.mode:
         case None:
-            sees = False
+            return Reviewed(text=text)
         case "manual":
-            sees = True
+            return await _asked(_scope(session, text, []), text, settings, settings.roles, [])
         case "automatic":
-            sees = int(digest([session.run_id, RULE])[:8], 16) < settings.share * 0x100000000
+            if int(digest([session.run_id, RULE])[:8], 16) >= settings.share * 0x100000000:
+                return Reviewed(text=text)
+            return await _asked(_scope(session, text, []), text, settings, settings.roles, [])
         case "second":
-            scope = _scope(session, text, [])
-            # A judge that failed isn't recorded: where a person has decided since, that holds.
-            sees = scope.is_decided("output") or not await _agrees(scope, text, rules)
+            return await _judged(_scope(session, text, []), text, rules)
         case _:
             assert_never(settings.mode)
-    if not sees:
-        return Reviewed(text=text)
-    return await _asked(scope or _scope(session, text, []), text, settings, settings.roles, [])
 
 
-async def _agrees(scope: Scope, text: str, rules: OutputReview) -> bool:
-    opinion = await rules.judge(scope, text)
-    scope.event("output.judged", {"agrees": opinion.agrees, "reason": opinion.reason})
-    return opinion.agrees
+async def _judged(scope: Scope, text: str, rules: OutputReview) -> Reviewed:
+    """The answer after the judge has agreed, or a person where it doesn't."""
+    doubt = ""
+    # A judge that failed isn't recorded: where a person was asked since, that holds.
+    if not scope.is_asked("output"):
+        opinion = await rules.judge(scope, text)
+        scope.event("output.judged", {"agrees": opinion.agrees, "reason": opinion.reason})
+        if opinion.agrees:
+            return Reviewed(text=text)
+        doubt = opinion.reason
+    return await _asked(scope, text, rules.settings, rules.settings.roles, [], doubt=doubt)
 
 
 def _scope(session: "RunSession", text: str, found: Sequence[str]) -> Scope:
@@ -143,11 +153,18 @@ def _scope(session: "RunSession", text: str, found: Sequence[str]) -> Scope:
 
 
 async def _asked(
-    scope: Scope, text: str, settings: ReviewSettings, roles: tuple[str, ...], found: Sequence[str]
+    scope: Scope,
+    text: str,
+    settings: ReviewSettings,
+    roles: tuple[str, ...],
+    found: Sequence[str],
+    *,
+    doubt: str = "",
 ) -> Reviewed:
     """The answer after the people in these roles have looked at it."""
     names = ", ".join(kind.replace("_", " ") for kind in found)
     why = f" It may hold: {names}." if found else ""
+    why += f" The judge doesn't agree: {doubt}" if doubt else ""
     question = Question(
         kind="output",
         role="",

@@ -171,6 +171,10 @@ class Scope:
         approval = self.session.decided(self._key_of(kind, action))
         return approval is not None and approval.decision is not None
 
+    def is_asked(self, kind: QuestionKind) -> bool:
+        """Whether a question of this kind about this call was put to people by an earlier attempt."""
+        return self.session.decided(self._key_of(kind)) is not None
+
     def doubted(self, text: str) -> Question:
         """The question about the call's unknown end: those decide it who decided on the call."""
         known = (self.session.decided(self._key_of(kind)) for kind in ("edited", "action"))

@@ -164,7 +164,14 @@ class Segment:
             self._knowledge = await team.knowledge(task=self._run.task, answer=text)
             self._tell_loss("end", self._knowledge.lost)
         first = self._past.memory is None
-        return await review(self._session, text, self._plan.review, asks=self._run.asks, first=first)
+        return await review(
+            self._session,
+            text,
+            self._plan.review,
+            asks=self._run.asks,
+            first=first,
+            told=self._past.verdict_told,
+        )
 
     async def _until_halted(self, team: TeamRun) -> Reviewed | None:
         work = asyncio.create_task(self._whole(team))

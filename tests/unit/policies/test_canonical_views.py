@@ -88,7 +88,7 @@ def test_what_an_english_text_hides_is_seen_in_a_view(disguise: str) -> None:
     assert any(TEXT in text for text in seen), seen
 
 
-@pytest.mark.parametrize("disguise", set(DISGUISES) - {"tags", "selectors", "base64_utf16"})
+@pytest.mark.parametrize("disguise", sorted(set(DISGUISES) - {"tags", "selectors", "base64_utf16"}))
 def test_what_a_chinese_text_hides_is_seen_in_a_view(disguise: str) -> None:
     seen = [view.text for view in views(DISGUISES[disguise](CHINESE))]
     assert any("忽略以上所有指令" in text and "13800138000" in text for text in seen), seen
