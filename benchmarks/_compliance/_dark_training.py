@@ -21,12 +21,12 @@ SEED = 20261123
 COST = 30.0
 SEEN = 3
 """Stretches are learned that so many texts hold."""
-TALK_WEIGHT = 0.1
+TALK_WEIGHT = 0.2
 """How much a sentence that is from no shop counts."""
 MADE_WEIGHT = 0.6
 """How much one counts that was made: shop texts without a dark pattern hold no number at all."""
-FOLDS, INNER_FOLDS = 5, 3
-WAIVED = 0.001
+FOLDS = 5
+WAIVED = 0.003
 """So much of the best F1 is given for a higher point, where less is found wrongly."""
 LEFT_OUT = ("abcd", "tau2", "medquad")
 """Sources of answers that are measured with weights which were trained without them."""
@@ -75,7 +75,7 @@ def _fitted(texts: Sequence[ShopText], talk: Talk) -> dict[str, Any]:
 def _point(texts: Sequence[ShopText], talk: Talk) -> float:
     """The highest log-odds whose F1 is about the best, on texts that weren't trained on."""
     told = []
-    for learned, kept in _at_random(texts, INNER_FOLDS):
+    for learned, kept in _at_random(texts):
         weights = Weights(**_fitted([texts[place] for place in learned], talk))
         told += [(_logit(weights, texts[place].text), texts[place].dark) for place in kept]
     told.sort(reverse=True)
@@ -92,9 +92,9 @@ def _logit(weights: Weights, text: str) -> float:
     return max((weights.logit(text[start:end]) for start, end in parts(text)), default=-99.0)
 
 
-def _at_random(texts: Sequence[ShopText], count: int) -> Iterator[Any]:
+def _at_random(texts: Sequence[ShopText]) -> Iterator[Any]:
     choose = import_module("sklearn.model_selection")
-    folds = choose.StratifiedKFold(count, shuffle=True, random_state=SEED)
+    folds = choose.StratifiedKFold(FOLDS, shuffle=True, random_state=SEED)
     yield from folds.split(texts, [one.dark for one in texts])
 
 
@@ -103,7 +103,7 @@ def folds(texts: Sequence[ShopText], talk: Talk) -> dict[str, Any]:
     choose = import_module("sklearn.model_selection")
     groups = [one.template for one in texts]
     splits = {
-        "random": _at_random(texts, FOLDS),
+        "random": _at_random(texts),
         "by template": choose.GroupKFold(FOLDS).split(texts, groups=groups),
     }
     return {name: _folded(texts, talk, split) for name, split in splits.items()}
@@ -145,26 +145,38 @@ def _is_dark(weights: Weights, text: str) -> bool:
 
 def _folded(texts: Sequence[ShopText], talk: Talk, split: Iterable[Any]) -> dict[str, Any]:
     found: dict[int, bool] = {}
+    alone: dict[int, bool] = {}
     for learned, kept in split:
         weights = Weights(**train([texts[place] for place in learned], talk))
         found |= {int(place): _is_dark(weights, texts[place].text) for place in kept}
+        alone |= {int(place): _logit(weights, texts[place].text) >= 0 for place in kept}
+    categories = sorted({one.category for one in texts if one.dark})
+    return (
+        _figures(texts, found)
+        | {"without the rule for prose": _figures(texts, alone)}
+        | {
+            "recall_by_category": {
+                category: _share_found(
+                    found, [at for at, one in enumerate(texts) if one.category == category]
+                )
+                for category in categories
+            },
+        }
+    )
+
+
+def _figures(texts: Sequence[ShopText], found: Mapping[int, bool]) -> dict[str, Any]:
     dark = [place for place, one in enumerate(texts) if one.dark]
     hits = sum(found[place] for place in dark)
-    wrong = sum(found.values()) - hits
-    precision, recall = hits / (hits + wrong), hits / len(dark)
-    categories = sorted({texts[place].category for place in dark})
+    precision, recall = hits / sum(found.values()), hits / len(dark)
     return {
         "n": len(texts),
         "f1": round(2 * precision * recall / (precision + recall), 4),
         "precision": round(precision, 4),
         "recall": round(recall, 4),
         "recall_interval": interval(hits, len(dark)),
-        "recall_by_category": {
-            category: round(
-                sum(found[place] for place in dark if texts[place].category == category)
-                / sum(texts[place].category == category for place in dark),
-                4,
-            )
-            for category in categories
-        },
     }
+
+
+def _share_found(found: Mapping[int, bool], places: Sequence[int]) -> float:
+    return round(sum(found[place] for place in places) / len(places), 4)

@@ -532,6 +532,8 @@ async def test_restricted_data_is_kept_and_not_processed(database_url: str) -> N
         hold = await here.privacy.hold(subject=ANN, kind="restriction", reason="accuracy is contested")
         with pytest.raises(Restricted):
             await here.start("More", ANN)
+        with pytest.raises(Restricted):
+            await here.privacy.admit(here.running.prepare("desk", "More", requester=ANN.name).run)
         with pytest.raises(OnHold):
             await here.privacy.erase(ANN)
         await here.privacy.release(hold.id)

@@ -44,6 +44,7 @@ from proctor.core import (
 )
 from proctor.models import stand_ins
 from proctor.models.router import overrides
+from proctor.policies import check_stages
 from proctor.privacy import check_purposes
 from proctor.runs import Limit, Limits
 from proctor.tools import ToolRules, check_clearances
@@ -51,6 +52,9 @@ from proctor.tools import ToolRules, check_clearances
 FILE = "proctor.toml"
 PREFIX = "PROCTOR_"
 """`PROCTOR_BUDGET__DAILY_USD=5` stands for `budget.daily_usd`."""
+
+POLICY_FILE = "PROCTOR_POLICIES__FILE"
+"""The one variable that is read before the others: they stand over what its file says."""
 
 NOT_SETTINGS = frozenset({"PROCTOR_CONFIG", "PROCTOR_DATA", "PROCTOR_DEBUG"})
 """Variables with the prefix that are no settings."""
@@ -153,10 +157,13 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.envi
         raise ConfigurationError(
             f"there is no configuration file {named}", hint="Check --config or PROCTOR_CONFIG."
         )
-    _take_policy_file(values, sources, file)
+    if named_policy := environ.get(POLICY_FILE):
+        _put(values, POLICY_FILE, named_policy)
+    taken = _take_policy_file(values, sources, file)
     for variable, text in sorted(environ.items()):
         if variable.startswith(PREFIX) and variable not in NOT_SETTINGS:
             sources[_put(values, variable, _parse(text))] = variable
+    _check_taken(values, taken)
     settings = _validated(values, sources, file)
     check_names(settings)
     return Loaded(settings=settings, sources=sources, path=file if file.exists() else None)
@@ -170,9 +177,11 @@ def load_policy(path: Path) -> PolicySettings:
     """
     if not path.exists():
         raise ConfigurationError(f"there is no policy file {path}", hint="Check --policy.")
-    told = {"policies": _read_toml(path)}
+    told = {"policies": _read_policy(path)}
     sources = dict.fromkeys(_leaves(told), str(path))
-    return _validated(told, sources, path).policies
+    policies = _validated(told, sources, path).policies
+    check_stages(policies)
+    return policies
 
 
 def _validated(values: dict[str, Any], sources: Mapping[str, str], file: Path) -> Settings:
@@ -200,6 +209,7 @@ def check_names(settings: Settings) -> None:
             check_role(f"budgets.{name}", role, settings.roles)
     rules = ToolRules(settings.tools, settings.functions, settings.data)
     check_clearances(settings.teams, rules, settings.data)
+    check_stages(settings.policies)
     check_tokens(settings.policies, settings.privacy)
     check_licensed(settings.policies.licensed, settings.roles)
     check_roles(settings.teams, settings.roles, settings.models, told=settings.notices.roles)
@@ -225,15 +235,15 @@ def _read_toml(file: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{file} can't be read: {error.strerror}") from error
 
 
-def _take_policy_file(values: dict[str, Any], sources: dict[str, str], beside: Path) -> None:
-    """Puts what the policies' own file says in the place of the section that names the file.
+def _take_policy_file(values: dict[str, Any], sources: dict[str, str], beside: Path) -> str:
+    """The file whose policies now stand in the place of the section that names it; empty where none does.
 
     Raises:
         ConfigurationError: the file can't be read, or the section says more than which file it is.
     """
     section = values.get("policies")
     if not isinstance(section, dict) or not isinstance(name := section.get("file"), str) or not name:
-        return
+        return ""
     if more := sorted(section.keys() - {"file"}):
         raise ConfigurationError(
             f"{beside}: policies: {', '.join(more)} stands beside `file`",
@@ -245,9 +255,30 @@ def _take_policy_file(values: dict[str, Any], sources: dict[str, str], beside: P
             f"{beside}: policies.file: there is no file {path}",
             hint="Without its policy nothing starts: put the file there, or remove `file`.",
         )
-    told = _read_toml(path)
+    told = _read_policy(path)
     values["policies"] = {**told, "file": name}
     sources.update(dict.fromkeys((f"policies.{key}" for key in _leaves(told)), str(path)))
+    return name
+
+
+def _read_policy(path: Path) -> dict[str, Any]:
+    told = _read_toml(path)
+    if "file" in told:
+        raise ConfigurationError(
+            f"{path}: file: a policy's own file names no further one", hint="Put all of the policy into it."
+        )
+    return told
+
+
+def _check_taken(values: Mapping[str, Any], taken: str) -> None:
+    """Returns where the policies' file that is named in the end is the one that was read."""
+    section = values.get("policies")
+    named = section.get("file") if isinstance(section, dict) else ""
+    if (named or "") != taken:
+        raise ConfigurationError(
+            f"policies.file names {named!r}, which wasn't read",
+            hint=f"Name it in the configuration file, or by {POLICY_FILE}.",
+        )
 
 
 def _leaves(values: Mapping[str, Any], above: str = "") -> Iterator[str]:

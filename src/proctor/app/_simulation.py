@@ -126,10 +126,14 @@ def _read(policy: Policy, text: str, stage: Stage, team: str) -> Verdict:
 
 
 def _excerpt(text: str, verdict: Verdict) -> str:
-    """What stands around the first finding; the finding itself as its kind alone."""
+    """What stands around the first finding; each finding as its kind alone."""
     if not verdict.spans:
         return ""
-    span = verdict.spans[0]
-    before = text[max(0, span.start - AROUND) : span.start]
-    after = text[span.end : span.end + AROUND]
-    return " ".join(f"{before}[{span.type}]{after}".split())
+    first = verdict.spans[0]
+    pieces = [text[max(0, first.start - AROUND) : first.start]]
+    place, end = first.start, first.end + AROUND
+    for span in verdict.spans:
+        if span.start < end:
+            pieces += [text[place : span.start], f"[{span.type}]"]
+            place = max(place, span.end)
+    return " ".join("".join([*pieces, text[place:end]]).split())

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from rich.text import Text
 
-from proctor.cli._output import console
+from proctor.cli._output import console, harmless
 from proctor.cli._timeline import LONGEST, Timeline, print_lines
 from proctor.core import Event, Token
 
@@ -75,7 +75,7 @@ class Live:
             self._line_open = True
             self._writer, self._written = token.agent, ""
         self._written += token.text
-        self._console.print(Text(token.text), end="", soft_wrap=True)
+        self._console.print(Text(harmless(token.text)), end="", soft_wrap=True)
 
     def _end_writing(self) -> None:
         if self._line_open:

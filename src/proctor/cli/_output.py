@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -23,6 +24,8 @@ GAP = 3
 LEAST_WIDTH = 10
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What makes a spreadsheet take a cell for a formula."""
+_COMMANDS = re.compile("\r(?=\n)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""What a terminal obeys, and what turns the direction of writing."""
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 """Seconds."""
 
@@ -90,7 +93,7 @@ def print_table(
         justify: Literal["left", "right"] = "right" if name in right else "left"
         made.add_column(name, justify=justify, width=width, no_wrap=cut == "ellipsis", overflow=cut)
     for row in rows:
-        made.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+        made.add_row(*(Text(harmless(cell)) if isinstance(cell, str) else cell for cell in row))
     put(made, to)
 
 
@@ -101,8 +104,13 @@ def fields(values: Mapping[str, str | Text]) -> Table:
     made.add_column(overflow="fold")
     for name, value in values.items():
         if value:
-            made.add_row(name, value if isinstance(value, Text) else Text(value))
+            made.add_row(name, value if isinstance(value, Text) else Text(harmless(value)))
     return made
+
+
+def harmless(text: str) -> str:
+    """A text of others, which a terminal doesn't obey: its commands are spelt out, `<U+001B>`."""
+    return _COMMANDS.sub(lambda found: "" if found[0] == "\r" else f"<U+{ord(found[0]):04X}>", text)
 
 
 def duration(seconds: float) -> str:

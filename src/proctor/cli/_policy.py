@@ -29,6 +29,9 @@ TeamOption = Annotated[str, Parameter(help="Also by the rules for this team.")]
 
 WARMING = "Call 415 555 0132 about card 1234, then ignore my last order. Is it safe? 请问我该吃什么药？"  # noqa: RUF001
 
+DIGITS = 3
+"""Of a confidence, behind the point."""
+
 LONGEST_SHOWN = 60
 """Characters of a finding that a table shows."""
 
@@ -179,7 +182,12 @@ def _checked(text: str, rules: Policy, stage: Stage, team: str) -> dict[str, Any
         "verdict": verdict.outcome,
         "rules": verdict.rules,
         "spans": [
-            {"start": span.start, "end": span.end, "type": span.type, "confidence": span.confidence}
+            {
+                "start": span.start,
+                "end": span.end,
+                "type": span.type,
+                "confidence": round(span.confidence, DIGITS),
+            }
             for span in verdict.spans
         ],
         "text": _shown(text, verdict, rules, stage, team),
@@ -202,7 +210,7 @@ def _ruled_json(ruled: Ruled, text: str) -> dict[str, Any]:
         "start": finding.start,
         "end": finding.end,
         "text": text[finding.start : finding.end],
-        "confidence": finding.confidence,
+        "confidence": round(finding.confidence, DIGITS),
         "by": finding.detail,
         "rule": ruled.rule,
         "outcome": ruled.treatment,

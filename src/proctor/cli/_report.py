@@ -13,7 +13,7 @@ from rich.text import Text
 from proctor.app import Proctor
 from proctor.approvals import Approval, of_run
 from proctor.cli._execution import Interrupted
-from proctor.cli._output import console, duration, instant
+from proctor.cli._output import console, duration, harmless, instant
 from proctor.cli._timeline import asked
 from proctor.core import Event, format_usd
 from proctor.runs import Run, RunState
@@ -164,7 +164,7 @@ def print_outcome(report: Report, *, said: str = "") -> None:
     if run.result is not None and run.state == "completed" and not (out.is_terminal and run.result == said):
         if err.is_terminal:
             err.print()
-        out.print(Text(run.result), soft_wrap=True)
+        out.print(Text(harmless(run.result) if out.is_terminal else run.result), soft_wrap=True)
     err.print()
     print_reason(report, err)
     err.print(totals(report))
@@ -185,7 +185,7 @@ def print_reason(report: Report, to: Console) -> None:
     if run.state == "refused":
         # What was held back on its way out says so itself.
         what = "" if report.count("output.reviewed") else "The policy refused the text. "
-        to.print(Text(f"{what}{run.result or ''}".strip(), style="red"))
+        to.print(Text(harmless(f"{what}{run.result or ''}".strip()), style="red"))
     elif run.state == "failed":
         to.print(Text(f"{run.error}", style="red"))
         to.print(Text(f"When that is mended: proctor runs resume {run.id}"))

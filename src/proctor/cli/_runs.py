@@ -16,6 +16,7 @@ from proctor.cli._output import (
     console,
     duration,
     fields,
+    harmless,
     instant,
     one_line,
     print_json,
@@ -97,7 +98,7 @@ def show(id: str, /, *, config: ConfigFile = None, json: Json = False) -> None:
     out.print()
     if run.state == "completed" and run.result is not None:
         out.print(Text("answer", style="dim"))
-        out.print(Text(run.result), soft_wrap=True)
+        out.print(Text(harmless(run.result)), soft_wrap=True)
         out.print()
     print_reason(report, out)
     out.print(totals(report))

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from proctor.app import Proctor
 from proctor.cli._options import ConfigFile, Json, Limit
-from proctor.cli._output import age, console, fields, instant, print_json, print_table, put
+from proctor.cli._output import age, console, fields, harmless, instant, print_json, print_table, put
 from proctor.cli._reading import with_proctor
 from proctor.cli._report import MOODS
 from proctor.runs import Run, Thread
@@ -110,9 +110,9 @@ def show(
     for run in runs:
         out.print()
         out.print(Text.assemble((run.id, "dim"), "  ", (run.state, MOODS.get(run.state, ""))))
-        out.print(Text(run.task, style="bold"), soft_wrap=True)
+        out.print(Text(harmless(run.task), style="bold"), soft_wrap=True)
         if run.result is not None or run.error is not None:
-            out.print(Text(run.result if run.result is not None else str(run.error)), soft_wrap=True)
+            out.print(Text(harmless(run.result or str(run.error or ""))), soft_wrap=True)
     if runs and (shown := after + len(runs)) < thread.turns:
         out.print()
         out.print(Text(f"More: proctor threads show {id} --after {shown}"))

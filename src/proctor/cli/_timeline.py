@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from proctor.cli._output import duration, instant, offset, one_line, put
+from proctor.cli._output import duration, harmless, instant, offset, one_line, put
 from proctor.core import Event, EventType, JsonObject, JsonValue, canonical_json, format_usd
 from proctor.runs import RecordedCall
 from proctor.tools import visible
@@ -108,7 +108,7 @@ def _row(line: Line, when: str, text: str, figures: Sequence[str] = ()) -> Table
     )
     for width in FIGURE_WIDTHS[: len(figures)]:
         row.add_column(width=width, justify="right", style="dim", no_wrap=True)
-    row.add_row(when, line.who, line.what, Text(text), *figures)
+    row.add_row(when, harmless(line.who), line.what, Text(harmless(text)), *figures)
     return row
 
 

@@ -1,6 +1,6 @@
 """`[policies]`: what becomes of what checks find in a text, stage by stage."""
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, get_args
 
 from pydantic import Field, PositiveInt, model_validator
 
@@ -168,6 +168,12 @@ class PolicyRule(Section):
             raise ValueError("a rule names what it `finds`, or `words`")
         if self.words and self.outcome in ("disclose", "tokenise"):
             raise ValueError("words can be allowed, redacted, escalated or denied")
+        if self.id in get_args(Kind):
+            raise ValueError(f"{self.id!r} is what a check finds: call the rule otherwise")
+        for kind in self.finds:
+            fitting = get_args(StagePolicy.model_fields[kind].annotation)
+            if self.outcome not in fitting:
+                raise ValueError(f"{self.outcome!r} does nothing to {kind!r}: it takes {', '.join(fitting)}")
         if blank := next((word for word in self.words if not word.strip(" *")), None):
             raise ValueError(f"{blank!r} names no word")
         return self

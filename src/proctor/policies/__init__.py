@@ -5,7 +5,7 @@ a text and settings, and gives a verdict.
 """
 
 from proctor.policies._catalogue import Catalogue
-from proctor.policies._families import KINDS
+from proctor.policies._families import KINDS, check_stages
 from proctor.policies._lint import Remark, lint
 from proctor.policies._masking import mask
 from proctor.policies._policy import Policy, Prices, Ruled, taken_out
@@ -21,6 +21,7 @@ __all__ = [
     "Reading",
     "Remark",
     "Ruled",
+    "check_stages",
     "lint",
     "mask",
     "read_text",

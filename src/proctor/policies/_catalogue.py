@@ -32,12 +32,12 @@ class Catalogue:
 
     def learn(self, text: str, structured: JsonValue) -> None:
         """Takes the prices from a tool's answer: from its structured content, else from JSON in its text."""
-        if structured is None:
-            try:
-                structured = json.loads(text)
-            except (ValueError, RecursionError):
-                return
-        for name, price in _priced(structured, "", None):
+        try:
+            told = json.loads(text) if structured is None else structured
+            priced = list(_priced(told, "", None))
+        except (ValueError, RecursionError):  # no JSON, or a nest that no shop builds
+            return
+        for name, price in priced:
             if name in self.prices or len(self.prices) < MOST:
                 self.prices.setdefault(name, set()).add(price)
 

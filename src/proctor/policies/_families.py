@@ -1,9 +1,10 @@
 """The built-in checks and what each can find."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import get_args
 
-from proctor.core import Kind, Stage
+from proctor.core import ConfigurationError, Kind, PolicySettings, Stage, Treatment
 from proctor.policies._advice import advice
 from proctor.policies._claims import claims
 from proctor.policies._dark_patterns import dark_patterns
@@ -58,3 +59,40 @@ FAMILIES: tuple[Family, ...] = (
 )
 
 KINDS: tuple[str, ...] = get_args(Kind)
+
+
+def check_stages(settings: PolicySettings) -> None:
+    """Returns where all that the settings speak of is looked for at its stage.
+
+    Raises:
+        ConfigurationError: something isn't, and would pass without a word.
+    """
+    for place, stage, kind, treatment in _spoken_of(settings):
+        if treatment == "disclose" and stage != "output":
+            raise ConfigurationError(
+                f"{place}: nothing is disclosed at {stage}", hint="Disclosures are added to answers: output."
+            )
+        if treatment != "allow" and kind not in _looked_for(settings, stage):
+            hint = 'Name a model for it: [policies] names = { en = "en_core_web_sm" }.'
+            raise ConfigurationError(
+                f"{place}: nothing looks for {kind} at {stage}",
+                hint=hint if kind == "person" else f"Take {kind}, or {stage}, out of it.",
+            )
+
+
+def _spoken_of(settings: PolicySettings) -> Iterator[tuple[str, Stage, str, Treatment]]:
+    """What the operator says of a kind at a stage, with where it stands."""
+    for stage in get_args(Stage):
+        section = getattr(settings, stage)
+        for kind in sorted(section.model_fields_set & set(KINDS)):
+            yield f"policies.{stage}.{kind}", stage, kind, getattr(section, kind)
+    for rule in settings.rules:
+        for stage in rule.stages:
+            for kind in rule.finds:
+                yield f"policies.rules: {rule.id}", stage, kind, rule.outcome
+
+
+def _looked_for(settings: PolicySettings, stage: Stage) -> frozenset[str]:
+    also = {"price_mismatch"} if stage == "output" else set()
+    also |= {"person"} if settings.names else set()
+    return frozenset(also).union(*(family.kinds for family in FAMILIES if stage in family.stages))

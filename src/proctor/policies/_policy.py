@@ -100,6 +100,8 @@ class _Plan:
     words: tuple[tuple[str, Words], ...]
     """By the kind that their findings have here: the rule's id."""
     answers: dict[str, tuple[_Answer, ...]]
+    judged: frozenset[str]
+    """What counts against a text as such, and isn't only taken out of it."""
 
     def answer(self, finding: Finding) -> _Answer | None:
         answers = self.answers.get(finding.kind, ())
@@ -186,9 +188,12 @@ class Policy:
         return tuple(span for span, _ in _merged([each for each in ruled if _is_replaced(each)]))
 
     def judge_orders(self, text: str, stage: Stage, *, team: str = "") -> Verdict:
-        """What the policy says about orders in a text, and about the operator's words; nothing else."""
-        ruled = self.explain(text, stage, team=team, kinds=_ORDERS)
-        spoken = [each for each in ruled if each.treatment in ("escalate", "deny")]
+        """What the policy says about orders in a text, the operator's words, and all that a person is to see.
+
+        Of what is simply taken out it says nothing.
+        """
+        ruled = self.explain(text, stage, team=team, kinds=self._plan_of(stage, team).judged)
+        spoken = [each for each in ruled if _is_judged(each)]
         return _verdict(text, spoken, None) if spoken else ALLOW
 
     def explain(
@@ -204,7 +209,7 @@ class Policy:
 
         Of the built-in checks, only those that find any of the kinds, where these are given.
         """
-        plan = self._plan(stage, team if team in self._teams else "")
+        plan = self._plan_of(stage, team)
         reading = Reading(text, stage)
         ruled: dict[Finding, Ruled] = {}
         contradictions = contradicting_prices(text, catalogue) if catalogue else ()
@@ -229,6 +234,9 @@ class Policy:
                 hint="Send whole Unicode characters, without NUL and lone surrogates.",
             )
 
+    def _plan_of(self, stage: Stage, team: str) -> _Plan:
+        return self._plan(stage, team if team in self._teams else "")
+
     def _planned(self, stage: Stage, team: str) -> _Plan:
         rules = [
             rule
@@ -241,7 +249,9 @@ class Policy:
         own = [rule for rule in rules if rule.words]
         for rule in own:
             answers[rule.id] = (_answer_of(rule),)
+        asked = {kind for kind, said in answers.items() if any(each.treatment == "escalate" for each in said)}
         return _Plan(
+            judged=_ORDERS | asked,
             families=tuple(each for each in self._families if stage in each.stages and each.kinds & wanted),
             words=tuple((rule.id, Words(rule.words)) for rule in own),
             answers=answers,
@@ -308,6 +318,11 @@ def _spans(text: str, ruled: Sequence[Ruled], hide: Hide | None) -> tuple[tuple[
 
 def _is_replaced(ruled: Ruled) -> bool:
     return _type_of(ruled) in REPLACED and ruled.treatment in _REPLACING
+
+
+def _is_judged(ruled: Ruled) -> bool:
+    taken_out = ruled.finding.kind in _PERSONAL_AND_SECRET
+    return ruled.treatment == "escalate" or (ruled.treatment == "deny" and not taken_out)
 
 
 def _type_of(ruled: Ruled) -> str:

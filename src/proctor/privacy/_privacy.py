@@ -86,7 +86,7 @@ class Privacy:
             raise Erased(
                 f"texts of run {run.id} were erased", hint="It can't go on; start a new one with its task."
             )
-        if not run.subject and not run.purpose:
+        if not (run.subject or run.requester or run.purpose):
             return
         await self._database.read(lambda connection: self.admit_on(connection, run))
 
@@ -99,9 +99,9 @@ class Privacy:
                 purpose=needed[0],
                 hint="Start it with a subject: --subject NAME.",
             )
-        if not run.subject:
+        if not (run.subject or run.requester):
             return
-        subject = Subject(name=run.subject, tenant=run.tenant)
+        subject = Subject(name=run.subject or run.requester, tenant=run.tenant)
         hold = _holds.restricts(connection, subject)
         if hold is not None:
             raise Restricted(

@@ -28,6 +28,9 @@ RULE = "review"
 ADVICE = frozenset({"investment_advice", "medical_advice", "legal_advice"})
 """What a task may ask for and an answer give: who is licensed for it looks at the answer."""
 
+ORDERS = "injection"
+"""What makes a task untrusted, and its answer no other one."""
+
 _EDITABLE: JsonObject = {
     "type": "object",
     "properties": {"answer": {"type": "string", "minLength": 1}},
@@ -84,8 +87,8 @@ async def review(
 ) -> Reviewed:
     """The answer as it may go out, or why it may not; suspends the run where a person has to look.
 
-    `asks` are kinds for which the task itself has the answer looked at; `first` says that nobody in the
-    conversation was answered before; `told` that the log has the policy's verdict already.
+    `asks` are kinds of findings in the task, for which the answer is looked at; `first` says that nobody in
+    the conversation was answered before; `told` that the log has the policy's verdict already.
     """
     verdict = rules.read(answer, session.catalogue.prices)
     if verdict.outcome != "allow" and not told:
@@ -94,7 +97,7 @@ async def review(
     if verdict.outcome == "deny":
         return Reviewed(text=verdict.reason, refused=True)
     reviewed = Reviewed(text=answer if verdict.text is None else verdict.text)
-    asked_about = dict.fromkeys((*verdict.asks, *(kind for kind in asks if kind in ADVICE)))
+    asked_about = dict.fromkeys((*verdict.asks, *(kind for kind in asks if kind != ORDERS)))
     kinds = [kind for kind in asked_about if rules.holds(kind)]
     groups = list(_groups(kinds, rules))
     for roles, found in groups:

@@ -43,6 +43,7 @@ from proctor.runs._numbers import ToolNumbers
 from proctor.runs._past import Past, said_mark
 from proctor.runs._plan import TeamPlan
 from proctor.runs._replay import SETTLED
+from proctor.runs._review import ADVICE
 from proctor.runs._scope import Scope
 from proctor.runs._texts import Texts, earlier_texts, strings_in
 from proctor.runs._turns import AGENT_ERRORS, Turn, Turns, lineage
@@ -61,7 +62,10 @@ SHOWN = 16_000
 
 
 SUSPECTED_TASK = Label(integrity="untrusted", confidentiality="user", sources=("task",), suspected=True)
-"""Of a task that a check takes for an attempt to give orders which its writer may not give."""
+"""Of a task in which something was found that a person looks at before it has effects.
+
+Not where that is a question for advice: there the answer is looked at.
+"""
 
 
 class _Live:
@@ -147,7 +151,7 @@ class RunSession:
         self.streaks = Streaks()
         self._numbers = ToolNumbers()
         self._messages = 0
-        if "injection" in run.asks:
+        if not ADVICE.issuperset(run.asks):
             self.texts.receive(run.task, SUSPECTED_TASK)
         else:
             self.texts.order(run.task)

@@ -95,3 +95,49 @@ def test_a_key_in_a_text_of_several_lines_is_not_taken_for_one(tmp_path: Path) -
     error = load(tmp_path, main)
     assert error is not None
     assert "line 6:" in error.message
+
+
+def test_a_variable_names_the_policy_file_and_others_stand_over_it(tmp_path: Path) -> None:
+    (tmp_path / "proctor.toml").write_text("")
+    (tmp_path / "policy.toml").write_text('version = "2"\n[input]\nemail = "deny"\nphone = "deny"\n')
+    environ = {"PROCTOR_POLICIES__FILE": "policy.toml", "PROCTOR_POLICIES__INPUT__PHONE": "allow"}
+    policies = load_settings(tmp_path / "proctor.toml", environ).settings.policies
+    assert (policies.version, policies.input.email, policies.input.phone) == ("2", "deny", "allow")
+
+
+@pytest.mark.parametrize("name", ["PROCTOR_POLICIES", "PROCTOR_POLICIES__file"])
+def test_a_policy_file_that_would_not_be_read_is_an_error(name: str, tmp_path: Path) -> None:
+    (tmp_path / "proctor.toml").write_text("")
+    (tmp_path / "policy.toml").write_text("")
+    text = '{ file = "policy.toml" }' if name == "PROCTOR_POLICIES" else "policy.toml"
+    with pytest.raises(ConfigurationError):
+        load_settings(tmp_path / "proctor.toml", {name: text})
+
+
+def test_a_policy_file_that_names_a_further_one_is_an_error(tmp_path: Path) -> None:
+    error = load(tmp_path, '[policies]\nfile = "policy.toml"\n', 'file = "b"\n')
+    assert isinstance(error, ConfigurationError)
+
+
+@pytest.mark.parametrize(
+    ("main", "says"),
+    [
+        (RULE.replace('"redact"', '"disclose"'), "'disclose' does nothing to 'email'"),
+        (RULE.replace('"email"', '"injection"'), "'redact' does nothing to 'injection'"),
+        (
+            '[[policies.rules]]\nid = "secret"\nstages = ["input"]\nwords = ["xy"]\noutcome = "allow"\n',
+            "'secret' is what a check finds",
+        ),
+        ('[policies.tool_result]\nmedical_advice = "deny"\n', "nothing looks for medical_advice"),
+        ('[policies.input]\nmedical_advice = "disclose"\n', "nothing is disclosed at input"),
+        ('[policies.input]\nperson = "redact"\n', "nothing looks for person"),
+        (
+            '[[policies.rules]]\nid = "a"\nstages = ["memory"]\nfinds = ["dark_pattern"]\noutcome = "deny"\n',
+            "nothing looks for dark_pattern at memory",
+        ),
+    ],
+)
+def test_what_would_pass_without_a_word_is_an_error(main: str, says: str, tmp_path: Path) -> None:
+    error = load(tmp_path, main)
+    assert isinstance(error, ConfigurationError)
+    assert says in error.message

@@ -41,6 +41,47 @@ def test_plain_shop_text_passes(text):
     assert found(text) == []
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "My card 4111 1111 1111 1111",
+        "Your order ships on Monday, 3 items.",
+        "refunded 20 of order 7",
+        "Order 7 is pending",
+        "The card on file is 4111 1111 1111 1111",
+        "You should put 60 % of your savings into this fund and sell your bonds.",
+        "I found two bookings under that name; which one shall I change?",
+        "The parcel left our warehouse at 14:20 and is with the courier.",
+        "Your balance is 1,204.50 EUR as of 2026-03-31.",
+        "Revenue rose 12 % to 4.8 million in the third quarter.",
+        "The table has 1,482 rows, 9 of which lack a postcode.",
+        "Call 020 7946 0018 between 9 and 5 if the driver doesn't turn up.",
+        "I've cancelled seat 14C and kept 14D for you.",
+        "for i in range(10): total += prices[i]",
+        "HTTP 429 means that you sent too many requests; wait 30 seconds and try again.",
+        "Take the second exit, then drive for 6 km.",
+        "The median age in the sample is 41, with 212 women and 198 men.",
+        "Invoice 88213 was paid on 4 May by bank transfer.",
+        "Two of the five tests failed after the upgrade to 3.12.",
+        "Please send me the last four digits of the account.",
+        "We could move the meeting to Thursday at 10, would that suit you?",
+        "Ticket 51 was closed yesterday and nobody has reopened it.",
+        "The fee is 2.5 % of the amount, at least 3 dollars.",
+        "Your flight is delayed by 45 minutes; the new gate is B7.",
+        "Sorry about that, I'll pass it to a colleague who can look at the account.",
+        "SELECT count(*) FROM orders WHERE status = 'open'",
+        "The warranty covers parts for 24 months and labour for 12.",
+        "I changed the delivery address to 8 Mill Lane as you asked.",
+        "Preheat the oven to 180 degrees and bake for 25 minutes.",
+        "There are 16 chapters, and each ends with exercises.",
+        "Step 3 of 5: choose a new password of at least 12 characters.",
+        "No, that voucher can't be used twice.",
+    ],
+)
+def test_ordinary_answers_of_agents_pass(text):
+    assert found(text) == []
+
+
 def test_each_line_is_judged_on_its_own():
     text = "Blue mug, 300 ml\nHurry, only 2 left in stock!\nDishwasher safe"
     assert found(text) == ["Hurry, only 2 left in stock!"]

@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import pytest
 
-from proctor.core import ConfigurationError, Span
+from proctor.core import ConfigurationError
 from proctor.policies import Reading
-from proctor.policies.secrets._credentials import find_secrets, secrets
+from proctor.policies.secrets import secrets
 from proctor.policies.secrets._secret_rules import read_rules, secret_rules
 
 ALNUM = "q9X2mZ7wL4kT8vB1"
@@ -99,11 +99,10 @@ def test_secrets_are_found_in_what_is_disguised_and_pointed_at_in_the_original()
 
 def test_secrets_of_a_tool_output_are_spans_in_order() -> None:
     text = f"password=hunter2&api_key={ALNUM}"
-    assert [(span.start, span.end, span.type) for span in find_secrets(text)] == [
+    assert [(each.start, each.end, each.kind) for each in secrets(Reading(text, "tool_result"))] == [
         (9, 16, "password"),
         (25, 41, "secret"),
     ]
-    assert all(isinstance(span, Span) for span in find_secrets(text))
 
 
 @pytest.mark.parametrize(
@@ -135,9 +134,9 @@ LOG = "2026-03-02T10:11:12Z INFO [worker-3] request_id=7f3a9c1e2b4d5f60 GET /v1/
 def test_long_outputs_of_tools_cost_little() -> None:
     for line in (ORDINARY, LOG):
         text = line * (100_000 // len(line))
-        find_secrets(text)
+        found(text)
         start = time.process_time()
-        assert find_secrets(text) == ()
+        assert found(text) == []
         assert time.process_time() - start < 0.3, "ten times what it takes"
 
 
@@ -156,8 +155,8 @@ HOSTILE = [
 def test_a_long_value_that_is_nearly_a_path_or_an_address_is_judged_at_once(value: str) -> None:
     start = time.process_time()
     for name in ("password", "api_key", "token is"):
-        find_secrets(f"{name}={value}")
-        find_secrets(f'{name}="{value}"')
+        found(f"{name}={value}")
+        found(f'{name}="{value}"')
     assert time.process_time() - start < 0.5, "a hundred times what it takes"
 
 
@@ -174,7 +173,7 @@ def test_random_hostile_text_is_read_in_time_and_gives_sound_spans(seed: int) ->
     for _ in range(50):
         text = "".join(rng.choice(pieces) * rng.choice((1, 1, 5, 40)) for _ in range(120))[:4000]
         start = time.process_time()
-        spans = find_secrets(text)
+        spans = list(secrets(Reading(text, "tool_result")))
         assert time.process_time() - start < 1, "a hundred times what it takes"
         assert all(0 <= span.start < span.end <= len(text) for span in spans)
         assert all(one.end <= two.start for one, two in pairwise(spans))
@@ -184,5 +183,5 @@ def test_random_hostile_text_is_read_in_time_and_gives_sound_spans(seed: int) ->
 def test_hostile_text_is_read_in_linear_time(piece: str) -> None:
     text = piece * (100_000 // len(piece))
     start = time.process_time()
-    find_secrets(text)
+    found(text)
     assert time.process_time() - start < 1.5, "ten times what it takes"

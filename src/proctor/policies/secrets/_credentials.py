@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from proctor.core import Span
 from proctor.policies._reading import Finding, Reading
 from proctor.policies.secrets._named_values import named_values
 from proctor.policies.secrets._passwords import spoken_passwords
@@ -22,14 +21,6 @@ def secrets(reading: Reading) -> Iterator[Finding]:
             found.append(replace(each, start=start, end=end))
     found.sort(key=lambda each: (each.start, -each.confidence, -each.end))
     return iter(_apart(found))
-
-
-def find_secrets(text: str) -> tuple[Span, ...]:
-    """The keys, tokens and passwords in a text, in its order and without overlaps."""
-    return tuple(
-        Span(start=each.start, end=each.end, type=each.kind, confidence=each.confidence)
-        for each in secrets(Reading(text, "tool_result"))
-    )
 
 
 def _apart(found: list[Finding]) -> list[Finding]:
