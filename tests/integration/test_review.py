@@ -285,6 +285,30 @@ async def test_words_of_the_operators_hold_an_answer_for_a_person(make: Callable
     assert run.state == "waiting"
 
 
+@pytest.mark.parametrize(
+    "policies",
+    [
+        {"rules": [{"id": "deal", "stages": ["input"], "words": ["discount*"], "outcome": "escalate"}]},
+        {"input": {"payment_card": "escalate"}},
+    ],
+)
+async def test_what_a_task_holds_for_a_person_holds_its_answer_and_its_effects(
+    policies: dict[str, object], make: Callable[..., Settings]
+) -> None:
+    def clerk(call: ModelCall) -> object:
+        done = any(message["role"] == "tool" for message in call.messages)
+        return "declined" if done else [tool_call("decline", customer="bob")]
+
+    free = {"desk": {"approval": "never", "untrusted": "allow"}}
+    async with opened(make(policies=policies, teams=free), clerk) as running:
+        run = await running.run("desk", f"Is there a discount on {CARD}?")
+        effect = await asked(running)
+        assert effect.question.kind == "approve"
+        await running.decide(effect.id, Decision(kind="approve", by="ann@example.org"))
+        run = await running.wait(run.id)
+        assert (run.state, (await asked(running)).question.kind) == ("waiting", "output")
+
+
 async def test_article_22_a_significant_decision_cannot_be_made_without_a_person(
     make: Callable[..., Settings],
 ) -> None:

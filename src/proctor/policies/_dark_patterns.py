@@ -49,6 +49,8 @@ _TOKENS = re.compile(r"[a-z']+|\d|[!?%$#&]")
 _LINES = re.compile(r"\S[^\n]*+")
 _SENTENCES = re.compile(r"[^\s.!?][^.!?]*+(?:\.(?!\s)[^.!?]*+)*+[.!?]*+")
 _LATIN = re.compile(r"[A-Za-z]{2,}")
+_ONE_WORD = re.compile(r"\W*[A-Za-z]+\W*")
+"""`No.`: a word alone presses nobody."""
 _CHINESE = re.compile("[\u4e00-\u9fff]")
 _SIGNS = re.compile(
     r"\b(?:hurry|only \d+|(?:left|remaining|low) in|left|in stock|running out|selling (?:fast|out)"
@@ -165,7 +167,7 @@ def english(text: str, weights: Weights) -> Iterator[tuple[int, int, float]]:
     least = LEAST_IN_PROSE if prose else LEAST
     for start, end in parts(text):
         part = text[start : min(end, start + LONGEST)]
-        if len(_LATIN.findall(part)) <= len(_CHINESE.findall(part)):
+        if _ONE_WORD.fullmatch(part) or len(_LATIN.findall(part)) <= len(_CHINESE.findall(part)):
             continue
         if prose and _SIGNS.search(part) is None:
             continue

@@ -81,6 +81,15 @@ def test_a_timeline_says_when_who_what_and_what_it_took():
     ]
 
 
+def test_a_terminal_obeys_nothing_that_others_wrote():
+    said = {"kind": "TextMessage", "text": "\x1b]0;mine\x07\x1b[2Jhi \u202eeve\r\n\u9f7f\u2764\ufe0f \x9b1A"}
+    refused = {"server": "s\x1b[1A", "tool": "t", "reason": "no \x1b[31m"}
+    shown = "".join(printed(log(("message", "cl\x1b[2Jerk", said), ("tool.refused", "clerk", refused))))
+    assert not {"\x1b", "\x9b", "\x07", "\u202e", "\r"} & set(shown)
+    assert "<U+001B>[2Jhi <U+202E>eve" in shown
+    assert "\u2764\ufe0f" in shown
+
+
 def test_every_line_stays_within_the_width():
     text = "word " * 100 + "x" * 300 + "很长的中文" * 50
     events = log(

@@ -27,6 +27,16 @@ def test_the_first_rule_that_matches_speaks_and_the_stage_after_all_rules() -> N
     assert policy().read(f"My card {CARD}", "input").rules == ("input.payment_card",)
 
 
+def test_what_a_person_is_to_see_in_a_tools_answer_counts_against_it() -> None:
+    text = f"Paid with {CARD}."
+    assert policy().judge_orders(text, "tool_result").outcome == "allow", "it is only taken out"
+    asking = policy(tool_result={"payment_card": "escalate"})
+    assert asking.spans_to_hide(text, "tool_result") == ()
+    assert asking.judge_orders(text, "tool_result").asks == ("payment_card",)
+    by_rule = policy(rule(stages=["tool_result"], finds=["payment_card"], outcome="escalate"))
+    assert by_rule.judge_orders(text, "tool_result").outcome == "escalate"
+
+
 def test_a_rule_for_a_team_holds_for_no_other() -> None:
     rules = policy(rule(finds=["payment_card"], teams=["desk"], outcome="allow"))
     assert rules.read(f"My card {CARD}", "input", team="desk").outcome == "allow"
