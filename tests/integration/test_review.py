@@ -303,7 +303,7 @@ async def test_what_a_task_holds_for_a_person_holds_its_answer_and_its_effects(
     async with opened(make(policies=policies, teams=free), clerk) as running:
         run = await running.run("desk", f"Is there a discount on {CARD}?")
         effect = await asked(running)
-        assert effect.question.kind == "approve"
+        assert effect.question.kind == "action"
         await running.decide(effect.id, Decision(kind="approve", by="ann@example.org"))
         run = await running.wait(run.id)
         assert (run.state, (await asked(running)).question.kind) == ("waiting", "output")

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from sqlalchemy import Connection
 from typing_extensions import Unpack
@@ -35,7 +35,6 @@ from proctor.core import (
 )
 from proctor.degradation import Degradation
 from proctor.engine import BEAT, Chore, Workers
-from proctor.knowledge import Knowledge
 from proctor.models import Models, stand_ins
 from proctor.notices import Notices
 from proctor.privacy import Privacy
@@ -46,6 +45,9 @@ from proctor.telemetry import Metrics
 from proctor.tools import Toolbox, check_packages
 
 STOPPED = ENDED | {"waiting"}
+
+if TYPE_CHECKING:
+    from proctor.knowledge import Knowledge
 
 GRACE = timedelta(seconds=2)
 """What calls in progress have to end when the process stops (DESIGN 8)."""
@@ -374,8 +376,10 @@ class Proctor:
         return run
 
     @cached_property
-    def knowledge(self) -> Knowledge:
+    def knowledge(self) -> "Knowledge":
         """The documents that agents look things up in, kept as the policy says."""
+        from proctor.knowledge import Knowledge  # here, because it brings numpy along
+
         return Knowledge(
             self.database,
             self.settings.knowledge,

@@ -158,7 +158,7 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.envi
             f"there is no configuration file {named}", hint="Check --config or PROCTOR_CONFIG."
         )
     if named_policy := environ.get(POLICY_FILE):
-        _put(values, POLICY_FILE, named_policy)
+        _put(values, POLICY_FILE, _parse(named_policy))
     taken = _take_policy_file(values, sources, file)
     for variable, text in sorted(environ.items()):
         if variable.startswith(PREFIX) and variable not in NOT_SETTINGS:

@@ -1,11 +1,14 @@
 """`[policies]`: what becomes of what checks find in a text, stage by stage."""
 
+import re
 from typing import Annotated, Literal, TypeAlias, get_args
 
 from pydantic import Field, PositiveInt, model_validator
 
 from proctor.core._section import Name, Section
 from proctor.core._verdicts import Stage
+
+_STAR_WITHIN = re.compile(r"\*\w")
 
 Personal: TypeAlias = Literal["allow", "redact", "tokenise", "escalate", "deny"]
 Secret: TypeAlias = Literal["allow", "redact", "escalate", "deny"]
@@ -176,6 +179,8 @@ class PolicyRule(Section):
                 raise ValueError(f"{self.outcome!r} does nothing to {kind!r}: it takes {', '.join(fitting)}")
         if blank := next((word for word in self.words if not word.strip(" *")), None):
             raise ValueError(f"{blank!r} names no word")
+        if within := next((word for word in self.words if _STAR_WITHIN.search(word)), None):
+            raise ValueError(f"{within!r}: `*` is the rest of a word, and stands at its end")
         return self
 
 

@@ -8,16 +8,17 @@ known for English and Chinese; questions in other languages are not compared.
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from proctor.core import ModelCall
 from proctor.models._cache_sql import Candidate
 
-Vector: TypeAlias = NDArray[np.float32]
-Embed: TypeAlias = Callable[[Sequence[str]], Awaitable[NDArray[np.float32]]]
+if TYPE_CHECKING:  # numpy takes a tenth of a second, which commands that compare nothing don't have
+    import numpy as np
+    from numpy.typing import NDArray
+
+Vector: TypeAlias = "NDArray[np.float32]"
+Embed: TypeAlias = Callable[[Sequence[str]], Awaitable["NDArray[np.float32]"]]
 """Unit vectors of texts, one a row; the product of two is their cosine."""
 
 LONGEST_QUESTION = 160
@@ -39,6 +40,8 @@ class Question:
     @property
     def packed(self) -> bytes:
         """The vector as it is stored."""
+        import numpy as np
+
         return self.vector.astype(np.float16).tobytes()
 
 
@@ -61,6 +64,8 @@ def question_of(call: ModelCall) -> str | None:
 
 def nearest(question: Question, candidates: Iterable[Candidate], *, at_least: float) -> Near | None:
     """The nearest of the candidates that asks for the same thing."""
+    import numpy as np
+
     best: Near | None = None
     for candidate in candidates:
         similarity = float(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from proctor.core import Stage
-from proctor.policies._reading import Finding, Reading
+from proctor.policies._reading import Finding, Reading, in_small
 
 _SENTENCES = re.compile(r"[^.!?。!?\n;]*+(?:[.;](?!\s)[^.!?。!?\n;]*+)*+[.!?。;\n]*+")
 LONGEST = 600
@@ -250,14 +250,15 @@ _SORTS = (
     ),
 )
 
+CLAIMED_AT = {sort.kind: sort.stages for sort in _SORTS}
+"""Where each kind of claim is looked for."""
+
 
 def claims(reading: Reading) -> Iterable[Finding]:
     """Sentences that claim what nobody can keep, pose as a professional, or make up reviews."""
     sorts = [sort for sort in _SORTS if reading.stage in sort.stages]
     for view in reading.views:
-        lowered = view.text.lower()
-        if len(lowered) != len(view.text):  # a few letters become two: places would be wrong
-            lowered = view.text
+        lowered = in_small(view.text)
         for sort in sorts:
             if any(sign in lowered for sign in sort.signs):
                 for start, end in _claimed(lowered, sort):

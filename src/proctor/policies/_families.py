@@ -6,7 +6,7 @@ from typing import get_args
 
 from proctor.core import ConfigurationError, Kind, PolicySettings, Stage, Treatment
 from proctor.policies._advice import advice
-from proctor.policies._claims import claims
+from proctor.policies._claims import CLAIMED_AT, claims
 from proctor.policies._dark_patterns import dark_patterns
 from proctor.policies._reading import Check
 from proctor.policies.injection import injection
@@ -95,4 +95,5 @@ def _spoken_of(settings: PolicySettings) -> Iterator[tuple[str, Stage, str, Trea
 def _looked_for(settings: PolicySettings, stage: Stage) -> frozenset[str]:
     also = {"price_mismatch"} if stage == "output" else set()
     also |= {"person"} if settings.names else set()
-    return frozenset(also).union(*(family.kinds for family in FAMILIES if stage in family.stages))
+    found = frozenset(also).union(*(family.kinds for family in FAMILIES if stage in family.stages))
+    return found - {kind for kind, stages in CLAIMED_AT.items() if stage not in stages}

@@ -51,5 +51,10 @@ class Reading:
         return self._views
 
 
+def in_small(text: str) -> str:
+    """The text in small letters, character for character, so that places stay what they are."""
+    return text.replace("\u0130", "I").lower()  # the one letter whose small form is longer
+
+
 Check: TypeAlias = Callable[[Reading], Iterable[Finding]]
 """Finds things of one family in a text: a pure function, linear in the text's length."""

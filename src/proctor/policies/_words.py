@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from proctor.policies._reading import Finding, Reading
+from proctor.policies.canonical import canonical
 
 _BLANKS = re.compile(r"\s+")
 _LETTER = re.compile(r"[A-Za-z0-9_]")
@@ -13,7 +14,9 @@ class Words:
     """A set of words and phrases. `*` stands for the rest of a word; any blanks stand for any blanks."""
 
     def __init__(self, words: Sequence[str]) -> None:
-        longest_first = sorted(words, key=len, reverse=True)
+        # Texts are read in their plain form, so words are looked for in theirs.
+        plain = {form for word in words if (form := canonical(word).text.strip())}
+        longest_first = sorted(plain, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(_pattern_of, longest_first)), re.IGNORECASE)
 
     def find(self, reading: Reading, kind: str) -> Iterator[Finding]:

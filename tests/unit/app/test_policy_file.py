@@ -97,10 +97,11 @@ def test_a_key_in_a_text_of_several_lines_is_not_taken_for_one(tmp_path: Path) -
     assert "line 6:" in error.message
 
 
-def test_a_variable_names_the_policy_file_and_others_stand_over_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["policy.toml", '"policy.toml"'])
+def test_a_variable_names_the_policy_file_and_others_stand_over_it(name: str, tmp_path: Path) -> None:
     (tmp_path / "proctor.toml").write_text("")
     (tmp_path / "policy.toml").write_text('version = "2"\n[input]\nemail = "deny"\nphone = "deny"\n')
-    environ = {"PROCTOR_POLICIES__FILE": "policy.toml", "PROCTOR_POLICIES__INPUT__PHONE": "allow"}
+    environ = {"PROCTOR_POLICIES__FILE": name, "PROCTOR_POLICIES__INPUT__PHONE": "allow"}
     policies = load_settings(tmp_path / "proctor.toml", environ).settings.policies
     assert (policies.version, policies.input.email, policies.input.phone) == ("2", "deny", "allow")
 
@@ -128,8 +129,10 @@ def test_a_policy_file_that_names_a_further_one_is_an_error(tmp_path: Path) -> N
             '[[policies.rules]]\nid = "secret"\nstages = ["input"]\nwords = ["xy"]\noutcome = "allow"\n',
             "'secret' is what a check finds",
         ),
+        (RULE.replace('finds = ["email"]', 'words = ["*card"]'), "stands at its end"),
         ('[policies.tool_result]\nmedical_advice = "deny"\n', "nothing looks for medical_advice"),
         ('[policies.input]\nmedical_advice = "disclose"\n', "nothing is disclosed at input"),
+        ('[policies.input]\nunsupported_claim = "deny"\n', "nothing looks for unsupported_claim at input"),
         ('[policies.input]\nperson = "redact"\n', "nothing looks for person"),
         (
             '[[policies.rules]]\nid = "a"\nstages = ["memory"]\nfinds = ["dark_pattern"]\noutcome = "deny"\n',

@@ -139,3 +139,10 @@ def test_the_span_is_the_sentence_in_the_original():
 )
 def test_hostile_repetition_is_read_in_linear_time(piece):
     assert len(list(claims(Reading(piece * (10**6 // len(piece)), "output")))) <= 1
+
+
+def test_a_letter_whose_small_form_is_longer_hides_no_claim():
+    assert kinds("\u0130stanbul. GUARANTEED RETURNS OF 20 % a year.") == kinds(
+        "GUARANTEED RETURNS OF 20 % a year."
+    )
+    assert kinds("\u0130stanbul. GUARANTEED RETURNS OF 20 % a year.")

@@ -136,3 +136,18 @@ def test_lint_names_rules_that_never_speak_or_change_nothing() -> None:
 def test_names_that_nothing_can_find_stop_the_start() -> None:
     with pytest.raises(MissingSetting, match=r"no_such_model|presidio_analyzer"):
         Policy(PolicySettings.model_validate({"names": {"en": "no_such_model"}}))
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        ("\uff21\uff23\uff2d\uff25", "Buy at acme today"),
+        ("don\u2019t pay", "I don't pay"),
+        ("don't pay", "I don\u2019t pay"),
+        ("\u4e70\uff0c\u5356", "\u5148\u4e70\uff0c\u5356"),
+        ("\u0421\u043f\u0430\u043c*", "\u042d\u0442\u043e \u0441\u043f\u0430\u043c\u0430 \u0442\u0443\u0442"),
+        ("caf\u00e9", "the caf\u00e9 is"),
+    ],
+)
+def test_a_word_of_the_operators_is_found_however_they_type_it(word: str, text: str) -> None:
+    assert policy(rule(words=[word])).read(text, "input").outcome == "deny"

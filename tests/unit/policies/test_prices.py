@@ -3,6 +3,7 @@ from decimal import Decimal
 
 import pytest
 
+from proctor.policies import Catalogue
 from proctor.policies._prices import Price, contradicting_prices
 
 CATALOGUE = {
@@ -80,3 +81,15 @@ def test_each_product_is_held_against_the_price_beside_it():
 def test_without_products_nothing_is_compared():
     assert list(contradicting_prices("The lamp costs $3.", {})) == []
     assert list(contradicting_prices("The lamp costs $3.", {"lamp": set()})) == []
+
+
+def test_a_tools_answer_that_is_nested_without_end_teaches_nothing_and_breaks_nothing():
+    catalogue = Catalogue()
+    deep: list[object] = []
+    for _ in range(5_000):
+        deep = [deep]
+    catalogue.learn("", {"items": deep})
+    catalogue.learn("[" * 5_000 + "]" * 5_000, None)
+    assert catalogue.prices == {}
+    catalogue.learn('{"name": "Mug", "price": "$8"}', None)
+    assert catalogue.prices == {"Mug": {Price(amount=Decimal(8))}}

@@ -115,11 +115,6 @@ def _ideas() -> tuple[_Ideas, dict[str, str], dict[str, int]]:
     return _Ideas(whole, stems), asian, longest
 
 
-def lower(text: str) -> str:
-    """The text in small letters, character for character."""
-    return text.replace("\u0130", "I").lower()
-
-
 def blocks(lowered: str) -> Iterator[Block]:
     """A text in small letters, cut at its sentences and lines."""
     asian = _ASIAN_RUN.search(lowered) is not None

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from proctor.policies.injection._injection_features import Block, block_of, lower, word_features
+from proctor.policies._reading import in_small
+from proctor.policies.injection._injection_features import Block, block_of, word_features
 from proctor.policies.injection._injection_weights import Head
 
 _SENTENCE: Final = re.compile(
@@ -61,7 +62,7 @@ def orders(text: str, head: Head) -> Iterator[tuple[int, int, float]]:
 
 def sentences(text: str) -> list[Sentence]:
     """The sentences of a text that is data."""
-    lowered = lower(text)
+    lowered = in_small(text)
     units: list[tuple[int, int, str]] = []
     place = 0
     for line in lowered.split("\n"):

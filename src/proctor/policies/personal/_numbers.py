@@ -67,6 +67,8 @@ _MISTYPED_LENGTHS = (15, 16, 18, 19)
 
 _DIGIT_RUN = re.compile(r"(?<![0-9A-Za-z_])(?<![0-9A-Za-z][-./])[0-9](?:[ .\-]{0,3}[0-9OolI]){12,}+")
 _MANY_DIGITS = re.compile(r"[0-9](?:[ .\-]{0,3}[0-9OolI]){12}")
+_DECIMAL = re.compile(r"[0-9]+\.[0-9]+")
+"""One number with its point: `35.86999999999989`."""
 _GROUP = re.compile(r"[0-9OolI]+")
 _AS_DIGITS = str.maketrans("OolI", "0011")
 _SHORTEST_CARD, _LONGEST_CARD = 14, 19
@@ -107,8 +109,7 @@ def payment_cards(text: str) -> Iterator[Place]:
 
 
 def _is_decimal(text: str, groups: list[Place]) -> bool:
-    """Whether they are the two sides of one number: `35.86999999999989`."""
-    return len(groups) == 2 and text[groups[0][1] : groups[1][0]] == "."  # noqa: PLR2004 - both sides
+    return _DECIMAL.fullmatch(text, groups[0][0], groups[-1][1]) is not None
 
 
 def _card_at(text: str, groups: list[Place], index: int) -> int:
@@ -162,6 +163,8 @@ def card_called_so(run: Run) -> float:
     """
     size = len(run.digits)
     if run.label not in ("card", "payment") or size not in _NAMED_LENGTHS or len(set(run.digits)) == 1:
+        return 0.0
+    if _DECIMAL.fullmatch(run.written):
         return 0.0
     if luhn(run.digits) and (run.label == "card" or _RARE.match(run.digits)):
         return 0.8

@@ -33,14 +33,6 @@ class TellingName:
     tells: Telling
 
 
-def in_small(text: str) -> str:
-    """A text in small letters, character by character, so that places stay what they are."""
-    small = text.lower()
-    if len(small) == len(text):
-        return small
-    return "".join(one if len(one := each.lower()) == 1 else each for each in text)
-
-
 def places(small: str, words: Iterable[str]) -> list[int]:
     """Where any of some words begins in a text in small letters, in order."""
     found: list[int] = []
