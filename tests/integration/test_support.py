@@ -86,6 +86,7 @@ async def opened(folder: Path, script: Script) -> AsyncIterator[Open]:
         f"sqlite:///{folder}/proctor.db",
         tools={"store": {"command": command, "env": env}},
         knowledge={"embeddings": "none"},
+        policies={"input": {"email": "allow"}, "marking": "off"},
     )
     model = ScriptedModel(script)
     async with (

@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from proctor.core import PolicyRule, PolicySettings
-from proctor.policies._policy import LIKELY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +54,7 @@ def _covered(rule: PolicyRule, earlier: Sequence[PolicyRule]) -> str:
 
 
 def _changes(rule: PolicyRule, settings: PolicySettings, later: Sequence[PolicyRule]) -> bool:
-    samples = "secret" in rule.finds and rule.at_least < LIKELY and rule.outcome != "allow"
-    if rule.words or rule.reason or samples or any(set(rule.finds) & set(other.finds) for other in later):
+    if rule.words or rule.reason or any(set(rule.finds) & set(other.finds) for other in later):
         return True
     return any(
         getattr(getattr(settings, stage), kind) != rule.outcome

@@ -33,9 +33,6 @@ from proctor.policies.personal import Names
 STRICTNESS: tuple[Treatment, ...] = get_args(Treatment)
 """From mild to strict."""
 
-LIKELY = 0.5
-"""How sure a check must be for a stage's own answer: the samples of documentations look like secrets."""
-
 WORDS = "words"
 """The type of a span where words of the operator's stand."""
 
@@ -276,7 +273,7 @@ def _answer_of(rule: PolicyRule) -> _Answer:
 
 def _default(settings: StagePolicy, stage: Stage, kind: str) -> _Answer:
     treatment = cast("Treatment", getattr(settings, kind))
-    return _Answer(rule=f"{stage}.{kind}", treatment=treatment, at_least=LIKELY)
+    return _Answer(rule=f"{stage}.{kind}", treatment=treatment)
 
 
 def _verdict(text: str, ruled: Sequence[Ruled], hide: Hide | None) -> Verdict:

@@ -50,6 +50,9 @@ Counts = Counter[str]
 
 def table(name: str) -> Table:
     """Another room's table."""
+    if name not in metadata.tables:
+        import proctor.knowledge  # noqa: F401 - its tables; here, because it brings numpy along
+
     return metadata.tables[name]
 
 
