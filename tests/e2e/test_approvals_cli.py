@@ -27,6 +27,7 @@ def ruled(terminal: Terminal) -> Terminal:  # noqa: F811
     return terminal
 
 
+@pytest.mark.slow
 def test_two_managers_decide_and_others_are_told_why_not(ruled: Terminal, endpoint: Endpoint):  # noqa: F811
     endpoint.replies = [WANTS_REFUND, says(completion("Refunded."))]
     ruled("run", "desk.py:desk", "Refund order 7", code=2)
@@ -72,6 +73,7 @@ def test_edited_arguments_come_from_a_file_or_the_line(terminal: Terminal, endpo
     assert "approved with changes" in shown
 
 
+@pytest.mark.slow
 def test_many_are_listed_before_they_are_rejected(terminal: Terminal, endpoint: Endpoint):  # noqa: F811
     endpoint.replies = [WANTS_REFUND, WANTS_REFUND]
     for _ in range(2):
@@ -89,6 +91,7 @@ def test_many_are_listed_before_they_are_rejected(terminal: Terminal, endpoint: 
     assert {run["state"] for run in terminal.json("runs", "list")} == {"queued"}
 
 
+@pytest.mark.slow
 def test_what_is_approved_in_advance_is_listed_and_ended(terminal: Terminal, endpoint: Endpoint):  # noqa: F811
     endpoint.replies = [WANTS_REFUND, WANTS_REFUND, says(completion("Both refunded."))]
     terminal("run", "desk.py:desk", "Refund order 7", code=2)
@@ -115,6 +118,7 @@ def test_a_rule_with_a_word_that_no_setting_has_is_refused_by_name(terminal: Ter
 REVIEWED = {"PROCTOR_TEAMS__DESK__REVIEW__MODE": "manual"}
 
 
+@pytest.mark.slow
 def test_an_answer_is_read_changed_and_sent(terminal: Terminal, endpoint: Endpoint):  # noqa: F811
     answer = "We refund:\n\n- shoes\n- hats\u202e"
     endpoint.replies = [says(completion(answer))]
@@ -160,6 +164,7 @@ def test_an_answer_that_is_held_back_says_why(terminal: Terminal, endpoint: Endp
     assert "The policy refused" not in err
 
 
+@pytest.mark.slow
 def test_reviewers_are_told_to_people_and_programs(terminal: Terminal, endpoint: Endpoint):  # noqa: F811
     assert terminal("approvals", "reviewers", "--last", "1h")[0].startswith("Nobody decided anything from ")
     for decision in (("--approve",), ("--answer", "Goodbye.")):
@@ -189,6 +194,7 @@ command = ["npx", "-y", "@playwright/mcp@latest"]
 """
 
 
+@pytest.mark.slow
 def test_frozen_trust_holds_for_runs_that_go_on(terminal: Terminal, endpoint: Endpoint):  # noqa: F811
     endpoint.replies = [WANTS_REFUND, says(completion("Refunded."))]
     terminal("run", "desk.py:desk", "Refund order 7", code=2)

@@ -29,6 +29,7 @@ def careful(terminal: Terminal) -> Terminal:  # noqa: F811
     return terminal
 
 
+@pytest.mark.slow
 def test_a_person_consents_is_told_what_is_held_and_is_forgotten(careful: Terminal, endpoint: Endpoint):  # noqa: F811
     endpoint.replies = [says(completion("Hello Quillfeather."))]
     refused = careful.json("run", "desk.py:desk", "I am Quillfeather", "--subject", "ann", code=1)
@@ -68,6 +69,7 @@ def test_a_person_consents_is_told_what_is_held_and_is_forgotten(careful: Termin
     careful("db", "check")
 
 
+@pytest.mark.slow
 def test_consents_are_listed_with_what_lives(careful: Terminal):
     consent = ("privacy", "consent")
     for version in ("2", "3"):

@@ -1,17 +1,11 @@
 """The built-in checks and what each can find."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import get_args
 
 from proctor.core import ConfigurationError, Kind, PolicySettings, Stage, Treatment
-from proctor.policies._advice import advice
-from proctor.policies._claims import CLAIMED_AT, claims
-from proctor.policies._dark_patterns import dark_patterns
-from proctor.policies._reading import Check
-from proctor.policies.injection import injection
-from proctor.policies.personal import addresses, personal
-from proctor.policies.secrets import secrets
+from proctor.policies._reading import Check, Finding, Reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +18,52 @@ class Family:
     stages: frozenset[Stage] = frozenset(get_args(Stage))
 
 
+# Each check is imported by the first text that it reads: patterns and weights take longer to load than all
+# else, and most commands read no text.
+
+
+def _personal(reading: Reading) -> Iterable[Finding]:
+    from proctor.policies.personal import personal
+
+    return personal(reading)
+
+
+def _addresses(reading: Reading) -> Iterable[Finding]:
+    from proctor.policies.personal import addresses
+
+    return addresses(reading)
+
+
+def _secrets(reading: Reading) -> Iterable[Finding]:
+    from proctor.policies.secrets import secrets
+
+    return secrets(reading)
+
+
+def _injection(reading: Reading) -> Iterable[Finding]:
+    from proctor.policies.injection import injection
+
+    return injection(reading)
+
+
+def _advice(reading: Reading) -> Iterable[Finding]:
+    from proctor.policies._advice import advice
+
+    return advice(reading)
+
+
+def _claims(reading: Reading) -> Iterable[Finding]:
+    from proctor.policies._claims import claims
+
+    return claims(reading)
+
+
+def _dark_patterns(reading: Reading) -> Iterable[Finding]:
+    from proctor.policies._dark_patterns import dark_patterns
+
+    return dark_patterns(reading)
+
+
 FAMILIES: tuple[Family, ...] = (
     Family(
         name="personal",
@@ -33,27 +73,27 @@ FAMILIES: tuple[Family, ...] = (
                 *("phone", "email", "ip_address", "date_of_birth"),
             }
         ),
-        check=personal,
+        check=_personal,
     ),
-    Family(name="addresses", kinds=frozenset({"address"}), check=addresses),
-    Family(name="secrets", kinds=frozenset({"secret", "password"}), check=secrets),
-    Family(name="injection", kinds=frozenset({"injection"}), check=injection),
+    Family(name="addresses", kinds=frozenset({"address"}), check=_addresses),
+    Family(name="secrets", kinds=frozenset({"secret", "password"}), check=_secrets),
+    Family(name="injection", kinds=frozenset({"injection"}), check=_injection),
     Family(
         name="advice",
         kinds=frozenset({"investment_advice", "medical_advice", "legal_advice"}),
-        check=advice,
+        check=_advice,
         stages=frozenset({"input", "output"}),
     ),
     Family(
         name="claims",
         kinds=frozenset({"unsupported_claim", "ai_as_professional", "fake_review"}),
-        check=claims,
+        check=_claims,
         stages=frozenset({"input", "output", "knowledge"}),
     ),
     Family(
         name="dark patterns",
         kinds=frozenset({"dark_pattern"}),
-        check=dark_patterns,
+        check=_dark_patterns,
         stages=frozenset({"output", "knowledge"}),
     ),
 )
@@ -93,6 +133,8 @@ def _spoken_of(settings: PolicySettings) -> Iterator[tuple[str, Stage, str, Trea
 
 
 def _looked_for(settings: PolicySettings, stage: Stage) -> frozenset[str]:
+    from proctor.policies._claims import CLAIMED_AT
+
     also = {"price_mismatch"} if stage == "output" else set()
     also |= {"person"} if settings.names else set()
     found = frozenset(also).union(*(family.kinds for family in FAMILIES if stage in family.stages))

@@ -28,7 +28,6 @@ from proctor.policies._masking import REPLACED, mask, name_of
 from proctor.policies._prices import Price, contradicting_prices
 from proctor.policies._reading import Finding, Reading
 from proctor.policies._words import Words
-from proctor.policies.personal import Names
 
 STRICTNESS: tuple[Treatment, ...] = get_args(Treatment)
 """From mild to strict."""
@@ -119,6 +118,8 @@ class Policy:
         self._plan = cache(self._planned)
         self._families = FAMILIES
         if settings.names:
+            from proctor.policies.personal import Names
+
             names = Family(name="names", kinds=frozenset({"person"}), check=Names(settings.names))
             self._families = (*FAMILIES, names)
 

@@ -13,7 +13,7 @@ SETTINGS = PolicySettings.model_validate(
 )
 DENY_ALL = PolicySettings.model_validate(
     {
-        "input": {"injection": "allow"}
+        "input": {"injection": "allow", "legal_advice": "allow"}
         | dict.fromkeys(("payment_card", "secret", "password", "national_id"), "deny")
     }
 )
