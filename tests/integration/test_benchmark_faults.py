@@ -128,7 +128,7 @@ def test_a_run_that_was_met_in_another_way_or_parked_with_another_error_is_told(
 
 
 def test_a_run_that_a_fault_for_all_has_missed_is_as_promised_unless_all_have(tmp_path: Path) -> None:
-    case, traces = CASES["tools_dies-reschedule"], Traces(tmp_path)
+    case, traces = replace(CASES["tools_dies-absorb"], mechanism="reschedule"), Traces(tmp_path)
     for number in (0, 1):
         traces.write(EFFECTS, key=f"{case.name}/{number}", by="clerk")
     met = told(case, *SIBLINGS_SAID, ("run.rescheduled", "", {"code": "x"}), said("closer"))
