@@ -5,6 +5,7 @@ Knows neither teams nor the journal: only ids of work, how to find what is due, 
 
 import asyncio
 import logging
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import Generic
 
@@ -12,7 +13,7 @@ from proctor.core import DatabaseInUse
 from proctor.engine._chores import Routine
 from proctor.engine._duties import Chore, Done, Duties, Work
 from proctor.engine._executions import Executions
-from proctor.store import Lock
+from proctor.store import Lock, to_its_end
 
 log = logging.getLogger("proctor.engine")
 
@@ -55,8 +56,11 @@ class EmbeddedEngine(Generic[Work, Done]):
         Raises:
             DatabaseInUse: another process has the right.
         """
-        await asyncio.to_thread(self._lock.acquire)
-        await self._duties.recover()
+        with ExitStack() as failing:
+            failing.callback(self._lock.release)
+            await to_its_end(self._lock.acquire)
+            await self._duties.recover()
+            failing.pop_all()
         self._running, self._stopping = True, False
         self._routine.begin(Chore(name="the right to execute", every=POLL, work=self._guard))
         self._routine.begin(
@@ -100,7 +104,7 @@ class EmbeddedEngine(Generic[Work, Done]):
         await self._routine.end()
         self._duties.suspend()
         await self._executions.end(grace)
-        await asyncio.to_thread(self._lock.release)
+        await to_its_end(self._lock.release)
         self._running = False
 
     async def _work(self, work: str | Work) -> Done:
@@ -126,9 +130,9 @@ class EmbeddedEngine(Generic[Work, Done]):
 
     async def _guard(self) -> None:
         """Takes the right to execute again where it was lost: a database's restart ends its locks."""
-        if not await asyncio.to_thread(self._lock.held):
+        if not await to_its_end(self._lock.held):
             try:
-                await asyncio.to_thread(self._lock.acquire)
+                await to_its_end(self._lock.acquire)
             except DatabaseInUse:
                 if self._running:
                     await self._step_back()
@@ -143,4 +147,4 @@ class EmbeddedEngine(Generic[Work, Done]):
         self._running = False
         self._duties.suspend()
         await self._executions.end(LOST_GRACE)
-        await asyncio.to_thread(self._lock.release)
+        await to_its_end(self._lock.release)

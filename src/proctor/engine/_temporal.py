@@ -10,6 +10,7 @@ import os
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from datetime import timedelta
 from functools import cache
 from itertools import islice
@@ -19,7 +20,7 @@ from proctor.core import ConfigurationError, DatabaseInUse, EngineSettings, Engi
 from proctor.engine._chores import Routine
 from proctor.engine._duties import Chore, Done, Duties, Work
 from proctor.engine._executions import Executions
-from proctor.store import Lock
+from proctor.store import Lock, to_its_end
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -104,8 +105,11 @@ class TemporalEngine(Generic[Work, Done]):
             ConfigurationError: Temporal's package isn't installed.
         """
         client = await _connect(self._settings)
-        await asyncio.to_thread(self._lock.acquire)
-        self._serve(client)
+        with ExitStack() as failing:
+            failing.callback(self._lock.release)
+            await to_its_end(self._lock.acquire)
+            self._serve(client)
+            failing.pop_all()
         self._client, self._stopping = client, False
         own = (
             Chore(name="the right to execute", every=POLL, work=self._guard),
@@ -163,7 +167,7 @@ class TemporalEngine(Generic[Work, Done]):
             closing.cancel()
             self._serving.cancel()
             await asyncio.gather(closing, self._serving, return_exceptions=True)
-        await asyncio.to_thread(self._lock.release)
+        await to_its_end(self._lock.release)
         self._client = self._worker = self._serving = None
 
     def _serve(self, client: "Client") -> None:
@@ -252,10 +256,10 @@ class TemporalEngine(Generic[Work, Done]):
 
     async def _guard(self) -> None:
         """Takes its share of the right to execute again: a database's restart ends its locks."""
-        if await asyncio.to_thread(self._lock.held):
+        if await to_its_end(self._lock.held):
             return
         try:
-            await asyncio.to_thread(self._lock.acquire)
+            await to_its_end(self._lock.acquire)
         except DatabaseInUse:
             self._barred = True
             self._duties.suspend()

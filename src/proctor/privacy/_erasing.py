@@ -19,7 +19,7 @@ from proctor.privacy._reach import Reached, Whose
 from proctor.privacy._scrub import overwrite_deleted, scrub
 from proctor.privacy._values import Left, Subject, Tombstone
 from proctor.runs import runs
-from proctor.store import Database
+from proctor.store import Database, to_its_end
 
 PAGE = 50
 """Runs in one transaction: others' records wait for it."""
@@ -185,10 +185,7 @@ class Eraser:
         """Whether these runs are ended, because nobody executes runs at all."""
         lock = self._database.lock()
         try:
-            await asyncio.to_thread(lock.acquire)
-        except DatabaseInUse:
-            return False
-        try:
+            await to_its_end(lock.acquire)
             at = self._clock.now()
             lost = update(runs).where(runs.c.id.in_(running), runs.c.state == "running")
             ended = lost.values(state="cancelled", finished_at=at)
@@ -199,6 +196,8 @@ class Eraser:
                     approvals.cancel_pending(connection, run_id)
 
             await self._database.commit(end)
+        except DatabaseInUse:
+            return False
         finally:
             lock.release()
         return True

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
@@ -18,13 +19,20 @@ class Right:
 
     def __init__(self) -> None:
         self.refusals = 0
+        self.open = threading.Event()
+        self.open.set()
+        self.taking = threading.Event()
+        self.taken = threading.Event()
         self._held = False
 
     def acquire(self) -> None:
+        self.taking.set()
+        self.open.wait(BOUND)
         if self.refusals:
             self.refusals -= 1
             raise DatabaseInUse("another process executes")
         self._held = True
+        self.taken.set()
 
     def release(self) -> None:
         self._held = False
@@ -43,6 +51,7 @@ class Desk:
         self.looks: list[Exception | list[str]] = []
         self.asked: list[int] = []
         self.recovered = 0
+        self.recovers = True
         self.right = Right()
         duties: Duties[str, str] = Duties(
             due=self._due,
@@ -61,6 +70,8 @@ class Desk:
         return found
 
     async def _recover(self) -> None:
+        if not self.recovers:
+            raise ConnectionError("the database is away")
         self.recovered += 1
 
     async def _nothing(self) -> Sequence[str]:
@@ -145,4 +156,29 @@ async def test_an_engine_that_lost_its_right_stops_executing_until_it_has_it_aga
     assert (desk.begun, desk.recovered) == (["work"], 2)
     assert "the right to execute runs is lost" in caplog.text
     await desk.engine.stop(timedelta(0))
+    assert not desk.right.held()
+
+
+async def test_a_right_that_is_just_being_taken_is_given_back_when_the_engine_stops() -> None:
+    desk = Desk()
+    await desk.engine.start()
+    desk.right.release()
+    for event in (desk.right.open, desk.right.taking, desk.right.taken):
+        event.clear()
+    await until(desk.right.taking.is_set)
+    stopping = asyncio.create_task(desk.engine.stop(timedelta(0)))
+    await asyncio.wait({stopping}, timeout=0.2)
+    desk.right.open.set()
+    await until(desk.right.taken.is_set)
+    async with asyncio.timeout(BOUND):
+        await stopping
+    assert not desk.right.held()
+
+
+async def test_a_start_that_breaks_gives_the_right_back() -> None:
+    desk = Desk()
+
+    desk.recovers = False
+    with pytest.raises(ConnectionError):
+        await desk.engine.start()
     assert not desk.right.held()
