@@ -93,6 +93,8 @@ class StartOptions(TypedDict, total=False):
     """The person whom the run is about; else whoever the team's settings say."""
     pace: Pace
     """`patient` where nobody waits for the run: it may take the cheap way."""
+    trace: str
+    """The trace that the run is a part of, as W3C's `traceparent`."""
 
 
 class Proctor:
@@ -213,6 +215,7 @@ class Proctor:
             simplifies=self._simplifies,
             team=self.settings.team,
             roles=roles_from(self.settings.roles),
+            release=self.settings.release,
         )
 
     async def run(self, team: str, task: str, **options: Unpack[StartOptions]) -> Run:
@@ -279,6 +282,7 @@ class Proctor:
             thread_id=options.get("thread"),
             pace=options.get("pace", "prompt"),
             subject=options.get("subject", ""),
+            trace=options.get("trace", ""),
             executes=self.engine.direct and not waits_for_its_turn,
         )
 

@@ -16,6 +16,9 @@ from proctor.app._lines import line_of
 from proctor.app._tokens import check_tokens
 from proctor.approvals import check_licensed, check_role, check_roles
 from proctor.core import (
+    AccessSettings,
+    AlertSettings,
+    AuditSettings,
     BudgetRule,
     BudgetSettings,
     ConfigurationError,
@@ -36,6 +39,7 @@ from proctor.core import (
     StorageSettings,
     StoreSettings,
     TeamSettings,
+    TelemetrySettings,
     TenantSettings,
     ToolRule,
     ToolServerSettings,
@@ -87,6 +91,12 @@ class Settings(Section):
     policies: PolicySettings = PolicySettings()
     notices: NoticeSettings = NoticeSettings()
     privacy: PrivacySettings = PrivacySettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+    alerts: AlertSettings = AlertSettings()
+    audit: AuditSettings = AuditSettings()
+    access: AccessSettings = AccessSettings()
+    release: str = Field(default="", pattern=r"^[A-Za-z0-9._+-]{0,64}$")
+    """Which version of the application this is: runs bear it, metrics and traces tell it."""
     knowledge: KnowledgeSettings = KnowledgeSettings()
     server: ServerSettings = ServerSettings()
     local: LocalModelSettings = LocalModelSettings()

@@ -1,6 +1,9 @@
 """Values that every room shares. Imports pydantic and the standard library only."""
 
+from proctor.core._access_settings import AccessSettings
+from proctor.core._alert_settings import AlertSettings
 from proctor.core._approval_settings import ApprovalRule, Condition, RoleSettings, SecondRule
+from proctor.core._audit_settings import AuditSettings
 from proctor.core._budget_settings import (
     BudgetOutcome,
     BudgetPeriod,
@@ -64,6 +67,7 @@ from proctor.core._errors import (
     ThreadBusy,
     ToolError,
     ToolServerUnavailable,
+    Unauthenticated,
     Unavailable,
     UngovernedTeam,
     UnknownKey,
@@ -82,6 +86,7 @@ from proctor.core._labels import (
     label_from_json,
     label_to_json,
 )
+from proctor.core._measures import Measure, MeasuredKind
 from proctor.core._model_settings import (
     PRICED_OPTIONS,
     CacheSettings,
@@ -143,6 +148,7 @@ from proctor.core._settings import (
     TenantSettings,
 )
 from proctor.core._tasks import IfBroken, end_tasks, in_own_thread
+from proctor.core._telemetry_settings import TelemetrySettings
 from proctor.core._tool_settings import (
     GUARDED,
     DataClass,
@@ -165,11 +171,14 @@ __all__ = [
     "SANDBOX",
     "TRUSTED",
     "UNKNOWN_AGENT",
+    "AccessSettings",
     "AgentFailed",
     "AgentSettings",
     "AgentTimedOut",
+    "AlertSettings",
     "AnswersMissing",
     "ApprovalRule",
+    "AuditSettings",
     "Basis",
     "BudgetExceeded",
     "BudgetOutcome",
@@ -220,6 +229,8 @@ __all__ = [
     "LongContextSettings",
     "LoopDetected",
     "Marking",
+    "Measure",
+    "MeasuredKind",
     "Micros",
     "MissingSetting",
     "ModelCall",
@@ -275,6 +286,7 @@ __all__ = [
     "TargetSettings",
     "TeamError",
     "TeamSettings",
+    "TelemetrySettings",
     "TenantSettings",
     "Terms",
     "ThreadBusy",
@@ -291,6 +303,7 @@ __all__ = [
     "ToolSpec",
     "Treatment",
     "TrustSettings",
+    "Unauthenticated",
     "Unavailable",
     "UngovernedTeam",
     "UnknownKey",

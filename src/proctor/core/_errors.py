@@ -12,6 +12,7 @@
     │   ├── ThreadBusy                a conversation takes no message while a run of it goes on
     │   ├── LinkSpent                 a decision link was used, or its time is over
     │   └── ForgedLink                a decision link was changed on its way
+    ├── Unauthenticated               nobody knows who sends the request
     ├── Forbidden                     this person may not do that
     ├── Unavailable                   something that runs depend on is away, or holds back; later it may work
     │   ├── DatabaseUnavailable
@@ -134,6 +135,13 @@ class ForgedLink(Conflict):
 
     code = "forged_link"
     status = 403
+
+
+class Unauthenticated(ProctorError):
+    """Nobody knows who sends the request."""
+
+    code = "unauthenticated"
+    status = 401
 
 
 class Forbidden(ProctorError):

@@ -61,3 +61,5 @@ class Hooks:
     """The settings of a team, by its name."""
     roles: approvals.Roles
     """The members of each role that decides on approvals."""
+    release: str = ""
+    """The version of the application: runs that start bear it."""

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from proctor.core import BusyThread, Clock, InvalidInput, Pace, new_id
+from proctor.core import BusyThread, Clock, InvalidInput, Pace, Verdict, new_id
 from proctor.runs import _sql, _threads_sql
 from proctor.runs._plan import Hooks
 from proctor.runs._sql import EventDraft
@@ -83,6 +83,7 @@ class Intake:
         schedule_id: str | None = None,
         pace: Pace = "prompt",
         subject: str = "",
+        trace: str = "",
         executes: bool = False,
     ) -> Prepared:
         """A run with its first events, after the input policy was asked; nothing is stored yet.
@@ -134,18 +135,27 @@ class Intake:
             worker=self._worker if here else None,
             subject=subject or (requester if settings.subject else ""),
             purpose=settings.purpose or "",
+            trace=trace,
+            release=self._hooks.release,
         )
-        drafts = [EventDraft(type="run.started", agent="", data={"team": team}, at=at)]
-        if verdict.outcome != "allow":
-            data = {
-                "stage": "input",
-                "outcome": verdict.outcome,
-                "rules": list(verdict.rules),
-                "asks": list(verdict.asks),
-            }
-            drafts.append(EventDraft(type="policy.verdict", agent="", data=data, at=at))
-        if refused:
-            drafts.append(EventDraft(type="run.refused", agent="", data={"reason": verdict.reason}, at=at))
-        if simple:
-            drafts.append(EventDraft(type="run.simplified", agent="", data={}, at=at))
-        return Prepared(run=run, drafts=tuple(drafts), busy_thread=settings.busy_thread)
+        drafts = _first_events(run, verdict)
+        return Prepared(run=run, drafts=drafts, busy_thread=settings.busy_thread)
+
+
+def _first_events(run: Run, verdict: Verdict) -> tuple[EventDraft, ...]:
+    """What the log of a new run begins with."""
+    at = run.created_at
+    drafts = [EventDraft(type="run.started", agent="", data={"team": run.team}, at=at)]
+    if verdict.outcome != "allow":
+        data = {
+            "stage": "input",
+            "outcome": verdict.outcome,
+            "rules": list(verdict.rules),
+            "asks": list(verdict.asks),
+        }
+        drafts.append(EventDraft(type="policy.verdict", agent="", data=data, at=at))
+    if run.state == "refused":
+        drafts.append(EventDraft(type="run.refused", agent="", data={"reason": verdict.reason}, at=at))
+    if run.simple:
+        drafts.append(EventDraft(type="run.simplified", agent="", data={}, at=at))
+    return tuple(drafts)

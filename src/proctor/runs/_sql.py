@@ -85,6 +85,8 @@ def insert_run(connection: Connection, run: Run, drafts: Sequence[EventDraft]) -
             "asks": " ".join(run.asks),
             "subject": run.subject,
             "purpose": run.purpose,
+            "trace": run.trace,
+            "release": run.release,
         },
     )
     connection.execute(_insert_events, _event_rows(run.id, 0, drafts))
@@ -394,4 +396,6 @@ def _run(row: Row[Any]) -> Run:
         subject=row.subject,
         purpose=row.purpose,
         erased_at=row.erased_at,
+        trace=row.trace,
+        release=row.release,
     )

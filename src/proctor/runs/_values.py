@@ -84,6 +84,10 @@ class Run:
     """What the subject's data is processed for: that of the team as the run was started."""
     erased_at: datetime | None = None
     """Since when texts of the run are gone: it can't go on."""
+    trace: str = ""
+    """The trace that the run's spans belong to, as W3C's `traceparent`; empty where nothing is traced."""
+    release: str = ""
+    """The version of the application that the run was started under."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,4 +12,4 @@ depends_on = None
 def upgrade() -> None:
     """Adds the column."""
     with op.batch_alter_table("runs") as runs:
-        runs.add_column(sa.Column("asks", sa.String(200), nullable=False, server_default=""))
+        runs.add_column(sa.Column("asks", sa.Text, nullable=False, server_default=""))

@@ -1,0 +1,3 @@
+"""Alerts: rules, baselines and states. Knows neither journal nor teams: it is given measures."""
+
+__all__: list[str] = []

@@ -1,0 +1,118 @@
+"""Everything that goes wrong, as RFC 9457 tells it: `application/problem+json` with our codes."""
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from proctor.core import ProctorError
+
+log = logging.getLogger("proctor.api")
+
+MEDIA = "application/problem+json"
+
+
+class Fault(BaseModel):
+    """One thing in a request that doesn't fit."""
+
+    place: str = Field(description="Where it is: `body.task`, `query.limit`.")
+    detail: str
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    type: str = Field(description="`urn:proctor:problem:CODE`")
+    title: str
+    status: int
+    detail: str
+    code: str = Field(description="A stable word for programs.")
+    hint: str = Field(default="", description="What to do next.")
+    retryable: bool = Field(default=False, description="Whether the same request may succeed later.")
+    errors: list[Fault] = Field(default=[], description="What doesn't fit, where the request can't be read.")
+
+
+ANY_PROBLEM: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "content": {MEDIA: {}}, "description": "A problem"}
+    for status in ("4XX", "5XX")
+}
+"""What every route may answer beside what it is for."""
+
+
+def problem(error: ProctorError) -> JSONResponse:
+    """An error as an answer."""
+    told = Problem(
+        type=f"urn:proctor:problem:{error.code}",
+        title=(type(error).__doc__ or "").partition("\n")[0],
+        status=error.status,
+        detail=error.message,
+        code=error.code,
+        hint=error.hint,
+        retryable=error.retryable,
+    )
+    after = getattr(error, "retry_after", None)
+    headers = {} if after is None else {"Retry-After": str(max(1, round(after)))}
+    return _answer(told, headers)
+
+
+def tell_problems(site: FastAPI) -> None:
+    """Has a site tell its errors as problems."""
+    site.add_exception_handler(ProctorError, _of_ours)
+    site.add_exception_handler(RequestValidationError, _unreadable)
+    site.add_exception_handler(HTTPException, _of_http)
+    site.add_exception_handler(Exception, _broken)
+
+
+async def _of_ours(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ProctorError)
+    return problem(error)
+
+
+async def _unreadable(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    faults = [
+        Fault(place=".".join(str(part) for part in one["loc"]), detail=str(one["msg"]))
+        for one in error.errors()
+    ]
+    told = Problem(
+        type="urn:proctor:problem:invalid_input",
+        title="A request that can't be read.",
+        status=422,
+        detail="; ".join(f"{fault.place}: {fault.detail}" for fault in faults[:3]),
+        code="invalid_input",
+        errors=faults,
+    )
+    return _answer(told)
+
+
+async def _of_http(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, f"http_{error.status_code}")
+    told = Problem(
+        type=f"urn:proctor:problem:{code}",
+        title=str(error.detail),
+        status=error.status_code,
+        detail=str(error.detail),
+        code=code,
+    )
+    return _answer(told, dict(error.headers or {}))
+
+
+async def _broken(_request: Request, error: Exception) -> JSONResponse:
+    log.error("a request broke", exc_info=error)
+    told = Problem(
+        type="urn:proctor:problem:error",
+        title="Something in Proctor went wrong.",
+        status=500,
+        detail="The log tells what.",
+        code="error",
+    )
+    return _answer(told)
+
+
+def _answer(told: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse(told.model_dump(), status_code=told.status, headers=headers, media_type=MEDIA)

@@ -1,0 +1,30 @@
+"""The site: every route of the server, in one place."""
+
+from fastapi import APIRouter, FastAPI
+
+from proctor.api import _health
+from proctor.api._caller import Door
+from proctor.api._problems import ANY_PROBLEM, tell_problems
+from proctor.app import Proctor
+
+ROUTERS: tuple[APIRouter, ...] = (_health.router,)
+"""What stands under `/api/v1`."""
+
+
+def make_site(proctor: Proctor, *, door: Door) -> FastAPI:
+    """The application that answers requests for a running Proctor."""
+    site = FastAPI(
+        title="Proctor",
+        version="1",
+        description="The production runtime for AutoGen teams.",
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        responses=ANY_PROBLEM,
+    )
+    site.state.proctor, site.state.door = proctor, door
+    tell_problems(site)
+    for router in ROUTERS:
+        site.include_router(router, prefix="/api/v1")
+    return site
