@@ -153,6 +153,23 @@ def test_a_run_tells_its_story_on_one_output_and_its_answer_on_the_other(termina
     assert "completed after" in err
 
 
+def test_whoever_asks_reads_the_value_that_the_model_knew_by_a_token(terminal: Terminal, endpoint: Endpoint):
+    def echoing(body: Body):
+        return says(completion(f"Noted: {body['messages'][-1]['content']}"))(body)
+
+    endpoint.replies[:] = [echoing]
+    settings = {
+        "PROCTOR_POLICIES__INPUT__EMAIL": "tokenise",
+        "PROCTOR_PRIVACY__VAULT__KEY_ENV": "VAULT_KEY",
+        "VAULT_KEY": "k" * 40,
+    }
+    run = terminal.json("run", "desk.py:desk", "Write to ann@example.org", **settings)
+
+    assert run["result"] == "Noted: Write to ann@example.org"
+    assert "ann@example.org" not in run["task"]
+    assert "ann@example.org" not in terminal("runs", "show", run["id"], **settings)[0]
+
+
 def test_a_program_reads_one_json_object(terminal: Terminal):
     run = terminal.json("run", "desk.py:desk", "-", "--tenant", "acme", text="你好\n")
 

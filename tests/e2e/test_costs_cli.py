@@ -9,6 +9,8 @@ import pytest
 from e2e.test_cli import Terminal, endpoint, terminal  # noqa: F401 - fixtures
 from servers.openai_endpoint import Endpoint, completion, says
 
+pytestmark = pytest.mark.slow  # each test starts several commands
+
 USAGE = {"prompt_tokens": 1000, "completion_tokens": 100}
 COST = 1000 * 3 + 100 * 15
 """Micro-dollars of one run: the terminal's prices are dollars for a million tokens."""

@@ -7,6 +7,8 @@ import pytest
 from e2e.test_cli import UNASKED, WANTS_REFUND, Terminal, endpoint, terminal  # noqa: F401 - fixtures
 from servers.openai_endpoint import Endpoint, completion, says
 
+pytestmark = pytest.mark.slow  # each test starts several commands
+
 CARD = "4111 1111 1111 1111"
 RULES = """
 [teams.desk]
@@ -54,7 +56,6 @@ def ruled(terminal: Terminal) -> Terminal:  # noqa: F811
     return terminal
 
 
-@pytest.mark.slow
 def test_a_text_is_checked_by_exit_code_words_and_json(ruled: Terminal):
     assert ruled("policy", "check", "Hello") == ("allow\n", "")
     out, _ = ruled("policy", "check", f"My card is {CARD}.")
@@ -205,13 +206,11 @@ def test_a_policy_is_tried_on_past_runs_and_changes_nothing(worked: Terminal):
     assert worked.json("runs", "list") == before
 
 
-@pytest.mark.slow
 def test_without_another_policy_the_one_in_force_is_tried(worked: Terminal):
     found = worked.json("policy", "simulate")
     assert (found["runs"], found["changed"], found["outcomes"]["now"]) == (2, 0, found["outcomes"]["then"])
 
 
-@pytest.mark.slow
 def test_only_the_runs_that_are_meant_are_tried(worked: Terminal):
     for which in (("--team", "other"), ("--until", "2020-01-01", "--since", "2019-01-01")):
         assert worked.json("policy", "simulate", *which)["runs"] == 0

@@ -158,7 +158,7 @@ class Proctor:
             )
         )
         self._guards = guards
-        self._tokens = Tokens(self._policy, lambda: self.privacy)
+        self._tokens = Tokens(settings.policies, self._policy, lambda: self.privacy)
         self._plans = self._make_plans(models, guards)
         self.runs = Runs(
             database,

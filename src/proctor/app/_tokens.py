@@ -1,6 +1,6 @@
 """Values behind tokens: hidden as a task enters, given back to tools and to whoever reads the answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import cast
 
@@ -19,23 +19,28 @@ def check_tokens(policies: PolicySettings, privacy: PrivacySettings) -> None:
     Raises:
         MissingSetting: there is none.
     """
-    asking = [f"policies.input.{kind}" for kind in KINDS if getattr(policies.input, kind) == "tokenise"]
-    asking += [f"policies.rules: {rule.id}" for rule in policies.rules if rule.outcome == "tokenise"]
-    if asking:
-        check_vault(privacy, wanted_by=asking[0])
+    for place in _asking(policies):
+        check_vault(privacy, wanted_by=place)
+
+
+def _asking(policies: PolicySettings) -> Iterator[str]:
+    """Where the policy puts values behind tokens."""
+    yield from (f"policies.input.{kind}" for kind in KINDS if getattr(policies.input, kind) == "tokenise")
+    yield from (f"policies.rules: {rule.id}" for rule in policies.rules if rule.outcome == "tokenise")
 
 
 class Tokens:
     """What stands for values in the runs of one application."""
 
-    def __init__(self, policy: Policy, privacy: Callable[[], Privacy]) -> None:
+    def __init__(self, settings: PolicySettings, policy: Policy, privacy: Callable[[], Privacy]) -> None:
+        self._hides = any(_asking(settings))
         self._policy = policy
         self._privacy = privacy
 
     async def hide(self, prepared: Prepared, task: str) -> Prepared:
         """The run with tokens in its task, where the policy puts values behind them."""
         vault, run = self._privacy().vault, prepared.run
-        if vault is None or run.state == "refused":
+        if vault is None or not self._hides or run.state == "refused":
             return prepared
         values: list[tuple[str, str]] = []
 

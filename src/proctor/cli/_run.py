@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -130,7 +131,7 @@ async def _run(
             run = started if queued else await follow(proctor, started, view)
         except Interrupted as stop:
             return print_interruption(started.id, stop)
-        report = await report_on(proctor, run)
+        report = await report_on(proctor, replace(run, result=await proctor.answer(run)))
     if json:
         print_json(report_json(report))
     elif run.state == "queued":

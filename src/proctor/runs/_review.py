@@ -171,9 +171,7 @@ async def _asked(
     question = Question(
         kind="output",
         role="",
-        text=f"The team wants to answer. {why} Approve the answer, change it, or reject it.".replace(
-            "  ", " "
-        ),
+        text=f"The team wants to answer.{why} Approve the answer, change it, or reject it.",
         action={"arguments": {"answer": text}, "found": list(found)},
         terms=Terms(
             rule=RULE,

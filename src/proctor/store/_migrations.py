@@ -1,13 +1,9 @@
-"""The schema's history, applied by Alembic."""
+"""The schema's history, applied by Alembic, which is loaded where there is something to apply."""
 
 import threading
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, inspect, text
 
 from proctor.core import ConfigurationError
 from proctor.store._writer import begin_write
@@ -19,23 +15,30 @@ _ENVIRONMENT = threading.Lock()
 """Alembic keeps the migration under way in variables of its modules: one at a time in a process."""
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    return config
+_FOLDER = Path(__file__).parent / "migrations"
 
 
 def revision(engine: Engine) -> str | None:
     """The schema that the database has; nothing where it has none."""
     with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        return _revision_on(connection)
+
+
+def _revision_on(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
+
+
+def known() -> tuple[str, ...]:
+    """All schemas that there were, the oldest first. A file's name begins with the one that it leads to."""
+    return tuple(sorted(file.name.partition("_")[0] for file in (_FOLDER / "versions").glob("[0-9]*.py")))
 
 
 def newest() -> str:
     """The schema that this version of Proctor needs."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    assert head is not None
-    return head
+    return known()[-1]
 
 
 def check(engine: Engine) -> bool:
@@ -67,14 +70,17 @@ def upgrade_on(connection: Connection) -> None:
     begin_write(connection)
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_KEY})
-    config = _config()
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    current = MigrationContext.configure(connection).get_current_revision()
-    if current is not None and current not in known:
+    current = _revision_on(connection)
+    if current is not None and current not in known():
         raise ConfigurationError(
             f"the database has schema {current}, which this version of Proctor doesn't know",
             hint="It was made by a newer version: upgrade Proctor.",
         )
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_FOLDER))
     config.attributes["connection"] = connection
     with _ENVIRONMENT:
         command.upgrade(config, "head")

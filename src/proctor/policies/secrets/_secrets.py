@@ -12,7 +12,7 @@ _SHORTEST_TOKEN = 16
 _LONG_WORD = 32
 _NEAR = 100
 _SAMPLE = re.compile(r"EXAMPLE|example|0{10}|1234567890")
-_MASKED = re.compile(r"xxxxx|XXXXX|(?i:your)[_-]|\*\*\*|#{4}|placeholder")
+_MASKED = re.compile(r"[xX]{5}|(?i:your)[_-]|\*\*\*|#{4}|placeholder")
 _PROVEN, _FORMED, _UNPROVEN, _SAMPLED = 1.0, 0.95, 0.7, 0.3
 
 _IN_ADDRESS = re.compile(
