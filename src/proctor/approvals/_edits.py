@@ -5,20 +5,22 @@ check of arguments lets pass: also there an argument that the schema doesn't nam
 schema itself says which further ones it takes.
 """
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, Literal
 
 from jsonschema.exceptions import best_match
-from jsonschema.protocols import Validator
-from jsonschema.validators import Draft202012Validator, validator_for
-from referencing import Registry
 
 from proctor.core import InvalidInput, JsonObject, JsonValue, canonical_json
+from proctor.schemas import BrokenSchema, faults_of
 
 DEEPEST = 64
 """Levels of values in values."""
+WORK = 20_000
+"""Steps of a check, as many as the tool chain's own takes: about 0.1 s."""
+MOST = 50
+"""Faults among which the one that tells most is looked for."""
+
+_AS_IT_IS = "Approve the action as it is, or reject it."
 
 _SAYS_WHICH_FURTHER = frozenset(
     {
@@ -70,7 +72,13 @@ def check_edit(schema: JsonObject | None, arguments: JsonObject) -> None:
     if schema is None:
         raise InvalidInput("the arguments of this action can't be edited", hint="Approve, reject or respond.")
     _check_json(arguments)
-    fault = best_match(_validator(canonical_json(schema)).iter_errors(arguments))
+    try:
+        faults = faults_of(schema, arguments, work=WORK, most=MOST)
+    except BrokenSchema as error:
+        raise InvalidInput(f"the schema of this action {error}", hint=_AS_IT_IS) from None
+    if faults is None:
+        raise InvalidInput("the arguments take too much work to check", hint=_AS_IT_IS)
+    fault = best_match(faults)
     if fault is not None:
         place = ".".join(str(part) for part in fault.absolute_path) or "arguments"
         raise InvalidInput(f"{place}: {_say(fault.validator, fault.validator_value, fault.message)}")
@@ -92,13 +100,6 @@ def _inside(value: JsonValue) -> Iterable[JsonValue]:
     if isinstance(value, Mapping):
         return value.values()
     return value if isinstance(value, Sequence) and not isinstance(value, str) else ()
-
-
-@lru_cache(maxsize=256)
-def _validator(schema: str) -> Validator:
-    """The compiled schema. The empty registry keeps a `$ref` from reaching for the network."""
-    parsed = json.loads(schema)
-    return validator_for(parsed, default=Draft202012Validator)(parsed, registry=Registry())
 
 
 def _say(keyword: str, expected: JsonValue, message: str) -> str:

@@ -14,9 +14,9 @@ from proctor.core import (
     ToolMiddleware,
     ToolResult,
 )
+from proctor.schemas import BrokenSchema, faults_of
 from proctor.tools._examples import example_of
 from proctor.tools._refusals import refuse
-from proctor.tools._schemas import BrokenSchema, faults_of
 from proctor.tools._text import close_names, cut
 
 RULE = "arguments"

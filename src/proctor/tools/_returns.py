@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from jsonschema.exceptions import ValidationError
 
 from proctor.core import JsonObject, JsonValue
-from proctor.tools._schemas import BrokenSchema, faults_of
+from proctor.schemas import BrokenSchema, faults_of
 
 _DEEPEST = 100
 """Objects and lists within each other."""
