@@ -9,6 +9,7 @@ from typing import Literal
 from proctor.core import (
     GUARDED,
     LEVELS,
+    SANDBOX,
     Confidentiality,
     ConfigurationError,
     DataSettings,
@@ -19,6 +20,9 @@ from proctor.core import (
 )
 from proctor.tools._functions import PYTHON
 from proctor.tools._text import did_you_mean
+
+OURS = (PYTHON, SANDBOX)
+"""Where an application's own functions come from, and what executes code."""
 
 LONGEST = 1_000_000
 """Characters of any tool's answer, whatever its settings say."""
@@ -58,7 +62,7 @@ class ToolRules:
         functions: Mapping[str, ToolRule],
         data: DataSettings,
     ) -> None:
-        """Raises `ConfigurationError` where a kind of data isn't known."""
+        """Raises `ConfigurationError` where a kind of data isn't known, or a server's name is taken."""
         self._servers = servers
         self._functions = functions
         self._levels: dict[str, Confidentiality] = {**GUARDED, **data.classes}
@@ -66,6 +70,10 @@ class ToolRules:
         for kind in data.clearance:
             self.check_class("data.clearance", kind)
         for name, server in servers.items():
+            if name in OURS:
+                raise ConfigurationError(
+                    f"tools.{name}: Proctor itself names tools so", hint="Give the server another name."
+                )
             for kind in server.classes:
                 self.check_class(f"tools.{name}.classes", kind)
             for tool, rule in server.tool.items():

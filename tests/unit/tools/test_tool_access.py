@@ -197,3 +197,9 @@ def test_a_clearance_that_can_not_hold_is_refused_at_the_start(team: dict[str, A
 def test_clearances_that_are_known_hold() -> None:
     team = {"clearance": ["salary", "secret"], "agents": {"clerk": {"clearance": ["salary"]}}}
     check_clearances({"desk": TeamSettings.model_validate(team)}, rules_of({}), DATA)
+
+
+@pytest.mark.parametrize("name", ["python", "sandbox"])
+def test_no_server_is_called_as_proctors_own_tools_are(name: str):
+    with pytest.raises(ConfigurationError):
+        ToolRules({name: ToolServerSettings.model_validate({"command": ["tools"]})}, {}, DataSettings())
