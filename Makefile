@@ -21,10 +21,14 @@ demo: setup
 	@$(RUN) -m proctor.deployments.support.demo
 
 test: setup
-	@$(RUN) -m pytest -m "not slow and not local_model" -n 2 --dist loadfile
+	@$(RUN) -m pytest -m "not slow and not local_model" -n 3 --dist loadfile
+
+# What measures, or takes every core, has the machine for itself.
+ALONE := $(wildcard tests/integration/test_benchmark_*.py) tests/integration/test_local_model.py tests/e2e/test_demo.py
 
 test-slow: setup
-	@$(RUN) -m pytest -m "slow or local_model"
+	@$(RUN) -m pytest -m "slow or local_model" -n 2 --dist loadfile $(addprefix --ignore=,$(ALONE))
+	@$(RUN) -m pytest -m "slow or local_model" $(ALONE)
 
 test-all: test test-slow
 
