@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks._detector._documents import made
+from benchmarks._detector._drawn import requests, takeovers
 from proctor.policies._reading import Reading
 
 OWN: Final = Path(__file__).parent / "texts"
@@ -40,7 +41,7 @@ _MANUALS: Final = (
     "alembic anyio attrs cyclopts genai-prices h11 jiter jsonschema mcp openai pytest rich ruff sqlalchemy uv"
 )
 """Packages of the lock under MIT or Apache-2.0, whose descriptions are read as manuals."""
-_OTHER_MANUALS: Final = "click httpcore2 httpx2 idna psutil pycparser python-dotenv sse-starlette uvicorn"
+_OTHER_MANUALS: Final = "click httpcore2 httpx2 idna psutil pycparser sse-starlette uvicorn"
 CHINESE: Final = ("zhmed", "cmrc", "crosswoz")
 LICENCES: Final = {
     **dict(_GUARD.values()),
@@ -82,7 +83,7 @@ def load(data: Path) -> list[Sample]:
 def digests(data: Path) -> dict[str, str]:
     """SHA-256 of each file that is read."""
     paths = [data / "guard" / folder / "data.jsonl" for folder in (*_GUARD, "inj-bipia-train")]
-    paths += sorted(OWN.glob("*.txt"))
+    paths += sorted(OWN.glob("*.t*"))
     return {f"{path.parent.name}/{path.name}": sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
@@ -139,6 +140,10 @@ def _own() -> Iterator[Sample]:
         for language in ("en", "zh", "other"):
             for text in own(f"{kind}_{language}"):
                 yield Sample(source=f"own {language}", label=label, text=text, language=language)
+    for language, text in requests(_MADE, SEED):
+        yield Sample(source="own requests", label=0, text=text, language=language)
+    for language, text in takeovers(_MADE, SEED):
+        yield Sample(source="own takeovers", label=1, text=text, language=language)
 
 
 def _data(data: Path) -> Iterator[Sample]:

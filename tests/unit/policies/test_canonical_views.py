@@ -61,6 +61,8 @@ DISGUISES: dict[str, Callable[[str], str]] = {
     "url_form": quote_plus,
     "html_decimal": lambda text: "".join(f"&#{ord(each)};" for each in text),
     "html_hex": lambda text: "".join(f"&#x{ord(each):x};" for each in text),
+    "bits": lambda text: " ".join(f"{each:08b}" for each in text.encode()),
+    "bits_joined": lambda text: "".join(f"{each:08b}" for each in text.encode()),
     "spaced": " ".join,
     "spaced_words": lambda text: "  ".join(map(" ".join, text.split())),
     "dotted": ".".join,

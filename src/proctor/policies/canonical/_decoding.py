@@ -1,8 +1,9 @@
-"""What is written in another code: escapes of URLs, HTML and programs, base64 and hexadecimal."""
+"""What is written in another code: escapes, base64, numbers of characters, letters moved on by thirteen."""
 
 import base64
+import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html.entities import html5
 
 from proctor.policies.canonical._canonical import canonical
@@ -43,6 +44,28 @@ BYTES = frozenset(
     for form in (pair, f"{pair},", f"0x{pair}", f"0x{pair},", f"0X{pair}", f"0X{pair},")
 )
 """Words that one byte may be written as."""
+_BITS = re.compile(r"(?<![0-9A-Za-z])[01]{8}(?:[ ,]{0,2}[01]{8}){5,}+(?![0-9A-Za-z])")
+_BITS_AT_ALL = re.compile(r"[01]{8}[ ,]{0,2}[01]{8}[ ,]{0,2}[01]{8}")
+_MOVED_ON = frozenset(
+    codecs.encode(word, "rot13")
+    for word in (
+        "the",
+        "and",
+        "of",
+        "you",
+        "your",
+        "is",
+        "this",
+        "that",
+        "for",
+        "with",
+        "all",
+        "not",
+        "it",
+        "my",
+    )
+)
+"""The commonest words as they look with each letter moved on by thirteen."""
 _HEX_DIGITS = re.compile(r"(?<![xX0-9A-Fa-f])[0-9A-Fa-f]{2}|(?<=0[xX])[0-9A-Fa-f]{2}")
 _STRANGE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd\ue000-\uf8ff]")
 _LEGIBLE = 10
@@ -107,6 +130,22 @@ def encoded_apart(text: str) -> Iterator[Edit]:
     for match in _HEX_APART.finditer(text):
         if (said := _legible(bytes.fromhex("".join(_HEX_DIGITS.findall(match[0]))))) is not None:
             yield Edit(*match.span(), said, "hex")
+
+
+def in_bits(text: str) -> Iterator[Edit]:
+    """Characters that are written as ones and noughts."""
+    if not _BITS_AT_ALL.search(text):
+        return
+    for match in _BITS.finditer(text):
+        bits = re.sub("[ ,]", "", match[0])
+        said = _legible(bytes(int(bits[at : at + 8], 2) for at in range(0, len(bits), 8)))
+        if said is not None:
+            yield Edit(*match.span(), said, "bits")
+
+
+def moved_on(text: str, words: Sequence[str]) -> str | None:
+    """The text with each letter moved on by thirteen, where its words then are common ones."""
+    return codecs.encode(text, "rot13") if len(_MOVED_ON.intersection(words)) > 1 else None
 
 
 def perhaps_encoded(word: str) -> bool:

@@ -68,6 +68,11 @@ def turned(view: CanonicalText, order: Sequence[int]) -> CanonicalText:
     )
 
 
+def replaced(view: CanonicalText, text: str, name: str) -> CanonicalText:
+    """A view with another character in the place of each."""
+    return CanonicalText(text=text, origins=view.origins, ends=_ends(view), name=named(view, name))
+
+
 def named(view: CanonicalText, name: str) -> str:
     """The name of a view that was made of another one."""
     return name if view.name == "plain" else f"{view.name} > {name}"

@@ -10,8 +10,16 @@ from itertools import chain
 
 from proctor.policies.canonical._backwards import is_backwards, may_be_backwards
 from proctor.policies.canonical._canonical import CanonicalText, canonical, invisible
-from proctor.policies.canonical._decoding import BYTES, encoded, encoded_apart, escapes, perhaps_encoded
-from proctor.policies.canonical._edits import Edit, apart, edited, turned
+from proctor.policies.canonical._decoding import (
+    BYTES,
+    encoded,
+    encoded_apart,
+    escapes,
+    in_bits,
+    moved_on,
+    perhaps_encoded,
+)
+from proctor.policies.canonical._edits import Edit, apart, edited, replaced, turned
 from proctor.policies.canonical._leet import leet
 from proctor.policies.canonical._spelt_out import blanked, dotted, evenly, numerals
 
@@ -69,7 +77,7 @@ def _beneath(view: CanonicalText, *, overridden: bool) -> Iterator[CanonicalText
     lengths = list(map(len, words))
     longest = max(lengths, default=0)
     escaped = list(escapes(text))
-    finders: list[Iterable[Edit]] = [escaped, dotted(text), numerals(text)]
+    finders: list[Iterable[Edit]] = [escaped, dotted(text), numerals(text), in_bits(text)]
     if not escaped:  # whose digits are no letters
         finders.append(leet(text))
     if longest >= _LONG_WORD and any(map(perhaps_encoded, words)):
@@ -80,6 +88,8 @@ def _beneath(view: CanonicalText, *, overridden: bool) -> Iterator[CanonicalText
         finders.append(encoded_apart(text))
     if edits := apart(list(chain.from_iterable(finders))):
         yield edited(view, edits)
+    if (other := moved_on(text, words)) is not None and "rot13" not in view.name:
+        yield replaced(view, other, "rot13")
     if "reversed" in view.name:
         return
     if overridden or is_backwards(text, words):

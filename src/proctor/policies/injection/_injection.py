@@ -7,8 +7,8 @@ boundary, since whoever knows the weights can write around them.
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeAlias
 
-from proctor.policies._reading import Finding, Reading, in_small
-from proctor.policies.injection._injection_features import Block, blocks, word_features
+from proctor.policies._reading import Finding, Reading
+from proctor.policies.injection._injection_features import Block, blocks, folded, word_features
 from proctor.policies.injection._injection_orders import orders
 from proctor.policies.injection._injection_signs import SURE, is_quoted, mark_signs, order_signs
 from proctor.policies.injection._injection_weights import Head, Weights, weights
@@ -34,7 +34,7 @@ def signs(reading: Reading) -> Iterator[Finding]:
     """Where a known sign of an attack stands."""
 
     def known(text: str) -> Iterator[_Place]:
-        lowered = in_small(text)
+        lowered = folded(text)
         return _known(((block, order_signs(block.ideas)) for block in blocks(lowered)), lowered, reading)
 
     return _over_views(reading, known)
@@ -50,7 +50,7 @@ def find(reading: Reading, learned: Weights) -> Iterator[Finding]:
 
     def both(text: str) -> Iterator[_Place]:
         found = read(text)
-        yield from _known(found, in_small(text), reading)
+        yield from _known(found, folded(text), reading)
         yield from _learned(text, found, learned, reading)
 
     return _over_views(reading, both)
@@ -58,7 +58,7 @@ def find(reading: Reading, learned: Weights) -> Iterator[Finding]:
 
 def read(text: str) -> Read:
     """The blocks of a view's text, each with its features."""
-    lowered = in_small(text)
+    lowered = folded(text)
     marks = mark_signs(lowered)
     at = 0
     found: Read = []

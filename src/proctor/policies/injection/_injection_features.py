@@ -11,7 +11,9 @@ from functools import cache
 from importlib.resources import files
 from itertools import pairwise
 from typing import Final
+from unicodedata import normalize
 
+from proctor.policies._reading import in_small
 from proctor.policies.canonical._canonical import canonical
 
 LETTERS: Final = {
@@ -59,6 +61,11 @@ _MOST_WORDS = 50_000
 _SHORTEST_STEM = 2
 _BLOCK = 200
 _ASIAN_BLOCK = 90
+_ACCENTS = {
+    code: base
+    for code in (*range(0xE0, 0x250), *range(0x1E00, 0x1F00))
+    if (base := normalize("NFD", chr(code))[0]).isascii() and base.islower()
+}
 _ENDS = ("\n", ". ", "! ", "? ", "\u3002", "\uff01", "\uff1f", "; ", ", ", "\uff0c", " ")
 """Where a block may end, the best first."""
 _REACH = 7
@@ -106,13 +113,19 @@ def _ideas() -> tuple[_Ideas, dict[str, str], dict[str, int]]:
     asian: dict[str, str] = {}
     for idea, words in lexicon.items():
         for written in words.split():
-            word = canonical(written.removesuffix("*")).text.lower()
+            word = folded(canonical(written.removesuffix("*")).text)
             kind = asian if _ASIAN_RUN.match(word) else stems if written.endswith("*") else whole
             kind.setdefault(word, LETTERS[idea])
     longest: dict[str, int] = {}
     for phrase in asian:
         longest[phrase[0]] = max(len(phrase), longest.get(phrase[0], 0))
     return _Ideas(whole, stems), asian, longest
+
+
+def folded(text: str) -> str:
+    """The text in small Latin letters without accents, character for character: one may leave them out."""
+    lowered = in_small(text)
+    return lowered if lowered.isascii() else lowered.translate(_ACCENTS)
 
 
 def blocks(lowered: str) -> Iterator[Block]:

@@ -9,8 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from proctor.policies._reading import in_small
-from proctor.policies.injection._injection_features import Block, block_of, word_features
+from proctor.policies.injection._injection_features import Block, block_of, folded, word_features
 from proctor.policies.injection._injection_weights import Head
 
 _SENTENCE: Final = re.compile(
@@ -62,7 +61,7 @@ def orders(text: str, head: Head) -> Iterator[tuple[int, int, float]]:
 
 def sentences(text: str) -> list[Sentence]:
     """The sentences of a text that is data."""
-    lowered = in_small(text)
+    lowered = folded(text)
     units: list[tuple[int, int, str]] = []
     place = 0
     for line in lowered.split("\n"):
