@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from benchmarks._overhead._workload import ANSWER, task
 
@@ -30,27 +30,33 @@ Opening = Callable[[str, Path], AbstractAsyncContextManager[Contender]]
 """Makes a contender of an endpoint's address and a folder for its database."""
 
 
-def serve(opening: Opening, *packages: str) -> None:
-    """Carries out orders until the standard input ends. `packages` are those whose versions are told."""
-    asyncio.run(_serve(opening, sys.argv[1], Path(sys.argv[2]), packages))
+def serve(opening: Opening, *packages: str, settle: float = 0.0) -> None:
+    """Carries out orders until the standard input ends. `packages` are those whose versions are told.
+
+    What a contender still does in the `settle` seconds behind a burst counts as a part of it.
+    """
+    asyncio.run(_serve(opening, sys.argv[1], Path(sys.argv[2]), packages, settle))
 
 
-async def _serve(opening: Opening, url: str, folder: Path, packages: tuple[str, ...]) -> None:
+async def _serve(opening: Opening, url: str, folder: Path, packages: tuple[str, ...], settle: float) -> None:
     async with opening(url, folder) as contender:
         print(json.dumps({"versions": {name: version(name) for name in packages}}), flush=True)
         while line := await asyncio.to_thread(sys.stdin.readline):
             order = json.loads(line)
             await _burst(contender, order["scenario"], order["concurrency"], order["warmup"])
-            figures = await _measure(contender, order["scenario"], order["concurrency"], order["runs"])
+            await asyncio.sleep(settle)  # of what is measured nothing is owed to the warm-up
+            figures = await _measure(contender, order, settle)
             print(json.dumps(figures), flush=True)
 
 
-async def _measure(contender: Contender, scenario: str, concurrency: int, runs: int) -> dict[str, float]:
+async def _measure(contender: Contender, order: dict[str, Any], settle: float) -> dict[str, float]:
     gc.collect()
     commits, cpu, began = contender.commits, _cpu(), time.perf_counter()
-    await _burst(contender, scenario, concurrency, runs)
+    await _burst(contender, order["scenario"], order["concurrency"], order["runs"])
+    wall = time.perf_counter() - began
+    await asyncio.sleep(settle)
     return {
-        "wall_s": time.perf_counter() - began,
+        "wall_s": wall,
         "cpu_s": _cpu() - cpu,
         "commits": contender.commits - commits,
     }

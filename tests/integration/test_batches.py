@@ -164,6 +164,8 @@ class Process:
             chains=Chains(model=self._ask, tool=_no_tools),
             settings=TeamSettings(),
             on_agent_failure=lambda *_: None,
+            on_decision=lambda _: None,
+            on_waste=lambda *_: None,
             review=OutputReview(
                 settings=ReviewSettings(),
                 read=lambda *_: ALLOW,

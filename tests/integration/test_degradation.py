@@ -384,7 +384,7 @@ async def test_a_fault_of_the_provider_ends_the_run_unless_a_stand_in_answers(
             # 20 tokens in at 100 $ and 5 out at 200 $ a million
             assert set(entries) == {("spare", 3000)}
             agent = str((await running.runs.calls(run.id))[0].key.agent)
-            labels = {"team": team, "agent": agent, "deployment": "small", "to": "spare"}
+            labels = {"team": team, "agent": agent, "deployment": "small", "to": "spare", "release": ""}
             assert sample(running, "proctor_model_fallbacks_total", **labels) == 1
         models["small"]["fallback"] = []
         teams = {team: {"retries": 0}}

@@ -88,7 +88,9 @@ def about(context: Context) -> dict[str, Any]:
     """What the call came with, and the process's environment."""
     meta = context.request_context.meta or {}
     return {
-        "meta": {name: meta[name] for name in meta if name.startswith("proctor/")},
+        "meta": {
+            name: meta[name] for name in meta if name.startswith(("proctor/", "traceparent", "baggage"))
+        },
         "env": dict(os.environ),
     }
 

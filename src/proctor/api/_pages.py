@@ -10,7 +10,9 @@ T = TypeVar("T")
 MOST = 200
 
 Limit = Annotated[int, Query(ge=1, le=MOST, description="How many at most.")]
-After = Annotated[str, Query(max_length=200, description="The `next` of the page before.")]
+After = Annotated[
+    str, Query(max_length=200, pattern=r"^[!-~]*$", description="The `next` of the page before.")
+]
 
 
 class Page(BaseModel, Generic[T]):

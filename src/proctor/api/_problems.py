@@ -1,19 +1,21 @@
 """Everything that goes wrong, as RFC 9457 tells it: `application/problem+json` with our codes."""
 
+import json
 import logging
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from proctor.core import ProctorError
 
 log = logging.getLogger("proctor.api")
 
 MEDIA = "application/problem+json"
+METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 class Fault(BaseModel):
@@ -43,7 +45,7 @@ ANY_PROBLEM: dict[int | str, dict[str, Any]] = {
 """What every route may answer beside what it is for."""
 
 
-def problem(error: ProctorError) -> JSONResponse:
+def problem(error: ProctorError) -> Response:
     """An error as an answer."""
     told = Problem(
         type=f"urn:proctor:problem:{error.code}",
@@ -56,6 +58,8 @@ def problem(error: ProctorError) -> JSONResponse:
     )
     after = getattr(error, "retry_after", None)
     headers = {} if after is None else {"Retry-After": str(max(1, round(after)))}
+    if error.status == 401:  # noqa: PLR2004 - RFC 9110 wants it said how to authenticate
+        headers["WWW-Authenticate"] = 'Bearer realm="proctor"'
     return _answer(told, headers)
 
 
@@ -67,12 +71,12 @@ def tell_problems(site: FastAPI) -> None:
     site.add_exception_handler(Exception, _broken)
 
 
-async def _of_ours(_request: Request, error: Exception) -> JSONResponse:
+async def _of_ours(_request: Request, error: Exception) -> Response:
     assert isinstance(error, ProctorError)
     return problem(error)
 
 
-async def _unreadable(_request: Request, error: Exception) -> JSONResponse:
+async def _unreadable(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     faults = [
         Fault(place=".".join(str(part) for part in one["loc"]), detail=str(one["msg"]))
@@ -89,8 +93,11 @@ async def _unreadable(_request: Request, error: Exception) -> JSONResponse:
     return _answer(told)
 
 
-async def _of_http(_request: Request, error: Exception) -> JSONResponse:
+async def _of_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    headers = dict(error.headers or {})
+    if "Allow" in headers:  # the first route of the path alone has spoken
+        headers["Allow"] = ", ".join(sorted(_methods_of(request)))
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, f"http_{error.status_code}")
     told = Problem(
         type=f"urn:proctor:problem:{code}",
@@ -99,10 +106,20 @@ async def _of_http(_request: Request, error: Exception) -> JSONResponse:
         detail=str(error.detail),
         code=code,
     )
-    return _answer(told, dict(error.headers or {}))
+    return _answer(told, headers)
 
 
-async def _broken(_request: Request, error: Exception) -> JSONResponse:
+def _methods_of(request: Request) -> set[str]:
+    """What may be done with a path, by all of its routes."""
+    routes = request.app.router.routes
+    return {
+        method
+        for method in METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    }
+
+
+async def _broken(_request: Request, error: Exception) -> Response:
     log.error("a request broke", exc_info=error)
     told = Problem(
         type="urn:proctor:problem:error",
@@ -114,5 +131,7 @@ async def _broken(_request: Request, error: Exception) -> JSONResponse:
     return _answer(told)
 
 
-def _answer(told: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
-    return JSONResponse(told.model_dump(), status_code=told.status, headers=headers, media_type=MEDIA)
+def _answer(told: Problem, headers: dict[str, str] | None = None) -> Response:
+    # In ASCII: what is told of a request may hold halves of characters, which no other encoding takes.
+    said = json.dumps(told.model_dump())
+    return Response(said, status_code=told.status, headers=headers, media_type=MEDIA)

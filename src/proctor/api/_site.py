@@ -2,12 +2,49 @@
 
 from fastapi import APIRouter, FastAPI
 
-from proctor.api import _health
+from proctor.api import (
+    _approvals,
+    _audit,
+    _budgets,
+    _costs,
+    _degradation,
+    _events,
+    _health,
+    _keys,
+    _knowledge,
+    _metrics,
+    _policies,
+    _reviewing,
+    _runs,
+    _sign_in,
+    _teams,
+    _threads,
+    _tools,
+)
 from proctor.api._caller import Door
 from proctor.api._problems import ANY_PROBLEM, tell_problems
+from proctor.api.protocols import open_protocols
 from proctor.app import Proctor
 
-ROUTERS: tuple[APIRouter, ...] = (_health.router,)
+ROUTERS: tuple[APIRouter, ...] = (
+    _health.router,
+    _runs.router,
+    _events.router,
+    _threads.router,
+    _keys.router,
+    _sign_in.router,
+    _approvals.router,
+    _audit.router,
+    _reviewing.router,
+    _costs.router,
+    _budgets.router,
+    _metrics.router,
+    _tools.router,
+    _policies.router,
+    _knowledge.router,
+    _degradation.router,
+    _teams.router,
+)
 """What stands under `/api/v1`."""
 
 
@@ -27,4 +64,5 @@ def make_site(proctor: Proctor, *, door: Door) -> FastAPI:
     tell_problems(site)
     for router in ROUTERS:
         site.include_router(router, prefix="/api/v1")
+    open_protocols(site, proctor, door=door)
     return site

@@ -20,14 +20,16 @@ from proctor.core import (
     ModelCall,
     ModelMiddleware,
     ProctorError,
+    Span,
     TeamSettings,
     ToolMiddleware,
+    Verdict,
 )
 from proctor.degradation import Degradation
 from proctor.models import Models, fallback, hedge, retry
 from proctor.policies import Policy
 from proctor.runs import Chains, begin_before_acting, journal_model, journal_tool, refuse_repetition
-from proctor.telemetry import Metrics, trace_model, trace_tool
+from proctor.telemetry import Metrics, Spans, note, span_model, span_tool, trace_model, trace_tool
 from proctor.tools import (
     Toolbox,
     allow_list,
@@ -105,6 +107,9 @@ class Parts:
 
     degradation: Degradation
     metrics: Metrics
+    spans: Spans
+    measures: bool
+    """Whether each call is measured for Prometheus."""
     links: Links
     guards: Guards
     data: DataSettings
@@ -129,11 +134,23 @@ def build_chains(parts: Parts) -> Chains:
 
     def repeated(call: ModelCall, error: ProctorError) -> None:
         parts.metrics.model_retried(call, error)
+        note("retry", {"error.type": error.code})
         parts.degradation.held_up(error)
+
+    def orders(text: str) -> Verdict:
+        verdict = parts.policy.judge_orders(text, "tool_result", team=parts.name)
+        parts.metrics.policy_said(parts.name, "tool_result", verdict.outcome)
+        return verdict
+
+    def hidden(text: str) -> Sequence[Span]:
+        spans = parts.policy.spans_to_hide(text, "tool_result", team=parts.name)
+        if spans:
+            parts.metrics.policy_said(parts.name, "tool_result", "redact")
+        return spans
 
     model: dict[str, ModelMiddleware] = {
         "journal": journal_model,
-        "trace": trace_model(parts.metrics),
+        "trace": span_model(parts.spans, trace_model(parts.metrics) if parts.measures else None),
         "mark": mark_untrusted(parts.marking),
         "route": links.router.route,
         "thrift": links.budgets.thrift,
@@ -150,13 +167,13 @@ def build_chains(parts: Parts) -> Chains:
     ask = _compose([model[link.name] for link in MODEL_CHAIN[:-1]], parts.models.complete)
     tool: dict[str, ToolMiddleware] = {
         "journal": journal_tool,
-        "trace": trace_tool(parts.metrics),
+        "trace": span_tool(parts.spans, trace_tool(parts.metrics) if parts.measures else None),
         "allow": allow_list(parts.declared, agents=parts.team.agents, rules=rules),
         "pins": parts.guards.pins.middleware,
         "limits": limit_calls(parts.team, parts.guards.rates),
         "arguments": check_arguments(),
         "places": guard_places(rules),
-        "suspect": suspect(lambda text: parts.policy.judge_orders(text, "tool_result", team=parts.name)),
+        "suspect": suspect(orders),
         "access": guard_access(rules, parts.team, parts.data),
         "degrade": parts.degradation.tool,
         "repetition": refuse_repetition(parts.team),
@@ -166,7 +183,7 @@ def build_chains(parts: Parts) -> Chains:
         "output": check_output(
             MAX_OUTPUT,
             rules=rules,
-            find=lambda text: parts.policy.spans_to_hide(text, "tool_result", team=parts.name),
+            find=hidden,
         ),
         "begin": begin_before_acting,
         "vault": parts.tokens.tool,

@@ -169,6 +169,7 @@ class Links:
     def _unclaimed(self, connection: Connection, request: BatchRequest, result: ModelResult) -> None:
         """Enters what a provider's batch answered when nobody waited for it any more."""
         cost = self.budgets.unclaimed(connection, request, result)
+        self._ground.metrics.wasted(request.team, request.agent, "", cost)
         data: JsonObject = {"deployment": result.deployment, "outcome": "unclaimed", "cost": cost}
         runs.waste(
             connection, request.run_id, agent=request.agent, data=data, cost=cost, at=self._ground.clock.now()

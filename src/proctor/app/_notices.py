@@ -1,4 +1,4 @@
-"""What the outbox tells of approvals: the one place where the two rooms meet."""
+"""What the outbox tells of approvals and of alerts: the one place where the rooms meet."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -7,11 +7,12 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from proctor import approvals
+from proctor import alerts, approvals
+from proctor.alerts import Telling
 from proctor.app._settings import Settings
 from proctor.approvals import Approval
 from proctor.core import Clock, Decision, RoleSettings, SystemClock
-from proctor.notices import Audience, DecisionPage, Due, Kind, LinkKey, Matter, Notices, told
+from proctor.notices import Alarm, Audience, DecisionPage, Due, Kind, LinkKey, Matter, Notices, told
 from proctor.store import Database
 
 NOTICE_LOOK = timedelta(seconds=2)
@@ -50,6 +51,7 @@ def make_notices(
         key=LinkKey.load(settings.notices, environ) if signs else None,
         audiences={name: _audience(name, role) for name, role in settings.roles.items()},
         find=find,
+        find_alarm=find_alarm,
         look=_look,
         due=_due,
     )
@@ -85,17 +87,34 @@ def find(connection: Connection, approval_id: str) -> Matter:
     return _matter(approvals.get(connection, approval_id))
 
 
+def find_alarm(connection: Connection, telling_id: str) -> Alarm:
+    """What is told of alerts under an id.
+
+    Raises:
+        NotFound: nothing is.
+    """
+    return _alarm(alerts.telling(connection, telling_id))
+
+
+def _alarm(telling: Telling) -> Alarm:
+    return Alarm(id=telling.id, lines=telling.lines, runs=telling.runs, roles=telling.roles)
+
+
 def _audience(name: str, role: RoleSettings) -> Audience:
     urls = tuple(url.get_secret_value() for url in role.notify)
     return Audience(role=name, members=role.members, urls=urls, language=role.language)
 
 
 def _look(connection: Connection, at: datetime) -> bool:
-    return approvals.any_to_tell(connection, told, at)
+    return approvals.any_to_tell(connection, told, at) or bool(alerts.untold(connection, told, at))
 
 
 def _due(connection: Connection, at: datetime) -> Sequence[Due]:
-    return [*_requests(connection), *_outcomes(connection, at), *_reminders(connection, at)]
+    alarms = [
+        Due(matter=_alarm(one), kind=one.kind, round=alerts.ROUND)
+        for one in alerts.untold(connection, told, at)
+    ]
+    return [*_requests(connection), *_outcomes(connection, at), *_reminders(connection, at), *alarms]
 
 
 def _requests(connection: Connection) -> Iterator[Due]:

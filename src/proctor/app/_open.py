@@ -13,8 +13,10 @@ from proctor.app._settings import Settings, check_names, load_settings
 from proctor.app._teams import App
 from proctor.core import Clock, SystemClock
 from proctor.models import Models, Provider
+from proctor.policies import redact
 from proctor.runs import Run, Share
 from proctor.store import Database
+from proctor.telemetry import open_spans
 from proctor.tools import Toolbox, ToolServer, ruled
 
 OPENING = timedelta(seconds=10)
@@ -60,6 +62,15 @@ async def open_proctor(
             wait=OPENING if executes else timedelta(0),
         )
         database = await stack.enter_async_context(await opening)
+        spans = open_spans(
+            settings.telemetry,
+            environ=environ,
+            clock=clock,
+            deployments=settings.models,
+            release=settings.release,
+            redact=redact,
+        )
+        stack.push_async_callback(spans.close)
         models = Models(settings.models, local=settings.local, environ=environ, providers=providers)
         stack.push_async_callback(models.close)
         guards = make_guards(settings, database, clock=clock)
@@ -81,8 +92,10 @@ async def open_proctor(
             toolbox=Toolbox(servers, ruled(app.functions, settings.functions)),
             guards=guards,
             notices=notices,
+            spans=spans,
             environ=environ,
         )
+        stack.push_async_callback(running.metrics_page.close)
         if app.lifespan is not None:
             await stack.enter_async_context(app.lifespan(running))
         if executes:

@@ -11,14 +11,14 @@ from proctor.app._links import Links
 from proctor.app._settings import Settings
 from proctor.app._teams import App
 from proctor.app._tokens import Tokens
-from proctor.approvals import check_patterns, names_tool
+from proctor.approvals import Approval, check_patterns, names_tool
 from proctor.core import Clock, NotFound, ReviewSettings, Verdict
 from proctor.degradation import Degradation
 from proctor.models import Models
 from proctor.models.router import AUTO, common_capabilities
 from proctor.policies import Policy, Prices, redact
 from proctor.runs import Chains, OutputReview, Run, TeamPlan
-from proctor.telemetry import Metrics
+from proctor.telemetry import Metrics, Spans
 from proctor.tools import Toolbox, check_agent_tools
 
 
@@ -39,6 +39,7 @@ class Plans:
         clock: Clock,
         policy: Policy,
         tokens: Tokens,
+        spans: Spans,
     ) -> None:
         self._app = app
         self._settings = settings
@@ -51,6 +52,7 @@ class Plans:
         self._clock = clock
         self._policy = policy
         self._tokens = tokens
+        self._spans = spans
         self._plans: dict[tuple[str, bool], TeamPlan] = {}
         self._generation = 0
         """Counts how often all was forgotten: what was begun before may rest on what has changed since."""
@@ -97,6 +99,8 @@ class Plans:
             data=self._settings.data,
             policy=self._policy,
             tokens=self._tokens,
+            spans=self._spans,
+            measures=self._settings.telemetry.metrics,
             marking=self._settings.policies.marking,
             name=name,
             models=self._models,
@@ -116,9 +120,11 @@ class Plans:
             chains=chains,
             settings=limits,
             review=self._review(name, limits.review, chains),
-            remembers=lambda text: self._policy.read(text, "memory", team=name),
+            remembers=partial(self._remembers, name),
             redact=redact,
             on_agent_failure=partial(self._metrics.agent_failed, name),
+            on_decision=self._decided,
+            on_waste=partial(self._metrics.wasted, name),
         )
 
     def _review(self, team: str, settings: ReviewSettings, chains: Chains) -> OutputReview:
@@ -138,6 +144,7 @@ class Plans:
         return OutputReview(
             settings=settings,
             read=partial(self._read_answer, team),
+            on_verdict=partial(self._metrics.policy_said, team, "output"),
             catalogue=partial(names_tool, policies.catalogue),
             finish=self._introduced if discloses else str,
             holds=lambda kind: settings.mode is not None or kind in asked_for,
@@ -149,9 +156,18 @@ class Plans:
         return f"{self._policy.tell('ai', answer)}\n\n{answer}"
 
     def _read_answer(self, team: str, answer: str, prices: Prices) -> Verdict:
-        verdict = self._policy.read(answer, "output", team=team, catalogue=prices)
-        self._metrics.policy_said("output", verdict.outcome)
+        return self._policy.read(answer, "output", team=team, catalogue=prices)
+
+    def _remembers(self, team: str, text: str) -> Verdict:
+        verdict = self._policy.read(text, "memory", team=team)
+        self._metrics.policy_said(team, "memory", verdict.outcome)
         return verdict
+
+    def _decided(self, approval: Approval) -> None:
+        decision, at = approval.decision, approval.decided_at
+        assert decision is not None
+        waited = 0.0 if at is None else (at - approval.requested_at).total_seconds()
+        self._metrics.approval_decided(approval.team, decision.kind, waited)
 
     def _features(self) -> dict[str, ModelFeatures]:
         """What teams may ask of each deployment, and of the router where it has any to choose from."""

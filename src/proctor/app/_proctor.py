@@ -5,21 +5,25 @@ import os
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypedDict
 
 from sqlalchemy import Connection
 from typing_extensions import Unpack
 
-from proctor import policies
+from proctor import ledger, policies
+from proctor.access import Keys
+from proctor.app._alerts import ALERT_LOOK, make_alerts
+from proctor.app._audit import Record
 from proctor.app._engine import make_engine
 from proctor.app._guards import Guards
 from proctor.app._links import Ground, Links
 from proctor.app._notices import NOTICE_LOOK
 from proctor.app._plans import Plans
 from proctor.app._settings import Settings, limits_of
+from proctor.app._shared import read_shared
 from proctor.app._teams import App
 from proctor.app._tokens import Tokens
 from proctor.approvals import Approval, Filter, roles_from
@@ -38,10 +42,10 @@ from proctor.engine import BEAT, Chore, Workers
 from proctor.models import Models, stand_ins
 from proctor.notices import Notices
 from proctor.privacy import Privacy
-from proctor.runs import ENDED, Hooks, Prepared, Run, Runs, Share, TeamPlan, Thread, Threads
+from proctor.runs import ENDED, Hooks, Once, Prepared, Run, Runs, Share, TeamPlan, Thread, Threads
 from proctor.schedules import Schedules
 from proctor.store import Database
-from proctor.telemetry import Metrics
+from proctor.telemetry import Metrics, MetricsPage, Spans
 from proctor.tools import Toolbox, check_packages
 
 STOPPED = ENDED | {"waiting"}
@@ -95,6 +99,8 @@ class StartOptions(TypedDict, total=False):
     """`patient` where nobody waits for the run: it may take the cheap way."""
     trace: str
     """The trace that the run is a part of, as W3C's `traceparent`."""
+    once: Once
+    """What tells a request that is sent again: the run of the first one is given back."""
 
 
 class Proctor:
@@ -114,17 +120,19 @@ class Proctor:
         toolbox: Toolbox,
         guards: Guards,
         notices: Notices,
+        spans: Spans,
         environ: Mapping[str, str],
     ) -> None:
         self.app = app
         self.settings = settings
         self.database = database
-        self.metrics = Metrics()
+        self.metrics = Metrics(most=settings.telemetry.label_sets)
         self.toolbox = toolbox
         self._target = target
+        self._spans = spans
         self._clock = clock
         self._limits = limits_of(settings)
-        self._policy = policies.Policy(settings.policies)
+        self.policy = policies.Policy(settings.policies)
         self._on_segment = on_segment
         worker = f"{socket.gethostname()[:LONGEST_HOST]}:{os.getpid()}:{secrets.token_hex(3)}"
         self.degradation = Degradation(
@@ -158,7 +166,7 @@ class Proctor:
             )
         )
         self._guards = guards
-        self._tokens = Tokens(settings.policies, self._policy, lambda: self.privacy)
+        self._tokens = Tokens(settings.policies, self.policy, lambda: self.privacy)
         self._plans = self._make_plans(models, guards)
         self.runs = Runs(
             database,
@@ -171,11 +179,40 @@ class Proctor:
         )
         self.privacy = self._make_privacy(environ)
         self.notices = notices
+        self.alerts = make_alerts(database, settings.alerts, clock=clock)
         self.schedules = Schedules(
             database, self.runs, clock=clock, target=target, find=app.find, admit=self._admit
         )
         self.threads = Threads(database, clock=clock)
+        self.keys = Keys(database, clock=clock)
+        self.record = Record(
+            settings,
+            database,
+            clock=clock,
+            environ=environ,
+            workers=self.workers,
+            policy=lambda: self.policy.version,
+            on_found=self.metrics.inspection_found,
+        )
         self.engine = make_engine(settings.engine, database, self.runs.execution, self._chores())
+        self.metrics_page = self._make_metrics_page()
+
+    def _make_metrics_page(self) -> MetricsPage:
+        """What `/metrics` answers."""
+        settings = self.settings
+        budgets = ledger.configured(settings.budget, settings.budgets, settings.teams)
+        self.metrics.expect(
+            teams=self.app.teams, deployments=settings.models, budgets=budgets, release=settings.release
+        )
+        look = partial(
+            read_shared,
+            self.database,
+            self.workers,
+            clock=self._clock,
+            teams=self.app.teams,
+            budgets=budgets,
+        )
+        return MetricsPage(self.metrics, look)
 
     def _make_privacy(self, environ: Mapping[str, str]) -> Privacy:
         return Privacy(
@@ -198,8 +235,9 @@ class Proctor:
             models=models,
             toolbox=self.toolbox,
             clock=self._clock,
-            policy=self._policy,
+            policy=self.policy,
             tokens=self._tokens,
+            spans=self._spans,
         )
 
     def _hooks(self, plans: Plans) -> Hooks:
@@ -216,6 +254,7 @@ class Proctor:
             team=self.settings.team,
             roles=roles_from(self.settings.roles),
             release=self.settings.release,
+            spans=self._spans,
         )
 
     async def run(self, team: str, task: str, **options: Unpack[StartOptions]) -> Run:
@@ -243,8 +282,12 @@ class Proctor:
             NotFound: the tenant has no such thread.
             Conflict: the thread belongs to another team.
             ThreadBusy: a run of the thread goes on, and the team takes no message meanwhile.
+            KeyReused: another request was sent with the same key.
         """
         self.app.find(team)
+        once = options.get("once")
+        if once is not None and (earlier := await self.runs.started(once)) is not None:
+            return earlier
         await self._admit()
         # A caller who gives up must not leave a stored run behind that nobody executes.
         return await asyncio.shield(self._start(team, task, options))
@@ -258,7 +301,9 @@ class Proctor:
     async def _start(self, team: str, task: str, options: StartOptions) -> Run:
         prepared = self.prepare(team, task, **options)
         await self.privacy.admit(prepared.run)
-        run = await self.runs.start(await self._tokens.hide(prepared, task))
+        run = await self.runs.start(await self._tokens.hide(prepared, task), once=options.get("once"))
+        if run.id != prepared.run.id:
+            return run  # of an earlier sending, and under way
         if run.state == "running":
             executing = self.engine.submit(run.id, run)
             if executing is not None:  # where it is cut off before it begins, nobody else takes note of that
@@ -286,7 +331,7 @@ class Proctor:
             executes=self.engine.direct and not waits_for_its_turn,
         )
 
-    async def open_thread(self, team: str, *, tenant: str = "default") -> Thread:
+    async def open_thread(self, team: str, *, tenant: str = "default", once: Once | None = None) -> Thread:
         """A new conversation of a tenant with a team. Its messages are runs: `start(…, thread=thread.id)`.
 
         Raises:
@@ -294,7 +339,7 @@ class Proctor:
             InvalidInput: the tenant's name can't be taken.
         """
         self.app.find(team)
-        return await self.threads.open(team, tenant=tenant)
+        return await self.threads.open(team, tenant=tenant, once=once)
 
     async def wait(self, run_id: str) -> Run:
         """A run after it has ended, or come to wait for a person.
@@ -347,23 +392,21 @@ class Proctor:
             InvalidInput: the answer doesn't fit the question.
         """
         approval = await self.runs.desk.decide(approval_id, decision, also=also, link_of=link_of)
-        if approval.state == "decided":
-            self.metrics.approval_decided(decision.kind)
-            if self.engine.running:
-                self.engine.wake()
+        if approval.state == "decided" and self.engine.running:
+            self.engine.wake()
         return approval
 
     def take_only(self, run_id: str) -> None:
         """Lets this process execute one run alone, once its engine is started."""
         self.runs.execution.share = Share(only=run_id)
 
-    async def approval(self, approval_id: str) -> Approval:
-        """One approval.
+    async def approval(self, approval_id: str, *, tenant: str | None = None) -> Approval:
+        """One approval, of one tenant where it is named.
 
         Raises:
             NotFound: there is no such approval.
         """
-        return await self.runs.desk.get(approval_id)
+        return await self.runs.desk.get(approval_id, tenant=tenant)
 
     async def approvals(
         self, wanted: Filter | None = None, *, after: str = "", limit: int = 50
@@ -371,10 +414,10 @@ class Proctor:
         """A page of approvals, oldest first: pending ones, where nothing else is wanted."""
         return await self.runs.desk.page(wanted, after=after, limit=limit)
 
-    async def resume(self, run_id: str) -> Run:
+    async def resume(self, run_id: str, *, by: str = "", tenant: str | None = None) -> Run:
         """A failed run, queued again: it goes on where it stood."""
-        await self.privacy.admit(await self.runs.get(run_id))
-        run = await self.runs.resume(run_id)
+        await self.privacy.admit(await self.runs.get(run_id, tenant=tenant))
+        run = await self.runs.resume(run_id, by=by, tenant=tenant)
         if self.engine.running and run.state == "queued":
             self.engine.wake()
         return run
@@ -388,7 +431,7 @@ class Proctor:
             self.database,
             self.settings.knowledge,
             clock=self._clock,
-            screen=lambda text: self._policy.read(text, "knowledge"),
+            screen=self._screen_document,
         )
 
     async def start_executing(self) -> None:
@@ -400,7 +443,13 @@ class Proctor:
         """
         check_packages(self.settings.tools, self.settings.trust)
         await self.links.budgets.look()
-        await self.engine.start()
+        self.record.check()
+        at = self._clock.now()
+        async with AsyncExitStack() as failing:
+            await self.engine.start()
+            failing.push_async_callback(self.engine.stop, GRACE)
+            await self.record.begin(at)
+            failing.pop_all()
 
     async def stop_executing(self, grace: timedelta = GRACE) -> None:
         """Takes part in executing no more; what didn't finish is taken up later, or elsewhere."""
@@ -410,6 +459,9 @@ class Proctor:
             async with asyncio.timeout(CLOSING):
                 await self.links.close()
         await self.workers.leave()
+        with suppress(TimeoutError, DatabaseUnavailable):
+            async with asyncio.timeout(CLOSING):
+                await self.record.end()
 
     def _wake(self) -> None:
         self.engine.wake()
@@ -441,17 +493,25 @@ class Proctor:
             *self.links.chores(),
             Chore(name="tools that people accept", every=PINS_LOOK, work=self._look_at_pins),
             Chore(name="what is too old", every=PRIVACY_LOOK, work=self.privacy.tick),
+            *self.record.chores(),
         )
+        if self.settings.alerts.enabled:
+            chores += (Chore(name="alerts", every=ALERT_LOOK, work=self.alerts.tick),)
         notices = Chore(name="notices", every=NOTICE_LOOK, work=self.notices.work)
         return (*chores, notices) if self.notices.tells else chores
 
+    def _screen_document(self, text: str) -> Verdict:
+        verdict = self.policy.read(text, "knowledge")
+        self.metrics.policy_said("", "knowledge", verdict.outcome)
+        return verdict
+
     def _screen(self, task: str, team: str) -> Verdict:
-        verdict = self._policy.read(task, "input", team=team)
-        self.metrics.policy_said("input", verdict.outcome)
+        verdict = self.policy.read(task, "input", team=team)
+        self.metrics.policy_said(team, "input", verdict.outcome)
         return verdict
 
     def _finished(self, run: Run, seconds: float) -> None:
-        self.metrics.run_finished(run.team, run.state, seconds)
+        self.metrics.run_finished(run.team, run.state, seconds, run.release)
         if run.thread_id is not None:
             self.engine.wake()  # the next message of the conversation may wait for this
 

@@ -222,7 +222,16 @@ def check_names(settings: Settings) -> None:
     check_stages(settings.policies)
     check_tokens(settings.policies, settings.privacy)
     check_licensed(settings.policies.licensed, settings.roles)
+    for where, told in _told_of_alerts(settings.alerts):
+        for role in told:
+            check_role(where, role, settings.roles)
     check_roles(settings.teams, settings.roles, settings.models, told=settings.notices.roles)
+
+
+def _told_of_alerts(alerts: AlertSettings) -> Iterator[tuple[str, tuple[str, ...]]]:
+    yield "alerts.roles", alerts.roles
+    for name, team in alerts.teams.items():
+        yield f"alerts.teams.{name}.roles", team.roles or ()
 
 
 def _check_model(where: str, name: str, settings: Settings) -> None:

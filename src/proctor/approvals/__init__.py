@@ -1,10 +1,12 @@
 """Questions to people: asked once, on terms that rules set, decided once, used once."""
 
+from proctor.approvals._backlog import Undecided, undecided
 from proctor.approvals._decide import decide, delegate, expire
 from proctor.approvals._edits import check_edit, editable_schema
 from proctor.approvals._gate import ApprovalGate, Judge, Opinion
 from proctor.approvals._reviewers import Agreement, Reviewer, Sign, Spread, reviewers
 from proctor.approvals._rules import (
+    ActionRules,
     check_humans,
     check_licensed,
     check_patterns,
@@ -20,6 +22,7 @@ from proctor.approvals._sql import (
     any_decided,
     cancel_pending,
     consume,
+    decided_between,
     get,
     of_run,
     overdue,
@@ -34,6 +37,7 @@ from proctor.approvals._who import Roles
 
 __all__ = [
     "STANDING",
+    "ActionRules",
     "Agreement",
     "Approval",
     "ApprovalGate",
@@ -46,6 +50,7 @@ __all__ = [
     "Spread",
     "Standing",
     "State",
+    "Undecided",
     "any_decided",
     "any_to_tell",
     "cancel_pending",
@@ -57,6 +62,7 @@ __all__ = [
     "check_roles",
     "consume",
     "decide",
+    "decided_between",
     "delegate",
     "due_reminders",
     "editable_schema",
@@ -78,4 +84,5 @@ __all__ = [
     "roles_from",
     "standing_page",
     "unasked",
+    "undecided",
 ]

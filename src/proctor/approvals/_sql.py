@@ -41,6 +41,8 @@ class Filter:
     run_id: str = ""
     person: str = ""
     """Those that this person may decide, and hasn't voted on."""
+    tenant: str | None = None
+    """Those of this tenant's runs; nothing: of all."""
 
 
 def request(
@@ -204,13 +206,15 @@ def overdue(connection: Connection, now: datetime, *, limit: int = 200) -> tuple
     return tuple(connection.scalars(query.order_by(approvals.c.expires_at).limit(limit)))
 
 
-def get(connection: Connection, id: str, *, lock: bool = False) -> Approval:
-    """One question; with `lock` nobody else changes it before this transaction ends.
+def get(connection: Connection, id: str, *, tenant: str | None = None, lock: bool = False) -> Approval:
+    """One question, of one tenant where it is named; with `lock` nobody else changes it meanwhile.
 
     Raises:
         NotFound: there is no such question.
     """
     query = select(approvals).where(approvals.c.id == id)
+    if tenant is not None:
+        query = query.where(approvals.c.tenant == tenant)
     found = read(connection, query.with_for_update() if lock else query)
     if not found:
         raise NotFound(f"there is no approval {id}", hint="`proctor approvals list` shows those that wait.")
@@ -220,6 +224,12 @@ def get(connection: Connection, id: str, *, lock: bool = False) -> Approval:
 def of_run(connection: Connection, run_id: str) -> tuple[Approval, ...]:
     """All questions of a run, oldest first."""
     return read(connection, select(approvals).where(approvals.c.run_id == run_id).order_by(approvals.c.id))
+
+
+def decided_between(connection: Connection, *, since: datetime, until: datetime) -> tuple[Approval, ...]:
+    """The questions that were decided in a period, oldest first."""
+    at = approvals.c.decided_at
+    return read(connection, select(approvals).where(at >= since, at < until).order_by(at, approvals.c.id))
 
 
 def page(
@@ -242,6 +252,8 @@ def page_query(wanted: Filter, roles: Roles, *, after: str, limit: int) -> Selec
         query = query.where(approvals.c.run_id == wanted.run_id)
     if wanted.role:
         query = query.where(or_(_decided_by(wanted.role), approvals.c.role == wanted.role))
+    if wanted.tenant is not None:
+        query = query.where(approvals.c.tenant == wanted.tenant)
     if wanted.person:
         query = query.where(*_open_to(wanted.person, roles_of(wanted.person, roles)))
     return query

@@ -156,7 +156,13 @@ def _givers(connection: Connection, given: Standing) -> set[str]:
 
 
 def standing_page(
-    connection: Connection, *, now: datetime, team: str = "", after: str = "", limit: int = 50
+    connection: Connection,
+    *,
+    now: datetime,
+    team: str = "",
+    tenant: str | None = None,
+    after: str = "",
+    limit: int = 50,
 ) -> tuple[Standing, ...]:
     """A page of the standing approvals that hold, oldest first, from behind the id `after`."""
     query = select(standing).where(
@@ -164,17 +170,24 @@ def standing_page(
     )
     if team:
         query = query.where(standing.c.team == team)
+    if tenant is not None:
+        query = query.where(standing.c.tenant == tenant)
     return tuple(_standing(row) for row in connection.execute(query.order_by(standing.c.id).limit(limit)))
 
 
-def revoke(connection: Connection, id: str, *, by: str, at: datetime) -> Standing:
+def revoke(
+    connection: Connection, id: str, *, by: str, at: datetime, tenant: str | None = None
+) -> Standing:
     """A standing approval that answers nothing any more.
 
     Raises:
         NotFound: there is no such one.
         Conflict: it was revoked before.
     """
-    row = connection.execute(select(standing).where(standing.c.id == id)).first()
+    query = select(standing).where(standing.c.id == id)
+    if tenant is not None:
+        query = query.where(standing.c.tenant == tenant)
+    row = connection.execute(query).first()
     if row is None:
         raise NotFound(
             f"there is no standing approval {id}",

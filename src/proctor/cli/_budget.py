@@ -184,7 +184,9 @@ def remove(name: str, /, *, config: ConfigFile = None, json: Json = False) -> No
 
     async def work(proctor: Proctor) -> BudgetRule | None:
         rules = _configured(proctor.settings)
-        if not await proctor.database.commit(lambda connection: remove_budget(connection, name)):
+        if not await proctor.database.commit(
+            partial(remove_budget, name=name, at=datetime.now(UTC), by=this_user())
+        ):
             hint = (
                 "It stands in the configuration; `proctor config show` tells where."
                 if name in rules

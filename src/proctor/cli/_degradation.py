@@ -122,7 +122,7 @@ def set_level(
 @degradation.command
 def clear(*, config: ConfigFile = None, json: Json = False) -> None:
     """Release a level that is held; the rules decide again, from there."""
-    released = with_proctor(config, lambda proctor: proctor.degradation.release())
+    released = with_proctor(config, lambda proctor: proctor.degradation.release(by=this_user()))
     if json:
         print_json({"released": released})
         return

@@ -54,6 +54,7 @@ app.command(
 )
 app.command("proctor.cli._roi:roi", name="roi", help="Compare what a query costs with what people cost.")
 app.command("proctor.cli._serve:serve", name="serve", help="Execute this database's runs until stopped.")
+app.command("proctor.cli._keys:keys", name="keys", help="Make, list, rotate and revoke keys to the server.")
 app.command("proctor.cli._worker:worker", name="worker", help="Execute runs that Temporal distributes.")
 app.command("proctor.cli._db:db", name="db", help="Upgrade, check and move the database.")
 app.command("proctor.cli._config:config", name="config", help="Show and check the configuration.")
@@ -73,10 +74,21 @@ app.command(
     name="policy",
     help="Check texts against the policy, and try a policy on past runs.",
 )
+app.command("proctor.cli._alerts:alerts", name="alerts", help="See what is wrong, and hush what is known.")
 app.command(
     "proctor.cli._privacy:privacy",
     name="privacy",
     help="Record consents, tell people what is held on them, and erase it.",
+)
+app.command(
+    "proctor.cli._monitoring:monitoring",
+    name="monitoring",
+    help="Write out and check what Prometheus and Grafana need.",
+)
+app.command(
+    "proctor.cli._audit:audit",
+    name="audit",
+    help="Check, export and report the record of who did what; inspect the books.",
 )
 app.command("proctor.cli._init:init", name="init", help="Write a configuration and a first team.")
 

@@ -24,7 +24,7 @@ def list_notices(
     config: ConfigFile = None,
     json: Json = False,
 ) -> None:
-    """List the messages about approvals, newest first.
+    """List the messages about approvals and alerts, newest first.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def list_notices(
         )
         for notice in found
     ]
-    columns = ("state", "what", "approval", "role", "target", "age", "tries", "last error")
+    columns = ("state", "what", "about", "role", "target", "age", "tries", "last error")
     print_table(console(), columns, rows, right=("age", "tries"))
 
 

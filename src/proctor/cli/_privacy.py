@@ -273,7 +273,7 @@ def export(
 
     async def work(proctor: Proctor, file: IO[str]) -> None:
         with _progress("export") as told:
-            async for piece in proctor.privacy.export(who, told=told):
+            async for piece in proctor.privacy.export(who, by=this_user(), told=told):
                 file.write(piece)
         file.flush()
 

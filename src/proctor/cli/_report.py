@@ -1,5 +1,6 @@
 """What a run came to: its answer, what it took, and what is to be done where it didn't end."""
 
+import logging
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from proctor.cli._output import console, duration, harmless, instant
 from proctor.cli._timeline import asked
 from proctor.core import Event, format_usd
 from proctor.runs import Run, RunState
+
+log = logging.getLogger("proctor.runs")
 
 EXIT_CODES: dict[RunState, int] = {"completed": 0, "waiting": 2, "refused": 3, "failed": 1, "cancelled": 1}
 MOODS: dict[RunState, str] = {
@@ -231,9 +234,22 @@ def totals(report: Report) -> Text:
 def tell(out: Console, run: Run) -> None:
     """Tells of a segment's end."""
     seconds = ((run.finished_at or datetime.now(UTC)) - run.created_at).total_seconds()
-    more = f": {run.error}" if run.error else ""
+    more = f": {run.error_code}" if run.error_code else ""  # its text may quote what the run is about
     text = f"{run.team}, {duration(seconds)}, {format_usd(run.cost)}{more}"
     now = datetime.now(UTC).astimezone()
     style = MOODS.get(run.state, "")
     line = Text.assemble(f"{now:%H:%M:%S}  {run.id}  ", (f"{run.state:9}", style), f"  {text}")
     out.print(line, soft_wrap=True)
+
+
+def log_segment(run: Run) -> None:
+    """Logs a segment's end."""
+    seconds = ((run.finished_at or datetime.now(UTC)) - run.created_at).total_seconds()
+    about = {
+        "state": run.state,
+        "seconds": round(seconds, 3),
+        "cost_micros": run.cost,
+        "attempt": run.attempt,
+    }
+    failed = {"code": run.error_code} if run.error_code else {}
+    log.info("the run is %s", run.state, extra={"proctor": about | failed})

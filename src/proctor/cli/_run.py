@@ -29,6 +29,7 @@ from proctor.cli._report import print_interruption, print_outcome, report_json, 
 from proctor.core import InvalidInput
 from proctor.policies import read_text
 from proctor.runs import Run
+from proctor.telemetry import set_up_logs
 from proctor.tools import check_packages
 
 NEW_THREAD = "new"
@@ -89,6 +90,7 @@ def run(
     task = read_task(text)
     settings = load_settings(config).settings
     settings = frozen_in(settings) if frozen else settings
+    set_up_logs(settings.telemetry, "terminal")
     check_packages(settings.tools, settings.trust)
     app = load_app(place)
     if not json:

@@ -10,7 +10,7 @@ from rich.text import Text
 from proctor.app import Loaded, Proctor, load_settings
 from proctor.cli._execution import Interrupted, carry_on, load_to_execute, stop_signals
 from proctor.cli._live import Live, Silent
-from proctor.cli._options import ConfigFile, Frozen, Json, Limit
+from proctor.cli._options import ConfigFile, Frozen, Json, Limit, this_user
 from proctor.cli._output import (
     age,
     console,
@@ -140,7 +140,7 @@ def cancel(id: str, /, *, config: ConfigFile = None, json: Json = False) -> None
     id
         The run's id.
     """
-    run = with_proctor(config, lambda proctor: proctor.runs.cancel(id))
+    run = with_proctor(config, lambda proctor: proctor.runs.cancel(id, by=this_user()))
     if json:
         print_json(run_json(run))
     elif run.state == "cancelled":
@@ -153,7 +153,7 @@ async def resumed(id: str, loaded: Loaded, *, json: bool) -> int:
     """The exit code of a run that goes on here, or in the process that serves the database."""
     view = Silent() if json else Live()
     async with reading(loaded) as proctor:
-        run = await proctor.resume(id)
+        run = await proctor.resume(id, by=this_user())
     try:
         await carry_on(run, loaded.settings, view)
     except Interrupted as stop:

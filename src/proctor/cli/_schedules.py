@@ -77,6 +77,7 @@ def add(
                 tenant=tenant,
                 priority=priority,
                 requester=this_user() if by is None else by,
+                by=this_user(),
             )
 
     _tell(asyncio.run(work()), json=json)
@@ -167,7 +168,7 @@ def pause(name: str, /, *, config: ConfigFile = None, json: Json = False) -> Non
     name
         The schedule's name.
     """
-    _tell(with_proctor(config, lambda proctor: proctor.schedules.pause(name)), json=json)
+    _tell(with_proctor(config, lambda proctor: proctor.schedules.pause(name, by=this_user())), json=json)
 
 
 @schedules.command
@@ -179,7 +180,7 @@ def resume(name: str, /, *, config: ConfigFile = None, json: Json = False) -> No
     name
         The schedule's name.
     """
-    _tell(with_proctor(config, lambda proctor: proctor.schedules.resume(name)), json=json)
+    _tell(with_proctor(config, lambda proctor: proctor.schedules.resume(name, by=this_user())), json=json)
 
 
 @schedules.command
@@ -191,7 +192,7 @@ def remove(name: str, /, *, config: ConfigFile = None, json: Json = False) -> No
     name
         The schedule's name.
     """
-    schedule = with_proctor(config, lambda proctor: proctor.schedules.remove(name))
+    schedule = with_proctor(config, lambda proctor: proctor.schedules.remove(name, by=this_user()))
     if json:
         print_json(_summary(schedule))
     else:

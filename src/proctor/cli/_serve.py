@@ -5,9 +5,11 @@ from functools import partial
 from typing import Annotated
 
 from cyclopts import Parameter
+from rich.console import Console
 from rich.text import Text
 
-from proctor.app import App, Settings, decision_page, load_app, load_settings, open_proctor
+from proctor.access import offer_setup
+from proctor.app import App, Proctor, Settings, decision_page, load_app, load_settings, open_proctor
 from proctor.cli._execution import (
     frozen_in,
     place_to_serve,
@@ -18,9 +20,11 @@ from proctor.cli._execution import (
 )
 from proctor.cli._options import PORTS, ConfigFile, Frozen
 from proctor.cli._output import console
-from proctor.cli._report import tell
-from proctor.cli._web import loopback, web
+from proctor.cli._report import log_segment, tell
+from proctor.cli._web import web
+from proctor.core import SystemClock
 from proctor.runs import Share
+from proctor.telemetry import set_up_logs
 
 
 def serve(
@@ -28,12 +32,12 @@ def serve(
     app: str | None = None,
     host: str | None = None,
     port: Annotated[
-        int | None, Parameter(validator=PORTS, help="Port of /metrics and /decide; 0 takes a free one.")
+        int | None, Parameter(validator=PORTS, help="Port of the server; 0 takes a free one.")
     ] = None,
     frozen: Frozen = False,
     config: ConfigFile = None,
 ) -> None:
-    """Execute the runs of this database until stopped, and answer on /metrics and on decision links.
+    """Execute the runs of this database until stopped, and answer under /api/v1, /v1, /mcp and /metrics.
 
     SIGTERM and Ctrl-C stop it in order: runs stop at their next call, within 2 s, and the next process goes
     on with them.
@@ -43,12 +47,15 @@ def serve(
     app
         Where the teams are, as `module` or `file.py`; else the setting `app`.
     host
-        Address to listen on: a loopback address, since there is no authentication yet. Decision links reach
-        it through a proxy, which needs to pass on /decide/ alone.
+        Address to listen on; another than a loopback one needs authentication: see [access].
     """
+    from proctor.api import check_address  # it takes a while to load
+
     settings = load_settings(config).settings
     settings = frozen_in(settings) if frozen else settings
-    address = loopback(host or settings.server.host)
+    set_up_logs(settings.telemetry, "service")
+    address = host or settings.server.host
+    check_address(settings, address)
     place = place_to_serve(app, settings)
     loaded = load_app(place)
     print_strange_teams(loaded, settings)
@@ -58,6 +65,8 @@ def serve(
 
 
 async def _serve(app: App, settings: Settings, place: str, host: str, port: int) -> None:
+    from proctor.api import make_server
+
     out = console()
     share = Share(teams=frozenset(app.teams), place=place)
     executes = settings.engine.kind == "embedded"
@@ -66,16 +75,35 @@ async def _serve(app: App, settings: Settings, place: str, host: str, port: int)
         settings=settings,
         target=place,
         share=share,
-        on_segment=partial(tell, out),
+        on_segment=log_segment if settings.telemetry.logs == "json" else partial(tell, out),
         executes=executes,
     ) as proctor:
         page = decision_page(proctor)
-        async with web(proctor.metrics.registry, page, host=host, port=port) as address:
+        site = make_server(proctor, host=host, page=page)
+        async with web(site, host=host, port=port) as address:
             with stop_signals() as stopped:
+                await _print_setup(proctor, address, out)
                 decisions = f", decisions: {address}/decide/" if page else ""
                 doing = "Executing" if executes else "Workers execute"
-                line = f"{doing} {', '.join(app.teams)} of {place}. Metrics: {address}/metrics{decisions}"
+                answers = f"API: {address}/api/v1. Metrics: {address}/metrics{decisions}"
+                line = f"{doing} {', '.join(app.teams)} of {place}. {answers}"
                 out.print(Text(line), soft_wrap=True)
                 await stopped.wait()
+                proctor.runs.feed.close()  # else the server would wait for streams that have no end
                 if executes:
                     out.print("Stopping: runs stop at their next call, and go on at the next start.")
+
+
+async def _print_setup(proctor: Proctor, address: str, out: Console) -> None:
+    """Prints how the first admin gets a key, where nobody could get in otherwise."""
+    access = proctor.settings.access
+    if access.authentication == "none" or access.oidc is not None:
+        return
+    token = await offer_setup(proctor.database, clock=SystemClock())
+    if token is not None:
+        body = f"""{{"token": "{token}"}}"""
+        lines = (
+            "No admin has a key yet. Within an hour, this makes the first one, once:",
+            f"curl {address}/api/v1/setup -H 'Content-Type: application/json' -d '{body}'",
+        )
+        out.print(Text("\n".join(lines)), soft_wrap=True)

@@ -19,10 +19,11 @@ from proctor.cli._execution import (
 )
 from proctor.cli._options import PORTS, ConfigFile, Frozen
 from proctor.cli._output import console
-from proctor.cli._report import tell
-from proctor.cli._web import loopback, web
+from proctor.cli._report import log_segment, tell
+from proctor.cli._web import loopback, metrics_site, web
 from proctor.core import ConfigurationError
 from proctor.runs import Share
+from proctor.telemetry import set_up_logs
 
 
 def worker(
@@ -47,10 +48,11 @@ def worker(
     app
         Where the teams are, as `module` or `file.py`; else the setting `app`.
     host
-        Address of /metrics: a loopback address, since there is no authentication yet.
+        Address of /metrics: a loopback address, since a worker asks nobody who they are.
     """
     settings = load_settings(config).settings
     settings = frozen_in(settings) if frozen else settings
+    set_up_logs(settings.telemetry, "service")
     if settings.engine.kind != "temporal":
         raise ConfigurationError(
             "workers share their runs through Temporal, and the configuration names the embedded engine",
@@ -69,11 +71,10 @@ def worker(
 async def _work(app: App, settings: Settings, place: str, host: str, port: int) -> None:
     out = console()
     share = Share(teams=frozenset(app.teams), place=place)
+    listener = log_segment if settings.telemetry.logs == "json" else partial(tell, out)
     async with (
-        open_proctor(
-            app, settings=settings, target=place, share=share, on_segment=partial(tell, out)
-        ) as proctor,
-        web(proctor.metrics.registry, None, host=host, port=port) as address,
+        open_proctor(app, settings=settings, target=place, share=share, on_segment=listener) as proctor,
+        web(metrics_site(proctor.metrics_page, None), host=host, port=port) as address,
     ):
         with stop_signals() as stopped:
             teams = ", ".join(app.teams)

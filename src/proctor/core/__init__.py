@@ -1,7 +1,14 @@
 """Values that every room shares. Imports pydantic and the standard library only."""
 
-from proctor.core._access_settings import AccessSettings
-from proctor.core._alert_settings import AlertSettings
+from proctor.core._access_settings import (
+    LOOPBACK_NAMES,
+    AccessGrant,
+    AccessRole,
+    AccessSettings,
+    OidcSettings,
+    is_loopback,
+)
+from proctor.core._alert_settings import AlertSettings, Sensitivity, TeamAlertSettings
 from proctor.core._approval_settings import ApprovalRule, Condition, RoleSettings, SecondRule
 from proctor.core._audit_settings import AuditSettings
 from proctor.core._budget_settings import (
@@ -49,6 +56,7 @@ from proctor.core._errors import (
     Forbidden,
     ForgedLink,
     InvalidInput,
+    KeyReused,
     LinkSpent,
     LoopDetected,
     MissingSetting,
@@ -61,6 +69,7 @@ from proctor.core._errors import (
     NotFound,
     PriceUnknown,
     ProctorError,
+    RateLimited,
     RunError,
     StaleAttempt,
     TeamError,
@@ -74,7 +83,7 @@ from proctor.core._errors import (
     WorkerLost,
 )
 from proctor.core._events import Event, EventType, Token
-from proctor.core._ids import new_id
+from proctor.core._ids import first_id, new_id
 from proctor.core._json import JsonObject, JsonValue, canonical_json, digest, digest_of, read_object
 from proctor.core._labels import (
     LEVELS,
@@ -86,7 +95,7 @@ from proctor.core._labels import (
     label_from_json,
     label_to_json,
 )
-from proctor.core._measures import Measure, MeasuredKind
+from proctor.core._measures import Measure, MeasuredBy, MeasuredKind, Signs
 from proctor.core._model_settings import (
     PRICED_OPTIONS,
     CacheSettings,
@@ -148,7 +157,7 @@ from proctor.core._settings import (
     TenantSettings,
 )
 from proctor.core._tasks import IfBroken, end_tasks, in_own_thread
-from proctor.core._telemetry_settings import TelemetrySettings
+from proctor.core._telemetry_settings import LogForm, TelemetrySettings
 from proctor.core._tool_settings import (
     GUARDED,
     DataClass,
@@ -167,10 +176,13 @@ __all__ = [
     "LEVELS",
     "LINK",
     "LONGEST_NAME",
+    "LOOPBACK_NAMES",
     "PRICED_OPTIONS",
     "SANDBOX",
     "TRUSTED",
     "UNKNOWN_AGENT",
+    "AccessGrant",
+    "AccessRole",
     "AccessSettings",
     "AgentFailed",
     "AgentSettings",
@@ -219,6 +231,7 @@ __all__ = [
     "JsonObject",
     "JsonValue",
     "Kept",
+    "KeyReused",
     "Kind",
     "KnowledgeSettings",
     "Label",
@@ -226,10 +239,12 @@ __all__ = [
     "Licensed",
     "LinkSpent",
     "LocalModelSettings",
+    "LogForm",
     "LongContextSettings",
     "LoopDetected",
     "Marking",
     "Measure",
+    "MeasuredBy",
     "MeasuredKind",
     "Micros",
     "MissingSetting",
@@ -248,6 +263,7 @@ __all__ = [
     "Notice",
     "NoticeSettings",
     "OAuthSettings",
+    "OidcSettings",
     "OnExpiry",
     "Outcome",
     "Pace",
@@ -261,6 +277,7 @@ __all__ = [
     "PurposeSettings",
     "Question",
     "QuestionKind",
+    "RateLimited",
     "RateSettings",
     "RepetitionSettings",
     "RetentionRule",
@@ -274,7 +291,9 @@ __all__ = [
     "Second",
     "SecondRule",
     "Section",
+    "Sensitivity",
     "ServerSettings",
+    "Signs",
     "Span",
     "Stage",
     "StagePolicy",
@@ -284,6 +303,7 @@ __all__ = [
     "StoreSettings",
     "SystemClock",
     "TargetSettings",
+    "TeamAlertSettings",
     "TeamError",
     "TeamSettings",
     "TelemetrySettings",
@@ -315,8 +335,10 @@ __all__ = [
     "digest",
     "digest_of",
     "end_tasks",
+    "first_id",
     "format_usd",
     "in_own_thread",
+    "is_loopback",
     "join",
     "label_from_json",
     "label_to_json",

@@ -68,6 +68,10 @@ class CallScope(Payer, Protocol):
         """Whether somebody waits for the run."""
 
     @property
+    def release(self) -> str:
+        """The version of the application under which the run was started; empty where it has none."""
+
+    @property
     def spent(self) -> Micros:
         """What the run has cost so far, in all of its attempts."""
 

@@ -5,6 +5,7 @@
     │   ├── UnknownKey                a key that no setting has
     │   └── MissingSetting            something asked for isn't configured
     ├── InvalidInput                  a text that can't be taken at all
+    │   └── KeyReused                 two different requests with one idempotency key
     ├── NotFound                      no such team, run, approval, …
     ├── Conflict                      the state of the thing doesn't allow it
     │   ├── StaleAttempt              another attempt has taken the run over
@@ -17,6 +18,7 @@
     ├── Unavailable                   something that runs depend on is away, or holds back; later it may work
     │   ├── DatabaseUnavailable
     │   ├── EngineUnavailable
+    │   ├── RateLimited               somebody asks too often
     │   └── Degraded                  the system has stepped down and takes no new runs
     ├── TeamError                     the team can't be built or failed
     │   ├── UngovernedTeam            the team holds a part that bypasses the chain
@@ -89,6 +91,12 @@ class InvalidInput(ProctorError):
 
     code = "invalid_input"
     status = 422
+
+
+class KeyReused(InvalidInput):
+    """Two different requests have the same idempotency key."""
+
+    code = "idempotency_key_reused"
 
 
 class NotFound(ProctorError):
@@ -169,6 +177,18 @@ class EngineUnavailable(Unavailable):
     """The service that distributes runs can't be reached."""
 
     code = "engine_unavailable"
+
+
+class RateLimited(Unavailable):
+    """Somebody asks too often, and is asked to wait."""
+
+    code = "rate_limited"
+    status = 429
+
+    def __init__(self, message: str, *, retry_after: float, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+        """Seconds after which it may be tried again."""
 
 
 class Degraded(Unavailable):

@@ -145,7 +145,21 @@ class ServerSettings(Section):
     """`[server]`."""
 
     host: str = "127.0.0.1"
+    """Another address than a loopback one needs `[access]` with `authentication = "required"`."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8700
+    url: str | None = Field(default=None, pattern=r"^https?://[A-Za-z0-9.:\[\]-]+$")
+    """How people reach the server, as `https://proctor.example.com`. Signing in needs it."""
+    hosts: tuple[str, ...] = ()
+    """Names by which requests may call the server, beside that of `url` and those of loopback addresses. On a
+    loopback address others are refused; elsewhere where this, or `url`, is given."""
+    proxies: tuple[str, ...] = ()
+    """Addresses or networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."""
+    metrics: Literal["key", "open"] = "key"
+    """Whether /metrics asks for a viewer's key where the server asks for authentication."""
+    longest_body: PositiveInt = 1_000_000
+    """Bytes of a request."""
+    timeout: Duration = timedelta(seconds=60)
+    """After which a request under /api/v1 that has no answer yet is given up."""
 
 
 class LocalModelSettings(Section):

@@ -9,6 +9,7 @@ from typing import assert_never, get_args
 
 from sqlalchemy import Connection
 
+from proctor import audit
 from proctor.core import (
     Clock,
     DegradationSettings,
@@ -227,13 +228,26 @@ class Degradation:
             )
         at = self._clock.now()
         hold = Hold(id=new_id("hld"), at=at, level=level, until=at + span, reason=reason, by=by)
-        await self._database.commit(lambda connection: _sql.add_hold(connection, hold))
+
+        def apply(connection: Connection) -> None:
+            _sql.add_hold(connection, hold)
+            data = {"level": level, "until": hold.until.isoformat()}
+            audit.append(connection, at=at, actor=by, action="degradation.held", thing=hold.id, data=data)
+
+        await self._database.commit(apply)
         return hold
 
-    async def release(self) -> bool:
+    async def release(self, *, by: str = "") -> bool:
         """Whether a level was held; the rules decide again."""
         at = self._clock.now()
-        return await self._database.commit(lambda connection: _sql.end_holds(connection, at))
+
+        def apply(connection: Connection) -> bool:
+            hold = _sql.hold_at(connection, at)
+            if hold is not None:
+                audit.append(connection, at=at, actor=by, action="degradation.released", thing=hold.id)
+            return _sql.end_holds(connection, at)
+
+        return await self._database.commit(apply)
 
     def _step(self) -> Change | None:
         now = self._clock.now()

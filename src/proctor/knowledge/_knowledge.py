@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -11,9 +11,11 @@ from typing import Literal, TypeAlias
 import numpy as np
 from sqlalchemy import Connection
 
+from proctor import audit
 from proctor.core import ALLOW, Clock, KnowledgeSettings, SystemClock, Verdict, digest
 from proctor.knowledge import _embeddings, _sql
 from proctor.knowledge._documents import Document, split
+from proctor.knowledge._sql import Source
 from proctor.knowledge._terms import terms
 from proctor.store import Database
 
@@ -128,10 +130,11 @@ class Knowledge:
         """How this process searches: without the extra `embeddings` by full text alone."""
         return ("full_text", "embeddings") if self._encoder else ("full_text",)
 
-    async def add(self, collection: str, documents: Iterable[Document]) -> Changes:
+    async def add(self, collection: str, documents: Iterable[Document], *, by: str = "") -> Changes:
         """Stores documents that are new or have changed, and tells how many; the others cost a look.
 
-        What may not be kept is taken out of them, and one that may not be kept at all is left out.
+        What may not be kept is taken out of them, and one that may not be kept at all is left out. Where
+        somebody is named who does it, it stands in the record.
         """
         stored = unchanged = 0
         screened = _Screened(self._screen)
@@ -142,9 +145,7 @@ class Knowledge:
             unchanged += len(batch) - len(fresh)
             if fresh:
                 prepared = await asyncio.to_thread(self._prepare, fresh)
-                await self._database.commit(
-                    partial(_sql.put, collection=collection, documents=prepared, now=self._clock.now())
-                )
+                await self._database.commit(partial(self._put, collection=collection, put=prepared, by=by))
         return Changes(
             stored=stored,
             unchanged=unchanged,
@@ -170,6 +171,41 @@ class Knowledge:
 
         dropped = await self._database.commit(drop_others)
         return replace(changes, dropped=dropped)
+
+    async def collections(self, *, under: str = "") -> dict[str, int]:
+        """How many documents each collection holds, by name; of those alone whose name begins so."""
+        return await self._database.read(partial(_sql.collections, under=under))
+
+    async def documents(self, collection: str, *, after: str = "", limit: int = 50) -> tuple[Source, ...]:
+        """A page of a collection's documents by name, from behind the name `after`."""
+        return await self._database.read(
+            partial(_sql.documents, collection=collection, after=after, limit=limit)
+        )
+
+    async def drop(self, collection: str, name: str, *, by: str) -> bool:
+        """Whether there was such a document; there is none any more."""
+
+        def apply(connection: Connection) -> bool:
+            held = _sql.holds(connection, collection, name)
+            if held:
+                _sql.drop(connection, collection, [name])
+                self._note(connection, "document.removed", collection, name, by=by)
+            return held
+
+        return await self._database.commit(apply)
+
+    def _put(
+        self, connection: Connection, *, collection: str, put: Sequence[_sql.NewSource], by: str
+    ) -> None:
+        _sql.put(connection, collection=collection, documents=put, now=self._clock.now())
+        if by:
+            for document in put:
+                self._note(connection, "document.stored", collection, document.name, by=by)
+
+    def _note(self, connection: Connection, action: str, collection: str, name: str, *, by: str) -> None:
+        # A document's name may be a person's: its digest tells it from others as well.
+        data = {"document": digest(name)}
+        audit.append(connection, at=self._clock.now(), actor=by, action=action, thing=collection, data=data)
 
     async def search(self, collection: str, query: str, *, limit: int = 5) -> tuple[Passage, ...]:
         """The passages that answer a query best, the best first."""

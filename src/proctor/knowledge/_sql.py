@@ -44,6 +44,49 @@ class StoredChunk:
     text: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A document that is kept, without its text."""
+
+    name: str
+    title: str
+    language: str
+    updated_at: datetime
+    about_a_person: bool
+    """Whether it says whom it is about."""
+
+
+def collections(connection: Connection, under: str) -> dict[str, int]:
+    """How many documents each collection holds whose name begins so, by name."""
+    query = (
+        select(sources.c.collection, func.count().label("documents"))
+        .where(sources.c.collection.startswith(under, autoescape=True))
+        .group_by(sources.c.collection)
+        .order_by(sources.c.collection)
+    )
+    return {row.collection: row.documents for row in connection.execute(query)}
+
+
+def documents(connection: Connection, collection: str, *, after: str, limit: int) -> tuple[Source, ...]:
+    """A page of a collection's documents by name, from behind the name `after`."""
+    query = (
+        select(sources)
+        .where(sources.c.collection == collection, sources.c.name > after)
+        .order_by(sources.c.name)
+        .limit(limit)
+    )
+    return tuple(
+        Source(
+            name=row.name,
+            title=row.title,
+            language=row.language,
+            updated_at=row.updated,
+            about_a_person=bool(row.subject),
+        )
+        for row in connection.execute(query)
+    )
+
+
 def digests(connection: Connection, collection: str, names: Collection[str]) -> dict[str, str]:
     """The digests of those documents that are stored, by name."""
     query = select(sources.c.name, sources.c.digest).where(
@@ -93,6 +136,12 @@ def put(connection: Connection, collection: str, documents: Iterable[NewSource],
 def names(connection: Connection, collection: str) -> set[str]:
     """The names of the collection's documents."""
     return set(connection.scalars(select(sources.c.name).where(sources.c.collection == collection)))
+
+
+def holds(connection: Connection, collection: str, name: str) -> bool:
+    """Whether a collection has a document of this name."""
+    query = select(sources.c.id).where(sources.c.collection == collection, sources.c.name == name)
+    return connection.scalar(query) is not None
 
 
 def drop(connection: Connection, collection: str, names: Iterable[str]) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select, tuple_
 
+from proctor import audit
 from proctor.core import LONGEST_NAME, Micros
 from proctor.ledger._rows import (
     Account,
@@ -173,6 +174,14 @@ def add_grant(connection: Connection, claim: Claim, grant: Grant) -> bool:
         account = lock(connection, [claim])[claim.key]
         account.raised += grant.amount
         write_accounts(connection, {claim.key: account})
+    audit.append(
+        connection,
+        at=grant.at,
+        actor=grant.by,
+        action="budget.raised",
+        thing=name,
+        data={"run": grant.run_id, "period": label, "micros": grant.amount},
+    )
     return True
 
 

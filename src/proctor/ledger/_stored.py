@@ -5,6 +5,7 @@ from datetime import datetime
 from pydantic import ValidationError
 from sqlalchemy import Connection, delete, select
 
+from proctor import audit
 from proctor.core import LONGEST_NAME, BudgetRule, ConfigurationError, canonical_json
 from proctor.ledger._tables import budgets
 from proctor.store import insert_into
@@ -16,11 +17,17 @@ def set_budget(connection: Connection, name: str, rule: BudgetRule, *, at: datet
     values = {"rule": said, "set_at": at, "set_by": by[:LONGEST_NAME]}
     statement = insert_into(connection, budgets).values(name=name, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
+    unnamed = {"of"} if rule.scope == "user" else set()  # no user's name stands in the record
+    data = rule.model_dump(mode="json", exclude_defaults=True, exclude=unnamed)
+    audit.append(connection, at=at, actor=by, action="budget.set", thing=name, data=data)
 
 
-def remove_budget(connection: Connection, name: str) -> bool:
+def remove_budget(connection: Connection, name: str, *, at: datetime, by: str) -> bool:
     """Whether a budget of that name was set; what the configuration says of it holds again."""
-    return connection.execute(delete(budgets).where(budgets.c.name == name)).rowcount > 0
+    removed = connection.execute(delete(budgets).where(budgets.c.name == name)).rowcount > 0
+    if removed:
+        audit.append(connection, at=at, actor=by, action="budget.removed", thing=name)
+    return removed
 
 
 def stored_budgets(connection: Connection) -> dict[str, BudgetRule]:

@@ -37,7 +37,7 @@ class ClaudeClient:
         with self._failures.typed(request.seconds):
             content = _content(request.body)
             async with asyncio.timeout(request.seconds):
-                response = await self._http.post(_PATH, content=content, headers=_headers_of(request))
+                response = await self._http.post(_PATH, content=content, headers=request.headers)
             if not response.is_success:
                 raise self._failures.refusal(response.status_code, response.headers, response.text)
             return response.json()
@@ -50,10 +50,9 @@ class ClaudeClient:
         """
         with self._failures.typed(request.seconds):
             content = _content({**request.body, "stream": True})
-            headers = _headers_of(request)
             async with (
                 asyncio.timeout(request.seconds),
-                self._http.stream("POST", _PATH, content=content, headers=headers) as response,
+                self._http.stream("POST", _PATH, content=content, headers=request.headers) as response,
             ):
                 if not response.is_success:
                     body = (await response.aread()).decode(errors="replace")
@@ -93,10 +92,6 @@ def claude_http(endpoint: Endpoint, seconds: float) -> DefaultAsyncHttpxClient:
         if not f"{endpoint.base_url}/".startswith(_CLAUDE):
             http.headers["x-api-key"] = endpoint.api_key  # many gateways know only the older header
     return http
-
-
-def _headers_of(request: Request) -> dict[str, str]:
-    return {"Idempotency-Key": request.key}
 
 
 def _content(body: JsonValue) -> bytes:

@@ -12,6 +12,7 @@ from proctor.core import (
     ModelUnreachable,
 )
 from proctor.models._deployments import Deployment
+from proctor.telemetry import outgoing
 
 CHARACTERS_PER_TOKEN = 16
 """More than any vocabulary puts into a token, on the average of a long text."""
@@ -28,6 +29,14 @@ class Request:
     """For all of it, from sending it to its last byte."""
     key: str
     """The same at each attempt at a call, so that a provider can tell a repetition from a new request."""
+    trace: str = ""
+    """The span that it is a part of, as W3C's `traceparent`; empty where the provider isn't told."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What it says beside its body."""
+        key = {"Idempotency-Key": self.key}
+        return {**key, "traceparent": self.trace} if self.trace else key
 
 
 def request_of(call: ModelCall, deployment: Deployment, body: JsonObject) -> Request:
@@ -43,7 +52,8 @@ def request_of(call: ModelCall, deployment: Deployment, body: JsonObject) -> Req
         raise late
     # A stand-in is sent another body: under the same key a provider would take it for a mistake.
     parts = (call.scope.key, deployment.name, call.attempt_tag)
-    return Request(body=body, seconds=seconds, key="-".join(part for part in parts if part))
+    key = "-".join(part for part in parts if part)
+    return Request(body=body, seconds=seconds, key=key, trace=outgoing())
 
 
 def bound_in(options: JsonObject) -> JsonValue:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from typing import assert_never
 
 from sqlalchemy import Connection
 
@@ -18,8 +19,8 @@ from proctor.notices import _sql
 from proctor.notices._links import LinkKey
 from proctor.notices._send import Target, send, targets
 from proctor.notices._sql import NoticeDraft
-from proctor.notices._texts import Message, trial, write
-from proctor.notices._values import Audience, Due, Matter, Notice, State
+from proctor.notices._texts import Message, trial, write, write_alarm
+from proctor.notices._values import Alarm, AlarmKind, Audience, Due, Matter, MatterKind, Notice, State
 from proctor.store import Database
 
 log = logging.getLogger("proctor.notices")
@@ -41,6 +42,8 @@ THREAD = "proctor-notices"
 
 Find = Callable[[Connection, str], Matter]
 """The question of an approval's id. Raises NotFound."""
+FindAlarm = Callable[[Connection, str], Alarm]
+"""What is told of alerts under an id. Raises NotFound."""
 DueNow = Callable[[Connection, datetime], Sequence[Due]]
 """What has to be told and isn't in the outbox yet; where that has to be noted, it is noted."""
 Look = Callable[[Connection, datetime], bool]
@@ -59,6 +62,7 @@ class Notices:
         key: LinkKey | None,
         audiences: Mapping[str, Audience],
         find: Find,
+        find_alarm: FindAlarm,
         look: Look,
         due: DueNow,
     ) -> None:
@@ -68,6 +72,7 @@ class Notices:
         self._key = key
         self._audiences = audiences
         self._find = find
+        self._find_alarm = find_alarm
         self._look = look
         self._due = due
         self._targets: dict[str, tuple[Target, ...]] = {}
@@ -128,7 +133,7 @@ class Notices:
         ]
         nobody = "" if reached else "nobody is told: no role that is asked has an address in `notify`"
         if nobody:
-            log.warning("of approval %s %s", due.matter.id, nobody)
+            log.warning("of %s %s", due.matter.id, nobody)
         return [
             NoticeDraft(
                 id=new_id("ntc"),
@@ -178,12 +183,30 @@ class Notices:
         self, connection: Connection, notice: Notice, audience: Audience, target: Target, at: datetime
     ) -> Message | None:
         """The message, its link stored; nothing where there is nothing left to tell."""
+        match notice.kind:
+            case "firing" | "repeated" | "resolved" as kind:
+                return self._write_alarm(connection, notice.subject, kind, audience)
+            case "requested" | "reminder" | "escalated" | "expired" as kind:
+                return self._write_matter(connection, notice, kind, audience, target=target, at=at)
+            case _:
+                assert_never(notice.kind)
+
+    def _write_matter(
+        self,
+        connection: Connection,
+        notice: Notice,
+        kind: MatterKind,
+        audience: Audience,
+        *,
+        target: Target,
+        at: datetime,
+    ) -> Message | None:
         try:
             matter = self._find(connection, notice.subject)
         except NotFound:
             return None
-        if notice.kind == "expired":
-            return write(notice.kind, matter, link=None, language=audience.language)
+        if kind == "expired":
+            return write(kind, matter, link=None, language=audience.language)
         if not matter.waits:
             return None
         link, voter = None, _voter(audience, target)
@@ -198,7 +221,17 @@ class Notices:
                 life=self._settings.link_life,
             )
             link = f"{self._settings.link_base}/decide/{token}"
-        return write(notice.kind, matter, link=link, language=audience.language)
+        return write(kind, matter, link=link, language=audience.language)
+
+    def _write_alarm(
+        self, connection: Connection, subject: str, kind: AlarmKind, audience: Audience
+    ) -> Message | None:
+        """The message of alerts; nothing where they are so old that they are gone."""
+        try:
+            alarm = self._find_alarm(connection, subject)
+        except NotFound:
+            return None
+        return write_alarm(kind, alarm, language=audience.language)
 
     async def _deliver(self, target: Target, message: Message) -> str:
         """Why the message wasn't taken; empty where it was."""

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from proctor.core import JsonObject
-from proctor.notices._values import Kind, Language, Matter
+from proctor.notices._values import Alarm, AlarmKind, Language, Matter, MatterKind
 from proctor.notices._words import WORDS, Words
 
 LONGEST_SUBJECT = 120
@@ -32,7 +32,7 @@ class Message:
     body: str
 
 
-def write(kind: Kind, matter: Matter, *, link: str | None, language: Language) -> Message:
+def write(kind: MatterKind, matter: Matter, *, link: str | None, language: Language) -> Message:
     """The message that tells of a matter."""
     words = WORDS[language]
     head = _head(kind, words)
@@ -52,13 +52,28 @@ def write(kind: Kind, matter: Matter, *, link: str | None, language: Language) -
     )
 
 
+def write_alarm(kind: AlarmKind, alarm: Alarm, *, language: Language) -> Message:
+    """The message that tells of alerts."""
+    words = WORDS[language]
+    head = {"firing": words.firing, "repeated": words.repeated, "resolved": words.resolved}[kind]
+    lines = [f"- {one_line(line)}" for line in alarm.lines]
+    parts = ["\n".join(lines)]
+    if alarm.runs and kind != "resolved":
+        parts.append("\n".join([f"{words.behind}:", *(f"proctor runs show {run}" for run in alarm.runs)]))
+    parts.append("proctor alerts list")
+    more = f" (+{len(alarm.lines) - 1})" if len(alarm.lines) > 1 else ""
+    first = one_line(alarm.lines[0]) if alarm.lines else ""
+    subject = f"[Proctor] {head}{more}: {first}"[:LONGEST_SUBJECT]
+    return Message(subject=subject, body="\n\n".join(parts) + "\n")
+
+
 def trial(role: str, language: Language) -> Message:
     """The message that `proctor notices test` sends."""
     match language:
         case "en":
-            subject, body = "Test message", f"This is a test. Role {role} is told of approvals in this way.\n"
+            subject, body = "Test message", f"This is a test. Role {role} is told in this way.\n"
         case "zh":
-            subject, body = "测试消息", f"这是一条测试消息。角色 {role} 的审批通知将以此方式发送。\n"
+            subject, body = "测试消息", f"这是一条测试消息。角色 {role} 的通知将以此方式发送。\n"
         case _:
             assert_never(language)
     return Message(subject=f"[Proctor] {subject}", body=body)
@@ -140,7 +155,7 @@ def _command(matter: Matter) -> str:
     return f"proctor approvals show {matter.id}"
 
 
-def _head(kind: Kind, words: Words) -> str:
+def _head(kind: MatterKind, words: Words) -> str:
     match kind:
         case "requested":
             return words.requested

@@ -6,7 +6,9 @@ from typing import Literal
 
 from proctor.core import JsonObject
 
-Kind = Literal["requested", "reminder", "escalated", "expired"]
+MatterKind = Literal["requested", "reminder", "escalated", "expired"]
+AlarmKind = Literal["firing", "repeated", "resolved"]
+Kind = Literal["requested", "reminder", "escalated", "expired", "firing", "repeated", "resolved"]
 State = Literal["pending", "sent", "failed", "dropped"]
 """`dropped`: it was settled before anybody could be told, so nobody was."""
 Language = Literal["en", "zh"]
@@ -58,10 +60,24 @@ class Matter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """Something that is wrong, or no longer: there is nothing to decide."""
+
+    id: str
+    """Of the message: alerts that belong together are told in one."""
+    lines: tuple[str, ...]
+    """One sentence an alert."""
+    runs: tuple[str, ...]
+    """Ids of runs that they come from, the worst first."""
+    roles: tuple[str, ...]
+    """Who is told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
     """Something that has to be told now."""
 
-    matter: Matter
+    matter: Matter | Alarm
     kind: Kind
     round: str
     """What tells two occasions of the same question apart: each is told once."""
@@ -74,7 +90,7 @@ class Notice:
     id: str
     kind: Kind
     subject: str
-    """The approval's id."""
+    """The id of the approval, or of the message about alerts."""
     round: str
     audience: str
     """The role."""

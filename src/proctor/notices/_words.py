@@ -15,6 +15,10 @@ class Words:
     reminder: str
     escalated: str
     expired: str
+    firing: str
+    repeated: str
+    resolved: str
+    behind: str
     team: str
     run: str
     asks: str
@@ -66,6 +70,10 @@ WORDS: dict[Language, Words] = {
         reminder="Still waiting for approval",
         escalated="Approval passed on to you",
         expired="Approval expired",
+        firing="Alert",
+        repeated="Still an alert",
+        resolved="Resolved",
+        behind="Runs behind it",
         team="Team",
         run="Run",
         asks="Who asks",
@@ -122,6 +130,10 @@ WORDS: dict[Language, Words] = {
         reminder="仍在等待审批",
         escalated="审批已转交给您",
         expired="审批已过期",
+        firing="告警",
+        repeated="告警仍在持续",
+        resolved="告警已恢复",
+        behind="相关运行",
         team="团队",
         run="运行",
         asks="请求者",

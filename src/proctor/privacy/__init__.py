@@ -10,6 +10,7 @@ from proctor.privacy._export import Item
 from proctor.privacy._keys import load_key
 from proctor.privacy._privacy import Privacy
 from proctor.privacy._purposes import check_purposes, check_vault
+from proctor.privacy._retention import too_old
 from proctor.privacy._values import Consent, Hold, HoldKind, Left, Standing, Subject, Tombstone
 from proctor.privacy._vault import Place, Scope, Vault
 
@@ -39,4 +40,5 @@ __all__ = [
     "check_purposes",
     "check_vault",
     "load_key",
+    "too_old",
 ]

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select, true, update
 
-from proctor import approvals
+from proctor import approvals, audit
 from proctor.core import Clock, Conflict, DatabaseInUse, Kept, RetentionSettings
 from proctor.privacy import _clear, _consents, _holds, _reach, _tombstones
 from proctor.privacy._errors import StillRunning
@@ -111,9 +111,21 @@ class Eraser:
         await self._database.read(lambda connection: self._refuse_held(connection, whose))
         await self._stop(whose)
         begun = self._clock.now()
-        stone = await self._database.commit(
-            lambda connection: _tombstones.begin(connection, whose, by=by, at=begun)
-        )
+
+        def begin(connection: Connection) -> Tombstone:
+            stone = _tombstones.begin(connection, whose, by=by, at=begun)
+            audit.append(
+                connection,
+                at=begun,
+                actor=by,
+                action="subject.erased",
+                thing=whose.mark,
+                tenant=whose.tenant,
+                data={"tombstone": stone.id},
+            )
+            return stone
+
+        stone = await self._database.commit(begin)
         return await self._go_through(whose, stone, told, scrubbed)
 
     async def go_on(self, stone: Tombstone) -> Erasure:

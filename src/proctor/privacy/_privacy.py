@@ -3,14 +3,17 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import datetime
 from functools import partial
 
 from sqlalchemy import Connection
 
+from proctor import audit
 from proctor.core import (
     Clock,
     ConfigurationError,
     InvalidInput,
+    JsonObject,
     MissingSetting,
     NotFound,
     PrivacySettings,
@@ -156,8 +159,23 @@ class Privacy:
             raise NotFound(f"no purpose is called {purpose!r}", hint=f"[privacy.purposes] has: {known}.")
         version = version or self._settings.purposes[purpose].text_version
         _check_words(version=version, channel=channel)
-        record = partial(_consents.add, subject=subject, purpose=purpose, act="give", version=version)
-        return await self._database.commit(partial(record, channel=channel, by=by, at=self._clock.now()))
+        at, mark = self._clock.now(), await self._mark(subject)
+
+        def record(connection: Connection) -> Consent:
+            said = _consents.add(
+                connection,
+                subject,
+                purpose=purpose,
+                act="give",
+                version=version,
+                channel=channel,
+                by=by,
+                at=at,
+            )
+            _note(connection, "consent.given", mark, subject.tenant, by=by, at=at, data={"purpose": purpose})
+            return said
+
+        return await self._database.commit(record)
 
     async def withdraw(self, subject: Subject, purpose: str, *, channel: str = "", by: str = "") -> Consent:
         """The record of a withdrawal. Runs of the subject for that purpose stop, as soon as they see it.
@@ -169,7 +187,7 @@ class Privacy:
             InvalidInput: a word is too long.
         """
         _check_words(version="", channel=channel)
-        at = self._clock.now()
+        at, mark = self._clock.now(), await self._mark(subject)
 
         def record(connection: Connection) -> tuple[Consent, list[str]]:
             stands = _consents.standings(connection, subject, self._settings.purposes)
@@ -186,6 +204,8 @@ class Privacy:
                 by=by,
                 at=at,
             )
+            data = {"purpose": purpose}
+            _note(connection, "consent.withdrawn", mark, subject.tenant, by=by, at=at, data=data)
             return said, _consents.running(connection, subject, self._with(purpose))
 
         consent, running = await self._database.commit(record)
@@ -250,11 +270,25 @@ class Privacy:
             raise InvalidInput("a restriction is on a subject")
         tenant = (await self._runs.get(run_id)).tenant if subject is None else subject.tenant
         mark = "" if subject is None else await self._mark(subject)
-        place = partial(
-            _holds.place, kind=kind, tenant=tenant, mark=mark, run_id=run_id, reason=reason, by=by
-        )
-        name = "" if subject is None else subject.name
-        return await self._database.commit(partial(place, subject=name, at=self._clock.now()))
+        name, at = "" if subject is None else subject.name, self._clock.now()
+
+        def place(connection: Connection) -> Hold:
+            hold = _holds.place(
+                connection,
+                kind=kind,
+                tenant=tenant,
+                subject=name,
+                mark=mark,
+                run_id=run_id,
+                reason=reason,
+                by=by,
+                at=at,
+            )
+            data = {"kind": kind, "run": run_id, "subject": mark}
+            _note(connection, "hold.placed", hold.id, tenant, by=by, at=at, data=data)
+            return hold
+
+        return await self._database.commit(place)
 
     async def release(self, id: str, *, by: str = "") -> Hold:
         """A hold that holds no more.
@@ -262,7 +296,14 @@ class Privacy:
         Raises:
             NotFound: there is no such hold, or it was released before.
         """
-        return await self._database.commit(partial(_holds.release, id=id, by=by, at=self._clock.now()))
+        at = self._clock.now()
+
+        def release(connection: Connection) -> Hold:
+            hold = _holds.release(connection, id, by=by, at=at)
+            _note(connection, "hold.released", hold.id, hold.tenant, by=by, at=at)
+            return hold
+
+        return await self._database.commit(release)
 
     async def holds(self, *, tenant: str = "default", all: bool = False) -> tuple[Hold, ...]:
         """The holds of a tenant, oldest first: those that hold, or all."""
@@ -270,15 +311,17 @@ class Privacy:
 
     # What is held on whom, and how it goes.
 
-    async def items(self, subject: Subject, *, told: Told = untold) -> AsyncIterator[Item]:
+    async def items(self, subject: Subject, *, by: str = "", told: Told = untold) -> AsyncIterator[Item]:
         """All that is held on a subject."""
         whose = await self._whose(subject)
+        await self._note_reading("subject.read", whose, by)
         async for item in self._exporter().items(whose, told):
             yield item
 
-    async def export(self, subject: Subject, *, told: Told = untold) -> AsyncIterator[str]:
+    async def export(self, subject: Subject, *, by: str = "", told: Told = untold) -> AsyncIterator[str]:
         """The pieces of one JSON object with all that is held on a subject."""
         whose = await self._whose(subject)
+        await self._note_reading("export.made", whose, by)
         async for piece in self._exporter().text(whose, at=self._clock.now(), told=told):
             yield piece
 
@@ -351,6 +394,12 @@ class Privacy:
         mark = await self._mark(Subject(name=run.subject, tenant=run.tenant)) if run.subject else ""
         return Scope(id=run.thread_id or run.id, mark=mark)
 
+    async def _note_reading(self, action: str, whose: Whose, by: str) -> None:
+        at = self._clock.now()
+        await self._database.commit(
+            lambda connection: _note(connection, action, whose.mark, whose.tenant, by=by, at=at)
+        )
+
     async def _whose(self, subject: Subject) -> Whose:
         return Whose.of(subject, await self._mark(subject))
 
@@ -370,6 +419,20 @@ class Privacy:
 
     def _exporter(self) -> Exporter:
         return Exporter(self._database, self._settings, self._runs, self.vault)
+
+
+def _note(
+    connection: Connection,
+    action: str,
+    thing: str,
+    tenant: str,
+    *,
+    by: str,
+    at: datetime,
+    data: JsonObject = {},  # noqa: B006 - read alone
+) -> None:
+    """Enters in the record what was done; a subject stands there as a mark."""
+    audit.append(connection, at=at, actor=by, action=action, thing=thing, tenant=tenant, data=data)
 
 
 def _check_words(*, version: str, channel: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy import Connection, delete, exists, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Table, delete, exists, func, select, tuple_
 
 from proctor.core import Clock, Kept, PrivacySettings
 from proctor.privacy import _clear, _consents, _holds
@@ -78,9 +78,53 @@ class Retention:
         return found
 
 
+def too_old(connection: Connection, settings: PrivacySettings, at: datetime) -> dict[Kept, int]:
+    """How many runs, conversations, answers and documents were older at an instant than they may be."""
+    of: dict[Kept, tuple[Table, Callable[[Connection, datetime], list[ColumnElement[bool]]]]] = {
+        **{kept: (runs, partial(_old_runs, kept=kept)) for kept in BY_RUN},
+        "memory": (threads, _old_memory),
+        "caches": (_clear.table("cached_answers"), _old_answers),
+        "knowledge": (_clear.table("knowledge_sources"), _old_documents),
+    }
+    found: dict[Kept, int] = {}
+    for kept, (table, old) in of.items():
+        ceiling = settings.retention.rule(kept).ceiling
+        if ceiling is not None:
+            query = select(func.count()).select_from(table).where(*old(connection, at - ceiling))
+            found[kept] = connection.scalar(query) or 0
+    return found
+
+
+def _old_runs(_connection: Connection, before: datetime, *, kept: Kept) -> list[ColumnElement[bool]]:
+    return [runs.c.finished_at < before, _clear.remains(kept), ~_holds.held()]
+
+
+def _old_memory(_connection: Connection, before: datetime) -> list[ColumnElement[bool]]:
+    mine = runs.c.thread_id == threads.c.id
+    return [
+        threads.c.spoken_at < before,
+        exists().where(_clear.table("thread_states").c.thread_id == threads.c.id),
+        ~exists().where(mine, runs.c.state.not_in(ENDED)),
+        ~exists().where(mine, _holds.held()),
+    ]
+
+
+def _old_answers(_connection: Connection, before: datetime) -> list[ColumnElement[bool]]:
+    return [_clear.table("cached_answers").c.at < before]
+
+
+def _old_documents(connection: Connection, before: datetime) -> list[ColumnElement[bool]]:
+    sources = _clear.table("knowledge_sources")
+    held = list(_holds.held_subjects(connection))
+    old = [sources.c.updated < before, sources.c.subject != ""]
+    if held:
+        old.append(tuple_(sources.c.tenant, sources.c.subject).not_in(held))
+    return old
+
+
 def _runs_page(connection: Connection, *, kept: Kept, key: bytes, before: datetime, at: datetime) -> int:
     overwrite_deleted(connection)
-    old = (runs.c.finished_at < before, _clear.remains(kept), ~_holds.held())
+    old = _old_runs(connection, before, kept=kept)
     query = select(runs.c.id, runs.c.tenant, runs.c.subject, runs.c.requester).where(*old)
     rows = connection.execute(query.order_by(runs.c.id).limit(PAGE)).all()
     _clear.clear(connection, [row.id for row in rows], kept, at=at)
@@ -96,13 +140,7 @@ def _runs_page(connection: Connection, *, kept: Kept, key: bytes, before: dateti
 
 def _memory_page(connection: Connection, *, before: datetime, at: datetime) -> int:  # noqa: ARG001 - as the others
     overwrite_deleted(connection)
-    mine = runs.c.thread_id == threads.c.id
-    query = select(threads.c.id).where(
-        threads.c.spoken_at < before,
-        exists().where(_clear.table("thread_states").c.thread_id == threads.c.id),
-        ~exists().where(mine, runs.c.state.not_in(ENDED)),
-        ~exists().where(mine, _holds.held()),
-    )
+    query = select(threads.c.id).where(*_old_memory(connection, before))
     ids: Sequence[str] = connection.scalars(query.order_by(threads.c.id).limit(PAGE)).all()
     _clear.clear_threads(connection, ids)
     return len(ids)
@@ -111,16 +149,12 @@ def _memory_page(connection: Connection, *, before: datetime, at: datetime) -> i
 def _caches_page(connection: Connection, *, before: datetime, at: datetime) -> int:  # noqa: ARG001 - as the others
     overwrite_deleted(connection)
     answers = _clear.table("cached_answers")
-    page = select(answers.c.key).where(answers.c.at < before).limit(PAGE)
+    page = select(answers.c.key).where(*_old_answers(connection, before)).limit(PAGE)
     return connection.execute(delete(answers).where(answers.c.key.in_(page))).rowcount
 
 
 def _documents_page(connection: Connection, *, before: datetime, at: datetime) -> int:  # noqa: ARG001 - as the others
     overwrite_deleted(connection)
     sources = _clear.table("knowledge_sources")
-    held = list(_holds.held_subjects(connection))
-    old = [sources.c.updated < before, sources.c.subject != ""]
-    if held:
-        old.append(tuple_(sources.c.tenant, sources.c.subject).not_in(held))
-    page = select(sources.c.id).where(*old).limit(PAGE)
+    page = select(sources.c.id).where(*_old_documents(connection, before)).limit(PAGE)
     return connection.execute(delete(sources).where(sources.c.id.in_(page))).rowcount

@@ -10,12 +10,15 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from proctor import approvals
+from proctor import approvals, audit
 from proctor.approvals import Approval, Filter, Roles, Standing
 from proctor.core import Clock, Conflict, Decision, EventType, Forbidden, InvalidInput, JsonObject, JsonValue
 from proctor.runs import _sql
 from proctor.runs._sql import EventDraft
 from proctor.store import Database
+
+PROCTOR = "proctor"
+"""Who acts in the record where no person does."""
 
 PAGE = 200
 """Questions that are looked at together."""
@@ -67,6 +70,7 @@ class Desk:
                 connection, id=approval_id, decision=decision, at=at, roles=self._roles, link_of=link_of
             )
             _log(connection, approval, *_of_decision(approval, decision), at=at)
+            _note(connection, approval, decision, at=at, link_of=link_of)
             return approval
 
         return await self._database.commit(apply)
@@ -87,6 +91,15 @@ class Desk:
             approval = approvals.delegate(connection, id=approval_id, by=by, to=to, at=at, roles=self._roles)
             data = {"id": approval.id, "by": by, "to": to}
             _log(connection, approval, "approval.delegated", data, at=at)
+            audit.append(
+                connection,
+                at=at,
+                actor=by,
+                action="approval.delegated",
+                thing=approval.id,
+                tenant=approval.tenant,
+                data={"run": approval.run_id, "to": to},
+            )
             return approval
 
         return await self._database.commit(apply)
@@ -115,7 +128,17 @@ class Desk:
             _hold(connection, approval_id)
             approval = approvals.expire(connection, approval_id, now)
             if approval is not None:
-                _log(connection, approval, *_of_expiry(approval), at=now)
+                happened, data = _of_expiry(approval)
+                _log(connection, approval, happened, data, at=now)
+                audit.append(
+                    connection,
+                    at=now,
+                    actor=PROCTOR,
+                    action=happened,
+                    thing=approval.id,
+                    tenant=approval.tenant,
+                    data={**data, "run": approval.run_id},
+                )
             return approval
 
         due = await self._database.read(lambda connection: approvals.overdue(connection, now, limit=PAGE))
@@ -125,13 +148,15 @@ class Desk:
                 queued.append(settled.run_id)
         return tuple(queued)
 
-    async def get(self, approval_id: str) -> Approval:
-        """One approval.
+    async def get(self, approval_id: str, *, tenant: str | None = None) -> Approval:
+        """One approval, of one tenant where it is named.
 
         Raises:
             NotFound: there is no such approval.
         """
-        return await self._database.read(lambda connection: approvals.get(connection, approval_id))
+        return await self._database.read(
+            lambda connection: approvals.get(connection, approval_id, tenant=tenant)
+        )
 
     async def page(
         self, wanted: Filter | None = None, *, after: str = "", limit: int = 50
@@ -143,16 +168,18 @@ class Desk:
 
         return await self._database.read(query)
 
-    async def standing(self, *, team: str = "", after: str = "", limit: int = 50) -> tuple[Standing, ...]:
+    async def standing(
+        self, *, team: str = "", tenant: str | None = None, after: str = "", limit: int = 50
+    ) -> tuple[Standing, ...]:
         """A page of the standing approvals that hold, oldest first, from behind the id `after`."""
         now = self._clock.now()
         return await self._database.read(
             lambda connection: approvals.standing_page(
-                connection, now=now, team=team, after=after, limit=limit
+                connection, now=now, team=team, tenant=tenant, after=after, limit=limit
             )
         )
 
-    async def revoke(self, standing_id: str, *, by: str) -> Standing:
+    async def revoke(self, standing_id: str, *, by: str, tenant: str | None = None) -> Standing:
         """A standing approval that answers nothing any more.
 
         Raises:
@@ -160,9 +187,15 @@ class Desk:
             Conflict: it was revoked before.
         """
         at = self._clock.now()
-        return await self._database.commit(
-            lambda connection: approvals.revoke(connection, standing_id, by=by, at=at)
-        )
+
+        def apply(connection: Connection) -> Standing:
+            given = approvals.revoke(connection, standing_id, by=by, at=at, tenant=tenant)
+            audit.append(
+                connection, at=at, actor=by, action="standing.revoked", thing=given.id, tenant=given.tenant
+            )
+            return given
+
+        return await self._database.commit(apply)
 
 
 def _hold(connection: Connection, approval_id: str) -> None:
@@ -177,6 +210,33 @@ def _log(
     _sql.append(connection, approval.run_id, None, [draft])
     if approval.state == "decided":
         _sql.move(connection, approval.run_id, allowed=("waiting",), to="queued")
+
+
+def _note(
+    connection: Connection, approval: Approval, decision: Decision, *, at: datetime, link_of: str
+) -> None:
+    """Enters in the record who decided what about which action."""
+    settled = approval.state == "decided"
+    data: dict[str, JsonValue] = {
+        "run": approval.run_id,
+        "question": approval.question.kind,
+        "decision": decision.kind,
+        "digest": approval.digest,
+        "stage": approval.stage,
+    }
+    if decision.standing is not None:
+        data["standing"] = decision.standing
+    if link_of:
+        data["link_of"] = link_of
+    audit.append(
+        connection,
+        at=at,
+        actor=decision.by,
+        action="approval.decided" if settled else "approval.voted",
+        thing=approval.id,
+        tenant=approval.tenant,
+        data=data,
+    )
 
 
 def _of_decision(approval: Approval, decision: Decision) -> tuple[EventType, JsonObject]:

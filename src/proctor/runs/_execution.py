@@ -18,9 +18,11 @@ from proctor.runs._plan import Hooks
 from proctor.runs._queue import Limits
 from proctor.runs._segment import Segment
 from proctor.runs._stop import ask_to_stop, stop
+from proctor.runs._telling import subject_of, tell_end
 from proctor.runs._values import ENDED, Run, Share
 from proctor.runs._watch import Watchers
 from proctor.store import Database
+from proctor.telemetry import RunSpans, here
 
 T = TypeVar("T")
 
@@ -140,9 +142,17 @@ class Execution:
 
     async def _execute(self, run: Run, past: Past) -> Run | None:
         """The run as its segment leaves it; nothing where another attempt has taken it over."""
+        spans = self._hooks.spans.of(subject_of(run))
+        outside = here.set(spans.here())
+        try:
+            return await self._execute_told(run, past, spans)
+        finally:
+            here.reset(outside)
+
+    async def _execute_told(self, run: Run, past: Past, spans: RunSpans) -> Run | None:
         stopping = self._taken.setdefault(run.id, asyncio.Event())
         try:
-            ended = await self._attempt(run, past, stopping)
+            ended = await self._attempt(run, past, stopping, spans)
         except StaleAttempt:
             log.warning("attempt %s of %s was taken over by another worker", run.attempt, run.id)
             return None
@@ -157,6 +167,8 @@ class Execution:
         asked = partial(_sql.cancel_requested, run_id=run.id)
         if ended.state in ("waiting", "queued") and await self._database.read(asked):
             ended = await self.cancel(run.id)
+        elif ended.state in ENDED:
+            tell_end(spans, ended)
         if ended.state in ENDED:
             self._hooks.finished(ended, (self._clock.now() - ended.created_at).total_seconds())
         self._hooks.segment(ended)
@@ -171,7 +183,7 @@ class Execution:
         if error is not None and not isinstance(error, StaleAttempt):
             log.warning("%s can't be given back, and will be found lost: %s", run.id, error)
 
-    async def _attempt(self, run: Run, past: Past, stopping: asyncio.Event) -> Run:
+    async def _attempt(self, run: Run, past: Past, stopping: asyncio.Event, spans: RunSpans) -> Run:
         try:
             # Takes as long as the team's tool servers take to start.
             plan = await _unless(stopping, self._hooks.plan(run))
@@ -187,6 +199,7 @@ class Execution:
                 linger=self._linger,
                 listener=self._watchers.wake,
                 on_token=self._watchers.publish,
+                spans=spans,
             )
             self._segments[run.id] = segment
             if stopping.is_set():
@@ -280,7 +293,7 @@ class Execution:
         for stopping in self._taken.values():
             stopping.set()
 
-    async def cancel(self, run_id: str) -> Run:
+    async def cancel(self, run_id: str, *, by: str = "", tenant: str | None = None) -> Run:
         """The run after it was asked to stop: at once where nobody executes it, else as soon as it is seen.
 
         Raises:
@@ -288,9 +301,11 @@ class Execution:
             Conflict: the run has ended.
         """
         run = await self._database.commit(
-            lambda connection: ask_to_stop(connection, run_id, self._clock.now())
+            lambda connection: ask_to_stop(connection, run_id, self._clock.now(), by=by, tenant=tenant)
         )
         self._stop_here(run_id)
+        if run.state == "cancelled":  # nobody executes it, who could tell of it
+            tell_end(self._hooks.spans.of(subject_of(run)), run)
         return run
 
 

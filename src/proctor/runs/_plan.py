@@ -1,13 +1,14 @@
 """What the wiring gives to runs: how teams are executed, and whom to ask and to tell."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from proctor import approvals
 from proctor.agents import ModelFeatures, TeamFactory
 from proctor.core import ModelHandler, TeamSettings, ToolHandler, ToolSpec, Verdict
 from proctor.runs._review import OutputReview
 from proctor.runs._values import Run
+from proctor.telemetry import Spans
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,10 @@ class TeamPlan:
     settings: TeamSettings
     on_agent_failure: Callable[[str, str], None]
     """Told of each agent that failed, with the error's code."""
+    on_decision: Callable[[approvals.Approval], None]
+    """Told of each decision that a run takes, by whom or what it ever was made."""
+    on_waste: Callable[[str, str, int], None]
+    """Told of what was paid for requests that brought nothing: the agent, the run's release, the cost."""
     review: OutputReview
     """Who looks at the team's answers."""
     remembers: Callable[[str], Verdict]
@@ -63,3 +68,5 @@ class Hooks:
     """The members of each role that decides on approvals."""
     release: str = ""
     """The version of the application: runs that start bear it."""
+    spans: Spans = field(default_factory=Spans)
+    """What is told of runs to a collector, where one is named."""

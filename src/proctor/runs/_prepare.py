@@ -110,8 +110,9 @@ class Intake:
         at = self._clock.now()
         here = executes and not refused and thread_id is None
         simple = (due_at is None or due_at <= at) and not refused and self._hooks.simplifies(team)
+        run_id = new_id("run")
         run = Run(
-            id=new_id("run"),
+            id=run_id,
             team=team,
             target=target,
             tenant=tenant,
@@ -135,7 +136,7 @@ class Intake:
             worker=self._worker if here else None,
             subject=subject or (requester if settings.subject else ""),
             purpose=settings.purpose or "",
-            trace=trace,
+            trace=self._hooks.spans.identify(run_id, trace),
             release=self._hooks.release,
         )
         drafts = _first_events(run, verdict)

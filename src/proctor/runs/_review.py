@@ -52,6 +52,10 @@ AnswerJudge: TypeAlias = Callable[[CallScope, str], Awaitable[approvals.Opinion]
 """Asks a model, as a call of the same run, about an answer."""
 
 
+def _nobody_listens(_outcome: str) -> None:
+    """Takes note of nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputReview:
     """Who looks at a team's answers, and for what."""
@@ -67,6 +71,8 @@ class OutputReview:
     licensed: Mapping[Licensed, str]
     """By kind of finding: the role whose members alone may let it out."""
     judge: AnswerJudge
+    on_verdict: Callable[[str], None] = _nobody_listens
+    """Told of the policy's outcome, once for an answer, however often its run goes on."""
     finish: Callable[[str], str] = str
     """Adds what the first answer to somebody has to say."""
 
@@ -91,6 +97,8 @@ async def review(
     the conversation was answered before; `told` that the log has the policy's verdict already.
     """
     verdict = rules.read(answer, session.catalogue.prices)
+    if not (told or session.was_reviewed):
+        rules.on_verdict(verdict.outcome)
     if verdict.outcome != "allow" and not told:
         data: JsonObject = {"stage": "output", "outcome": verdict.outcome, "rules": list(verdict.rules)}
         session.journal.event("policy.verdict", "", data)

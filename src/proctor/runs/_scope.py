@@ -45,6 +45,7 @@ class Scope:
         self.requester = session.requester
         self.thread = session.thread
         self.pace: Pace = session.pace
+        self.release = session.release
         self.agent = key.agent
         self._approvals: list[str] = []
         self.label = TRUSTED
@@ -59,6 +60,8 @@ class Scope:
         """Whether the call came as far as acting on the world."""
         self.outcome: JsonObject | None = None
         """What the call came to, once that is known."""
+        self.is_new = False
+        """Whether no journal held the call when it was asked for."""
         self._at = session.clock.now()
         self._booked = 0
         self._entries: list[Job[None]] = []
@@ -120,7 +123,7 @@ class Scope:
         booked, entries = self._booked, self._entries
         self._booked, self._entries = 0, []
         for data in self._wasted:
-            self.session.journal.event("call.wasted", self.agent, data)
+            self.session.waste(self.agent, data)
         self._wasted.clear()
         if booked or entries:
             self.session.journal.spend(booked, entries)
@@ -134,8 +137,10 @@ class Scope:
         journal = self.session.journal
         recorded = journal.replay.aside(self.call_key)
         if recorded is None and journal.replay.over:
+            self.is_new = True
             return None
         recorded = recorded or await journal.replay.answer(self.call_key)
+        self.is_new = recorded is None
         self.outcome = None if recorded is None else recorded.outcome
         return self.outcome
 
@@ -162,7 +167,7 @@ class Scope:
         if digest(approval.question.action) != digest(question.action):
             raise Conflict(f"approval {approval.id} was given for another action")
         if approval.state == "decided" and approval.id not in self.session.used:
-            self.session.used.add(approval.id)
+            self.session.take(approval)
             self._approvals.append(approval.id)
         return approval.decision
 

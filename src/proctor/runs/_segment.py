@@ -30,6 +30,7 @@ from proctor.runs._review import Reviewed, review
 from proctor.runs._session import RunSession
 from proctor.runs._values import Run
 from proctor.store import Database
+from proctor.telemetry import RunSpans
 
 BUILDING_ENDS = 1.0
 """Seconds that a factory has to end where its run is stopped."""
@@ -49,8 +50,10 @@ class Segment:
         linger: timedelta,
         listener: Listener,
         on_token: Callable[[Token], None],
+        spans: RunSpans,
     ) -> None:
         self._run = run
+        self._spans = spans
         self._plan = plan
         self._database = database
         self._clock = clock
@@ -67,7 +70,9 @@ class Segment:
             listener=listener,
             on_failure=self._lost,
         )
-        self._session = RunSession(run, plan, past, self._journal, clock=clock, on_token=on_token)
+        self._session = RunSession(
+            run, plan, past, self._journal, clock=clock, on_token=on_token, spans=spans
+        )
 
     def cancel(self) -> None:
         """Ends the run as soon as its calls in progress are cancelled."""
@@ -84,12 +89,16 @@ class Segment:
         Raises:
             StaleAttempt: another attempt has taken the run over; nothing of this one was written.
         """
+        begun = self._clock.now()
         if self._run.attempt > 1:
             self._journal.event("run.resumed", "", {"attempt": self._run.attempt})
         try:
-            return await self._end(await self._outcome())
+            run = await self._end(await self._outcome())
         finally:
+            self._session.close_turns()
             await self._journal.close()
+        self._spans.left(run.state, begun, run.worker or "")
+        return run
 
     async def _outcome(self) -> Left:
         at = self._clock.now()

@@ -48,6 +48,7 @@ from proctor.runs._scope import Scope
 from proctor.runs._texts import Texts, earlier_texts, strings_in
 from proctor.runs._turns import AGENT_ERRORS, Turn, Turns, lineage
 from proctor.runs._values import CallKey, Run
+from proctor.telemetry import RunSpans, here
 
 T = TypeVar("T")
 
@@ -105,13 +106,14 @@ class RunSession:
         *,
         clock: Clock,
         on_token: Callable[[Token], None],
+        spans: RunSpans,
     ) -> None:
-        self.run_id = run.id
+        self.run_id, self.spans = run.id, spans
         self.team = run.team
         self.tenant = run.tenant
         self.requester = run.requester
         self.thread = run.thread_id or ""
-        self.pace = run.pace
+        self.pace, self.release = run.pace, run.release
         self.journal = journal
         self.clock = clock
         self.texts = Texts(earlier_texts(past.memory))
@@ -295,6 +297,10 @@ class RunSession:
         """Takes note that an agent has answered."""
         self._turns.end(turn)
 
+    def close_turns(self) -> None:
+        """Takes note that the turns which go on are cut off."""
+        self._turns.close()
+
     async def give_up(self, turn: Turn, error: ProctorError, *, by: str) -> Failure:
         """What is left of a turn that failed, once that is recorded. Never returns if the run can't go on."""
         return await self._turns.give_up(turn, error, by=by)
@@ -332,11 +338,13 @@ class RunSession:
         task = asyncio.current_task()
         assert task is not None
         self._calling[task] = agent
+        outside = here.set(self.spans.here(self._turns.span_of(agent)))
         try:
             if self._turns.is_closed(agent):
                 await self.park()
             return await self._unless_broken(task, agent, call)
         finally:
+            here.reset(outside)
             self._calling.pop(task, None)
 
     async def _unless_broken(  # noqa: RET503 - park never returns
@@ -466,6 +474,30 @@ class RunSession:
             if text and text not in known:
                 self.texts.order(text)
 
+    def take(self, approval: approvals.Approval) -> None:
+        """Takes note that a call goes on by a decision."""
+        self.used.add(approval.id)
+        self._plan.on_decision(approval)
+        if approval.decision is not None and approval.decided_at is not None:
+            self.spans.decided(
+                approval.id,
+                approval.question.kind,
+                approval.decision.kind,
+                approval.requested_at,
+                approval.decided_at,
+            )
+
+    def waste(self, agent: str, data: JsonObject) -> None:
+        """Logs what was paid for a request that brought nothing."""
+        self.journal.event("call.wasted", agent, data)
+        cost = data.get("cost")
+        self._plan.on_waste(agent, self.release, cost if isinstance(cost, int) else 0)
+
+    @property
+    def was_reviewed(self) -> bool:
+        """Whether an earlier attempt has shown the answer to a person."""
+        return any(approval.question.kind == "output" for approval in self._decided.values())
+
     def decided(self, call_key: str) -> approvals.Approval | None:
         """The approval of a call, where one was asked for."""
         return self._decided.get(call_key)
@@ -479,6 +511,7 @@ class RunSession:
         elif call_key not in self._asking:  # several calls may meet one question
             self._asking.add(call_key)
             self.asked.append(approval_id)
+            self.spans.asked(approval_id, question.kind)
             asking = Asking(
                 id=approval_id,
                 run_id=self.run_id,

@@ -92,13 +92,14 @@ def insert_run(connection: Connection, run: Run, drafts: Sequence[EventDraft]) -
     connection.execute(_insert_events, _event_rows(run.id, 0, drafts))
 
 
-def get_run(connection: Connection, run_id: str) -> Run:
-    """One run.
+def get_run(connection: Connection, run_id: str, *, tenant: str | None = None) -> Run:
+    """One run; with `tenant` only where it is that tenant's.
 
     Raises:
         NotFound: there is no such run.
     """
-    row = connection.execute(select(runs).where(runs.c.id == run_id)).first()
+    query = select(runs).where(runs.c.id == run_id)
+    row = connection.execute(query if tenant is None else query.where(runs.c.tenant == tenant)).first()
     if row is None:
         raise NotFound(f"there is no run {run_id}", hint="`proctor runs list` shows the newest ones.")
     return _run(row)
@@ -109,15 +110,21 @@ def page_runs(
     *,
     state: RunState | None = None,
     team: str | None = None,
+    tenant: str | None = None,
+    since: datetime | None = None,
     before: str = "",
     limit: int = 50,
 ) -> tuple[Run, ...]:
-    """A page of runs, newest first, from before the id `before`."""
+    """A page of runs, newest first, from before the id `before`, and not older than `since`."""
     query = select(runs).order_by(runs.c.id.desc()).limit(limit)
     if state is not None:
         query = query.where(runs.c.state == state)
     if team is not None:
         query = query.where(runs.c.team == team)
+    if tenant is not None:
+        query = query.where(runs.c.tenant == tenant)
+    if since is not None:
+        query = query.where(runs.c.created_at >= since)
     if before:
         query = query.where(runs.c.id < before)
     return tuple(_run(row) for row in connection.execute(query))
@@ -320,19 +327,23 @@ def recorded_calls(connection: Connection, run_id: str) -> tuple[RecordedCall, .
     return tuple(sorted(found, key=lambda call: (call.position is None, call.position or 0)))
 
 
-def run_events(connection: Connection, run_id: str, *, after: int = 0) -> tuple[Event, ...]:
+def run_events(
+    connection: Connection, run_id: str, *, after: int = 0, limit: int | None = None
+) -> tuple[Event, ...]:
     """A run's log from behind a number, in order."""
     query = select(events).where(events.c.run_id == run_id, events.c.seq > after).order_by(events.c.seq)
-    return tuple(
-        Event(
-            run_id=row.run_id,
-            seq=row.seq,
-            at=row.at,
-            type=cast("EventType", row.type),
-            agent=row.agent,
-            data=read_object(row.data),
-        )
-        for row in connection.execute(query)
+    return tuple(event_of(row) for row in connection.execute(query.limit(limit)))
+
+
+def event_of(row: Row[Any]) -> Event:
+    """An entry of a log as a value."""
+    return Event(
+        run_id=row.run_id,
+        seq=row.seq,
+        at=row.at,
+        type=cast("EventType", row.type),
+        agent=row.agent,
+        data=read_object(row.data),
     )
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from proctor import approvals
+from proctor import approvals, audit
 from proctor.core import Conflict
 from proctor.runs import _sql
 from proctor.runs._sql import EventDraft
@@ -22,16 +22,24 @@ def stop(connection: Connection, run_id: str, at: datetime) -> bool:
     return True
 
 
-def ask_to_stop(connection: Connection, run_id: str, at: datetime) -> Run:
+def note_by_hand(connection: Connection, run: Run, action: str, *, by: str, at: datetime) -> None:
+    """Enters in the record what was done to a run by hand; by Proctor itself, where nobody says his name."""
+    audit.append(connection, at=at, actor=by or "proctor", action=action, thing=run.id, tenant=run.tenant)
+
+
+def ask_to_stop(
+    connection: Connection, run_id: str, at: datetime, *, by: str = "", tenant: str | None = None
+) -> Run:
     """The run, cancelled where nobody executes it; else whoever executes it is asked to stop.
 
     Raises:
         NotFound: there is no such run.
         Conflict: the run has ended.
     """
-    run = _sql.get_run(connection, run_id)
+    run = _sql.get_run(connection, run_id, tenant=tenant)
     if run.state in FINAL:
         raise Conflict(f"run {run_id} is {run.state} already")
     if not stop(connection, run_id, at):
         _sql.request_cancel(connection, run_id)
+    note_by_hand(connection, run, "run.cancelled", by=by, at=at)
     return _sql.get_run(connection, run_id)

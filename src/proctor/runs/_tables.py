@@ -1,8 +1,28 @@
 """The tables of runs, of their journal, and of the conversations that they belong to."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, String, Table, Text, desc, false
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    desc,
+    false,
+    text,
+)
 
 from proctor.store import AnyText, UtcDateTime, metadata
+
+MEASURED = text(
+    "type IN ('run.started', 'run.rescheduled', 'run.failed', 'loop.detected', 'agent.failed', "
+    "'model.called', 'tool.called', 'approval.requested', 'policy.verdict')"
+)
+"""Entries of the log that measures are taken from. It stands in the queries as it stands in the index, else
+that isn't used."""
 
 runs = Table(
     "runs",
@@ -77,6 +97,7 @@ events = Table(
     Column("type", String(32), nullable=False),
     Column("agent", String(200), nullable=False),
     Column("data", AnyText, nullable=False),
+    Index("events_measured", "at", sqlite_where=MEASURED, postgresql_where=MEASURED),
 )
 
 lost_attempts = Table(
@@ -115,4 +136,16 @@ thread_states = Table(
     Column("state", AnyText, nullable=False),
     Column("subject", String(200), nullable=False, server_default=""),
     Column("purpose", String(64), nullable=False, server_default=""),
+)
+
+repeats = Table(
+    "repeats",
+    metadata,
+    Column("caller", String(300), primary_key=True),
+    Column("route", String(100), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("digest", String(32), nullable=False),
+    Column("thing", String(40), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Index("repeats_at", "at"),
 )

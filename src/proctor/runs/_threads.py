@@ -3,10 +3,13 @@
 A message is a run. Which of them executes, and what its agents know, stands in `_threads_sql`.
 """
 
+from functools import partial
+
 from sqlalchemy import Connection
 
 from proctor.core import Clock, new_id
 from proctor.runs import _sql, _threads_sql
+from proctor.runs._once import Once, Repeated, noting
 from proctor.runs._values import Run, Thread, check_tenant
 from proctor.store import Database
 
@@ -18,11 +21,12 @@ class Threads:
         self._database = database
         self._clock = clock
 
-    async def open(self, team: str, *, tenant: str) -> Thread:
-        """A new thread, which belongs to one team and one tenant.
+    async def open(self, team: str, *, tenant: str, once: Once | None = None) -> Thread:
+        """A new thread, which belongs to one team and one tenant; with `once` the one of an earlier sending.
 
         Raises:
             InvalidInput: the tenant's name can't be taken.
+            KeyReused: another request was sent with the same key.
         """
         check_tenant(tenant)
         thread = Thread(
@@ -33,16 +37,23 @@ class Threads:
             created_at=self._clock.now(),
             spoken_at=None,
         )
-        await self._database.commit(lambda connection: _threads_sql.insert_thread(connection, thread))
+        commit = self._database.commit if once is None else self._database.apart
+        insert = partial(_threads_sql.insert_thread, thread=thread)
+        try:
+            await commit(noting(once, thread.id, thread.created_at, insert))
+        except Repeated as again:
+            return await self.get(again.thing)
         return thread
 
-    async def get(self, thread_id: str) -> Thread:
-        """One thread.
+    async def get(self, thread_id: str, *, tenant: str | None = None) -> Thread:
+        """One thread; with `tenant` only where it is that tenant's.
 
         Raises:
             NotFound: there is no such thread.
         """
-        return await self._database.read(lambda connection: _threads_sql.get_thread(connection, thread_id))
+        return await self._database.read(
+            lambda connection: _threads_sql.get_thread(connection, thread_id, tenant=tenant)
+        )
 
     async def page(
         self, *, team: str | None = None, tenant: str | None = None, before: str = "", limit: int = 50
@@ -54,7 +65,9 @@ class Threads:
 
         return await self._database.read(query)
 
-    async def runs(self, thread_id: str, *, after: int = 0, limit: int = 50) -> tuple[Run, ...]:
+    async def runs(
+        self, thread_id: str, *, tenant: str | None = None, after: int = 0, limit: int = 50
+    ) -> tuple[Run, ...]:
         """A page of a thread's runs, in the order of its messages, from behind the n-th.
 
         Raises:
@@ -62,7 +75,7 @@ class Threads:
         """
 
         def query(connection: Connection) -> tuple[Run, ...]:
-            _threads_sql.get_thread(connection, thread_id)
+            _threads_sql.get_thread(connection, thread_id, tenant=tenant)
             found = _threads_sql.runs_of_thread(connection, thread_id, after=after, limit=limit)
             return tuple(_sql.get_run(connection, run_id) for run_id in found)
 

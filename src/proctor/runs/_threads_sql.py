@@ -61,13 +61,14 @@ def insert_thread(connection: Connection, thread: Thread) -> None:
     connection.execute(insert(threads), row)
 
 
-def get_thread(connection: Connection, thread_id: str) -> Thread:
-    """One thread.
+def get_thread(connection: Connection, thread_id: str, *, tenant: str | None = None) -> Thread:
+    """One thread; with `tenant` only where it is that tenant's.
 
     Raises:
         NotFound: there is no such thread.
     """
-    row = connection.execute(select(threads).where(threads.c.id == thread_id)).first()
+    query = select(threads).where(threads.c.id == thread_id)
+    row = connection.execute(query if tenant is None else query.where(threads.c.tenant == tenant)).first()
     if row is None:
         raise _unknown(thread_id)
     return _thread(row)

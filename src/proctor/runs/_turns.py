@@ -21,6 +21,7 @@ from proctor.core import (
     digest,
 )
 from proctor.runs._values import CallKey, tool_outcome
+from proctor.telemetry import TurnSpan
 
 if TYPE_CHECKING:
     from proctor.runs._scope import Scope
@@ -44,6 +45,14 @@ class Turn:
     failed: "asyncio.Future[ProctorError]"
     calls: "list[Scope | CallKey]" = field(default_factory=list)
     """What was called in it, in order; of turns within that failed, their records."""
+    span: TurnSpan | None = None
+    is_new: bool = False
+    """Whether it began behind all that was recorded."""
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether anything of it is new: of the past nothing is told again."""
+        return self.is_new or any(not isinstance(call, CallKey) and call.is_new for call in self.calls)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +121,9 @@ class Turns:
         recorded = journal.replay.past(key)
         if recorded is None:
             failed: asyncio.Future[ProctorError] = asyncio.get_running_loop().create_future()
-            turn = self._open[agent] = Turn(key=key, spares=spares, failed=failed)
+            span = self._session.spans.turn(agent, self.span_of(agent))
+            turn = Turn(key=key, spares=spares, failed=failed, span=span, is_new=journal.replay.over)
+            self._open[agent] = turn
             return turn
         self._closed.add(agent)
         lost = _Lost.read(recorded.outcome)
@@ -123,6 +134,7 @@ class Turns:
     def end(self, turn: Turn) -> None:
         """Takes note that the turn has come to its end."""
         self._open.pop(turn.key.agent, None)
+        self._tell(turn)
 
     def call(self, scope: "Scope") -> None:
         """Takes note of a call."""
@@ -148,7 +160,8 @@ class Turns:
         await self._unless_over(agent)
         spared = turn.spares()
         self._closed.add(agent)
-        self.end(turn)
+        self._open.pop(agent, None)
+        self._tell(turn, error.code)
         await session.cut_off(agent)
         await self._unless_over("")
         data: dict[str, str | int] = {"code": error.code, "message": error.message}
@@ -165,6 +178,21 @@ class Turns:
         if by:
             session.journal.event("agent.replaced", agent, {"by": by})
         return await self._settle(agent, lost)
+
+    def close(self) -> None:
+        """Takes note that the turns which go on are cut off: the run waits, or has ended without them."""
+        while self._open:
+            _, turn = self._open.popitem()
+            self._tell(turn, cut_off=True)
+
+    def span_of(self, agent: str) -> TurnSpan | None:
+        """The span of the innermost turn that the agent's calls are part of."""
+        turn = next(self._around(agent), None)
+        return None if turn is None else turn.span
+
+    def _tell(self, turn: Turn, error: str = "", *, cut_off: bool = False) -> None:
+        if turn.span is not None and turn.goes_on:
+            self._session.spans.turn_ended(turn.span, error=error, cut_off="cut_off" if cut_off else "")
 
     async def _unless_over(self, agent: str) -> None:
         """Returns while the attempt goes on with this agent. What a person is asked comes first."""

@@ -25,6 +25,8 @@ FINAL: frozenset[RunState] = frozenset({"completed", "cancelled", "refused"})
 
 ENDED: frozenset[RunState] = FINAL | {"failed"}
 
+GOING_ON: frozenset[RunState] = frozenset({"queued", "running", "waiting"})
+
 LONGEST_TENANT = 64
 
 

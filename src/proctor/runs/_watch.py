@@ -3,8 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
+from typing import Protocol
 
 from proctor.core import Token
+
+
+class Listener(Protocol):
+    """One that is told of a run."""
+
+    def put(self, news: Token | None) -> None:
+        """Takes a token, or the news that something else has happened."""
 
 
 class Watch:
@@ -45,17 +53,23 @@ class Watchers:
     """All watches of this process, by run."""
 
     def __init__(self) -> None:
-        self._watches: dict[str, list[Watch]] = {}
+        self._watches: dict[str, list[Listener]] = {}
 
     @contextmanager
     def of(self, run_id: str) -> Iterator[Watch]:
         """A watch of a run, while it is needed."""
         watch = Watch()
-        self._watches.setdefault(run_id, []).append(watch)
-        try:
+        with self.telling(run_id, watch):
             yield watch
+
+    @contextmanager
+    def telling(self, run_id: str, listener: Listener) -> Iterator[None]:
+        """Tells a listener of a run, while it is needed."""
+        self._watches.setdefault(run_id, []).append(listener)
+        try:
+            yield
         finally:
-            self._watches[run_id].remove(watch)
+            self._watches[run_id].remove(listener)
             if not self._watches[run_id]:
                 del self._watches[run_id]
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
+from proctor import audit
 from proctor.core import Clock, Conflict, InvalidInput, new_id
 from proctor.runs import Prepared, Run, Runs
 from proctor.schedules import _sql
@@ -57,6 +58,7 @@ class Schedules:
         tenant: str = "default",
         priority: int = 0,
         requester: str = "",
+        by: str = "",
     ) -> Schedule:
         """A schedule that starts a run of the team at each time that `cron` names in the time zone `zone`.
 
@@ -90,8 +92,13 @@ class Schedules:
             created_at=at,
             next_at=first,
         )
+
+        def apply(connection: Connection) -> None:
+            _sql.add(connection, schedule)
+            _note(connection, schedule, "schedule.added", by=by or requester, at=at)
+
         try:
-            await self._database.commit(lambda connection: _sql.add(connection, schedule))
+            await self._database.commit(apply)
         except IntegrityError:
             raise Conflict(
                 f"there is a schedule {name!r} already",
@@ -111,7 +118,7 @@ class Schedules:
         """A page of schedules, by name."""
         return await self._database.read(lambda connection: _sql.page(connection, after=after, limit=limit))
 
-    async def pause(self, name: str) -> Schedule:
+    async def pause(self, name: str, *, by: str = "") -> Schedule:
         """A schedule that doesn't fire, and won't catch up what it misses meanwhile.
 
         Raises:
@@ -121,11 +128,12 @@ class Schedules:
         def apply(connection: Connection) -> Schedule:
             schedule = replace(_sql.get(connection, name), next_at=None)
             _sql.set_next(connection, schedule.id, None)
+            _note(connection, schedule, "schedule.paused", by=by, at=self._clock.now())
             return schedule
 
         return await self._database.commit(apply)
 
-    async def resume(self, name: str) -> Schedule:
+    async def resume(self, name: str, *, by: str = "") -> Schedule:
         """A schedule that fires again, from the next due time on.
 
         Raises:
@@ -138,11 +146,12 @@ class Schedules:
             if schedule.next_at is None:
                 schedule = replace(schedule, next_at=next_due(schedule.cron, schedule.zone, at))
                 _sql.set_next(connection, schedule.id, schedule.next_at)
+                _note(connection, schedule, "schedule.resumed", by=by, at=at)
             return schedule
 
         return await self._database.commit(apply)
 
-    async def remove(self, name: str) -> Schedule:
+    async def remove(self, name: str, *, by: str = "") -> Schedule:
         """A schedule that is no more; its runs stay.
 
         Raises:
@@ -152,6 +161,7 @@ class Schedules:
         def apply(connection: Connection) -> Schedule:
             schedule = _sql.get(connection, name)
             _sql.remove(connection, schedule.id)
+            _note(connection, schedule, "schedule.removed", by=by, at=self._clock.now())
             return schedule
 
         return await self._database.commit(apply)
@@ -238,3 +248,11 @@ class Schedules:
             due_at=due_at,
             schedule_id=schedule.id,
         )
+
+
+def _note(connection: Connection, schedule: Schedule, action: str, *, by: str, at: datetime) -> None:
+    """Enters in the record who changed a schedule."""
+    data = {"id": schedule.id, "team": schedule.team, "cron": schedule.cron, "zone": schedule.zone}
+    audit.append(
+        connection, at=at, actor=by, action=action, thing=schedule.name, tenant=schedule.tenant, data=data
+    )

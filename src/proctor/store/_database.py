@@ -9,10 +9,11 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from proctor.store._engines import READERS, make_engine
 from proctor.store._lock import Lock, open_lock
-from proctor.store._migrations import upgrade
+from proctor.store._migrations import check, upgrade
 from proctor.store._outage import PATIENCE, Outage, persist
 from proctor.store._writer import GroupWriter, Job
 
@@ -32,6 +33,7 @@ class Database:
         # Its own threads: in the loop's own ones an application's blocking functions may hold all places.
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="proctor-reader")
         self._reading: set[asyncio.Future[Any]] = set()
+        self._look: asyncio.Task[bool] | None = None
 
     @classmethod
     async def open(cls, url: str, *, patience: timedelta = PATIENCE, wait: timedelta = timedelta(0)) -> Self:
@@ -97,6 +99,22 @@ class Database:
         going.add_done_callback(self._reading.discard)
         return await going
 
+    async def is_ready(self, *, within: timedelta) -> bool:
+        """Whether the database answers in time, and has the schema that this version needs.
+
+        Doesn't wait for one that is away. Of many who ask at once one looks.
+        """
+        if self._look is None or self._look.done():
+            self._look = asyncio.create_task(asyncio.to_thread(self._answers))
+        done, _ = await asyncio.wait([self._look], timeout=within.total_seconds())
+        return any(look.result() for look in done)
+
+    def _answers(self) -> bool:
+        try:
+            return check(self.engine)
+        except SQLAlchemyError:
+            return False
+
     @property
     def commits(self) -> int:
         """Transactions that this process has committed."""
@@ -110,8 +128,8 @@ class Database:
         """Commits what is waiting and gives the connections back; a database that is away gets 2 s for it."""
         self._outage.close()
         await asyncio.to_thread(self._writer.close)
-        if self._reading:
-            await asyncio.wait(self._reading, timeout=CLOSING.total_seconds())
+        if under_way := {*self._reading, *([self._look] if self._look else [])}:
+            await asyncio.wait(under_way, timeout=CLOSING.total_seconds())
         self._readers.shutdown(wait=False)
         self.engine.dispose()
 

@@ -1,161 +1,263 @@
 """The metrics, in a registry of their own, with what every call needs of them looked up once."""
 
+from collections.abc import Collection
 from functools import partial
+from typing import get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from proctor.core import ModelCall, ModelResult, ProctorError
-from proctor.telemetry._series import ModelSeries, ToolSeries
+from proctor.telemetry._bounded import MOST, Bounded
+from proctor.telemetry._buckets import CALL_BUCKETS, RUN_BUCKETS, WAIT_BUCKETS
+from proctor.telemetry._series import CallResult, ModelSeries, ToolSeries
+from proctor.telemetry._shared import Shared
 
-CALL_BUCKETS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
-"""Seconds; OpenTelemetry's `gen_ai.client.operation.duration` advises these."""
-RUN_BUCKETS = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 14400.0)
-"""Seconds; a run may wait for a person."""
+ENDS = ("completed", "failed", "cancelled", "refused")
+"""How runs end."""
+KINDS = ("model", "tool")
+BREAKER_STATES = ("closed", "open", "half_open")
+BUDGET_EVENTS = ("refused", "warned", "degraded", "wrapped_up", "raised")
 
 
 class Metrics:
-    """What Prometheus reads. Three metrics have no prefix: operators' guides to agents name them so."""
+    """What Prometheus reads of this process: each process has its own, and is scraped by itself.
 
-    def __init__(self) -> None:
+    Counters and histograms of all processes add up. Three metrics have no prefix: operators' guides to agents
+    name them so. No label is a tenant or a person, of whom there may be any number; agents and tools, which
+    teams may name while they run, are told apart in at most `most` label sets of a metric.
+    """
+
+    def __init__(self, *, most: int = MOST) -> None:
         self.registry = of = CollectorRegistry()
-        agent = ("team", "agent")
-        model = (*agent, "deployment")
-        tool = (*agent, "tool")
+        self.shared = Shared(of)
+        ProcessCollector(registry=of)
+        agent, released = ("team", "agent"), "release"
+        model, tool = (*agent, "deployment", released), (*agent, "tool", released)
         calls = partial(Histogram, registry=of, buckets=CALL_BUCKETS)
         count = partial(Counter, registry=of)
-        self._active = Gauge("agent_active_count", "Calls in progress", agent, registry=of)
-        self._completion = Gauge(
-            "task_completion_rate", "Share of finished runs that completed", ["team"], registry=of
+        gauge = partial(Gauge, registry=of)
+        self._release = gauge("proctor_release", "1, for the release that runs here", [released])
+        self._active = gauge("agent_active_count", "Calls in progress in this process", agent)
+        self._completion = gauge(
+            "task_completion_rate",
+            "Share of the runs finished by this process since its start that completed; of all processes and "
+            "of late: proctor:task_completion_rate:ratio_5m",
+            ["team"],
         )
         self._response = calls("response_time_seconds", "An agent's model call", agent)
+        self._calls = count(
+            "proctor_calls_total", "Model and tool calls, as alerts look at them", ["team", "kind", "result"]
+        )
         self._model_calls = count("proctor_model_calls_total", "Model calls", (*model, "outcome"))
         self._tokens = count("proctor_model_tokens_total", "Tokens", (*model, "type"))
-        self._cost = count("proctor_model_cost_micros_total", "Micro-dollars", model)
+        self._cost = count("proctor_model_cost_micros_total", "Micro-dollars of answers", model)
         self._model_seconds = calls("proctor_model_duration_seconds", "A model call with its retries", model)
-        self._retries = count("proctor_model_retries_total", "Requests sent again", model)
-        self._fallbacks = count(
-            "proctor_model_fallbacks_total", "Calls that went on to another deployment", (*model, "to")
+        self._first = calls(
+            "proctor_model_first_token_seconds", "From a streamed model call to its first text", model
         )
+        self._retries = count("proctor_model_retries_total", "Requests sent again", model)
         self._tool_calls = count("proctor_tool_calls_total", "Tool calls", (*tool, "outcome"))
         self._tool_seconds = calls("proctor_tool_duration_seconds", "A tool call", tool)
-        self._runs = count("proctor_runs_total", "Finished runs", ["team", "status"])
+        self._tool_cost = count("proctor_tool_cost_micros_total", "Micro-dollars of tools' answers", tool)
+        self._runs = count("proctor_runs_total", "Finished runs", ["team", "status", released])
         self._run_seconds = Histogram(
-            "proctor_run_duration_seconds", "A run", ["team"], registry=of, buckets=RUN_BUCKETS
+            "proctor_run_duration_seconds",
+            "A run, from its start to its end, with all waiting",
+            ["team", released],
+            registry=of,
+            buckets=RUN_BUCKETS,
         )
-        self._agent_failures = count("proctor_agent_failures_total", "Agents that failed", (*agent, "code"))
-        self._verdicts = count("proctor_policy_verdicts_total", "Policies' verdicts", ["stage", "outcome"])
-        self._approvals = count("proctor_approvals_total", "People's decisions", ["decision"])
-        self._level = Gauge("proctor_degradation_level", "0 is normal, 4 refuses new runs", registry=of)
+        self._wait = Histogram(
+            "proctor_approval_wait_seconds",
+            "From a question to the decision on it",
+            ["team"],
+            registry=of,
+            buckets=WAIT_BUCKETS,
+        )
+        self._verdicts = count("proctor_policy_verdicts_total", "Verdicts", ["team", "stage", "outcome"])
+        self._approvals = count("proctor_approvals_total", "Decisions that runs took", ["team", "decision"])
+        self._level = gauge("proctor_degradation_level", "0 is normal, 4 refuses new runs")
         self._levels = count("proctor_degradation_changes_total", "Changes of the level", ["to", "rule"])
-        self._hedges = count("proctor_model_hedges_total", "Requests that were sent a second time", model)
-        self._breakers = Gauge(
+        self._breakers = gauge(
             "proctor_model_breaker",
             "1 for the state that a deployment's breaker is in",
             ["deployment", "state"],
-            registry=of,
         )
-        self._rate_waits = calls("proctor_model_rate_wait_seconds", "Waiting for a deployment's rate", model)
-        self._cached = count("proctor_model_cache_hits_total", "Calls that a cache answered", model)
-        self._saved = count("proctor_model_saved_micros_total", "Micro-dollars that a cache saved", model)
-        self._budgets = count("proctor_budget_events_total", "What budgets did", ["what", "budget"])
         self._differences = count(
             "proctor_ledger_differences_total", "Runs whose ledger and journal don't agree", []
         )
-        self._models: dict[tuple[str, str, str], ModelSeries] = {}
-        self._tools: dict[tuple[str, str, str], ToolSeries] = {}
+        self._findings = count("proctor_inspection_findings_total", "What inspections found anew", [])
         self._finished: dict[str, int] = {}
         self._completed: dict[str, int] = {}
+        bounded = partial(Bounded, most=most)
+        names = partial(bounded, folds=(1,))
+        self._models: Bounded[ModelSeries] = names(self._model_series)
+        self._tools: Bounded[ToolSeries] = bounded(self._tool_series, folds=(1, 2))
+        self._fallbacks: Bounded[Counter] = names(
+            count("proctor_model_fallbacks_total", "Calls that went on to another", (*model, "to")).labels
+        )
+        self._hedges: Bounded[Counter] = names(
+            count("proctor_model_hedges_total", "Requests that were sent a second time", model).labels
+        )
+        self._rate_waits: Bounded[Histogram] = names(
+            calls("proctor_model_rate_wait_seconds", "Waiting for a deployment's rate", model).labels
+        )
+        self._cached: Bounded[Counter] = names(
+            count("proctor_model_cache_hits_total", "Calls that a cache answered", model).labels
+        )
+        self._saved: Bounded[Counter] = names(
+            count("proctor_model_saved_micros_total", "Micro-dollars that a cache saved", model).labels
+        )
+        self._wasted: Bounded[Counter] = bounded(
+            count(
+                "proctor_wasted_cost_micros_total",
+                "Micro-dollars of requests that brought no answer, or none that counts",
+                (*agent, released),
+            ).labels,
+            folds=(1,),
+        )
+        self._agent_failures: Bounded[Counter] = bounded(
+            count("proctor_agent_failures_total", "Agents that failed", (*agent, "code")).labels, folds=(1,)
+        )
+        self._budgets: Bounded[Counter] = bounded(
+            count("proctor_budget_events_total", "What budgets did", ["what", "budget"]).labels, folds=(1,)
+        )
 
-    def model(self, team: str, agent: str, deployment: str) -> ModelSeries:
-        """The series of one agent's calls of one deployment."""
-        # `labels()` takes a lock and builds a tuple for each of seven metrics: too dear for every call.
-        key = (team, agent, deployment)
-        series = self._models.get(key)
-        if series is None:
-            series = self._models[key] = ModelSeries(
-                active=self._active.labels(team, agent),
-                response=self._response.labels(team, agent),
-                seconds=self._model_seconds.labels(*key),
-                cost=self._cost.labels(*key),
-                retries=self._retries.labels(*key),
-                input=self._tokens.labels(*key, "input"),
-                output=self._tokens.labels(*key, "output"),
-                cached=self._tokens.labels(*key, "cached_input"),
-                reasoning=self._tokens.labels(*key, "reasoning"),
-                calls=self._model_calls,
-                labels=key,
-            )
-        return series
+    def expect(
+        self,
+        *,
+        teams: Collection[str],
+        deployments: Collection[str],
+        budgets: Collection[str],
+        release: str,
+    ) -> None:
+        """Begins at 0 what is known by name: an increase is seen from the first time on."""
+        self._release.labels(release).set(1)
+        for team in teams:
+            for status in ENDS:
+                self._runs.labels(team, status, release)
+            self._run_seconds.labels(team, release)
+            self._wait.labels(team)
+            for kind in KINDS:
+                self._results(team, kind)
+        for deployment in deployments:
+            self.breaker_changed(deployment, "closed")
+        for budget in budgets:
+            for what in BUDGET_EVENTS:
+                self._budgets.of(what, budget)
 
-    def tool(self, team: str, agent: str, tool: str) -> ToolSeries:
-        """The series of one agent's calls of one tool."""
-        key = (team, agent, tool)
-        series = self._tools.get(key)
-        if series is None:
-            series = self._tools[key] = ToolSeries(
-                active=self._active.labels(team, agent),
-                seconds=self._tool_seconds.labels(*key),
-                calls=self._tool_calls,
-                labels=key,
-            )
-        return series
+    def model(self, call: ModelCall, deployment: str = "") -> ModelSeries:
+        """The series of the calls of one agent, of the call's deployment or of another one."""
+        # `labels()` takes a lock and builds a tuple for each of eight metrics: too dear for every call.
+        return self._models.of(*_of(call, deployment))
+
+    def tool(self, team: str, agent: str, tool: str, release: str) -> ToolSeries:
+        """The series of one agent's calls of one tool, named `server.tool`."""
+        return self._tools.of(team, agent, tool, release)
+
+    def _model_series(self, team: str, agent: str, deployment: str, release: str) -> ModelSeries:
+        key = (team, agent, deployment, release)
+        return ModelSeries(
+            results=self._results(team, "model"),
+            active=self._active.labels(team, agent),
+            response=self._response.labels(team, agent),
+            seconds=self._model_seconds.labels(*key),
+            first=self._first.labels(*key),
+            cost=self._cost.labels(*key),
+            retries=self._retries.labels(*key),
+            input=self._tokens.labels(*key, "input"),
+            output=self._tokens.labels(*key, "output"),
+            cached=self._tokens.labels(*key, "cached_input"),
+            reasoning=self._tokens.labels(*key, "reasoning"),
+            calls=self._model_calls,
+            labels=key,
+        )
+
+    def _tool_series(self, team: str, agent: str, tool: str, release: str) -> ToolSeries:
+        key = (team, agent, tool, release)
+        return ToolSeries(
+            results=self._results(team, "tool"),
+            active=self._active.labels(team, agent),
+            seconds=self._tool_seconds.labels(*key),
+            cost=self._tool_cost.labels(*key),
+            calls=self._tool_calls,
+            labels=key,
+        )
+
+    def _results(self, team: str, kind: str) -> dict[CallResult, Counter]:
+        return {result: self._calls.labels(team, kind, result) for result in get_args(CallResult)}
 
     def model_retried(self, call: ModelCall, _error: ProctorError) -> None:
         """Counts a request that is sent again."""
-        self.model(call.scope.team, call.scope.agent, call.model).retries.inc()
+        self.model(call).retries.inc()
 
     def model_fell_back(self, call: ModelCall, to: str, _error: ProctorError) -> None:
         """Counts a call that another deployment is asked to answer."""
-        self._fallbacks.labels(call.scope.team, call.scope.agent, call.model, to).inc()
+        self._fallbacks.of(*_of(call), to).inc()
 
     def model_hedged(self, call: ModelCall) -> None:
         """Counts a call that was asked for a second time, because its answer was late."""
-        self._hedges.labels(call.scope.team, call.scope.agent, call.model).inc()
+        self._hedges.of(*_of(call)).inc()
 
     def model_recalled(self, call: ModelCall, result: ModelResult) -> None:
         """Counts a call that a cache answered."""
-        key = (call.scope.team, call.scope.agent, result.deployment)
-        self._cached.labels(*key).inc()
-        self._saved.labels(*key).inc(result.saved)
+        key = _of(call, result.deployment)
+        self._cached.of(*key).inc()
+        self._saved.of(*key).inc(result.saved)
+
+    def wasted(self, team: str, agent: str, release: str, cost: int) -> None:
+        """Adds what was paid for a request that brought no answer, or one that nobody takes."""
+        if cost:
+            self._wasted.of(team, agent, release).inc(cost)
 
     def rate_waited(self, call: ModelCall, seconds: float) -> None:
         """Takes note of how long a call waited for its deployment's rate."""
-        self._rate_waits.labels(call.scope.team, call.scope.agent, call.model).observe(seconds)
+        self._rate_waits.of(*_of(call)).observe(seconds)
 
     def breaker_changed(self, deployment: str, state: str) -> None:
         """Shows the state of a deployment's breaker."""
-        for one in ("closed", "open", "half_open"):
+        for one in BREAKER_STATES:
             self._breakers.labels(deployment, one).set(one == state)
 
     def budget_told(self, what: str, budget: str) -> None:
         """Counts what a budget did: `refused`, `warned`, `degraded`, `wrapped_up`, `raised`."""
-        self._budgets.labels(what, budget).inc()
+        self._budgets.of(what, budget).inc()
 
     def ledger_differs(self, runs: int) -> None:
         """Counts runs whose ledger and journal don't agree."""
         self._differences.inc(runs)
+
+    def inspection_found(self, findings: int) -> None:
+        """Counts what inspections found and wasn't known before."""
+        self._findings.inc(findings)
 
     def level_changed(self, level: int, rule: str) -> None:
         """Shows the level of degradation, and counts the rule that led there."""
         self._level.set(level)
         self._levels.labels(str(level), rule).inc()
 
-    def run_finished(self, team: str, status: str, seconds: float) -> None:
+    def run_finished(self, team: str, status: str, seconds: float, release: str = "") -> None:
         """Counts a run that has ended: `completed`, `failed`, `cancelled` or `refused`."""
-        self._runs.labels(team, status).inc()
-        self._run_seconds.labels(team).observe(seconds)
+        self._runs.labels(team, status, release).inc()
+        self._run_seconds.labels(team, release).observe(seconds)
         finished = self._finished[team] = self._finished.get(team, 0) + 1
         completed = self._completed[team] = self._completed.get(team, 0) + (status == "completed")
         self._completion.labels(team).set(completed / finished)
 
     def agent_failed(self, team: str, agent: str, code: str) -> None:
         """Counts an agent that failed, whether or not its run goes on without it."""
-        self._agent_failures.labels(team, agent, code).inc()
+        self._agent_failures.of(team, agent, code).inc()
 
-    def policy_said(self, stage: str, outcome: str) -> None:
-        """Counts a verdict."""
-        self._verdicts.labels(stage, outcome).inc()
+    def policy_said(self, team: str, stage: str, outcome: str) -> None:
+        """Counts a verdict. Documents belong to no team."""
+        self._verdicts.labels(team, stage, outcome).inc()
 
-    def approval_decided(self, decision: str) -> None:
-        """Counts a person's decision."""
-        self._approvals.labels(decision).inc()
+    def approval_decided(self, team: str, decision: str, waited: float) -> None:
+        """Counts a decision that a run took, whoever or whatever decided, and the seconds it took."""
+        self._approvals.labels(team, decision).inc()
+        self._wait.labels(team).observe(max(0.0, waited))
+
+
+def _of(call: ModelCall, deployment: str = "") -> tuple[str, str, str, str]:
+    scope = call.scope
+    return scope.team, scope.agent, deployment or call.model, scope.release

@@ -1,18 +1,34 @@
 """What one agent's calls of one deployment or tool count into, looked up once instead of at every call."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from prometheus_client import Counter, Gauge, Histogram
 
 from proctor.core import Usage
 
+CallResult = Literal["ok", "error", "refused", "cancelled"]
+"""What an outcome is to those who look whether all goes well. What a rule, a person or a budget stops is
+`refused`, and no error."""
+
+RESULTS: Mapping[str, CallResult] = {
+    "ok": "ok",
+    "refused": "refused",
+    "budget_exceeded": "refused",
+    "cancelled": "cancelled",
+}
+"""By outcome; all others are errors."""
+
 
 @dataclass(slots=True, kw_only=True)
 class _Series:
+    results: Mapping[CallResult, Counter]
     active: Gauge
     seconds: Histogram
+    cost: Counter
     calls: Counter
-    labels: tuple[str, str, str]
+    labels: tuple[str, ...]
     outcomes: dict[str, Counter] = field(default_factory=dict)
 
     def count(self, outcome: str) -> None:
@@ -21,6 +37,7 @@ class _Series:
         if counter is None:
             counter = self.outcomes[outcome] = self.calls.labels(*self.labels, outcome)
         counter.inc()
+        self.results[RESULTS.get(outcome, "error")].inc()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -33,7 +50,7 @@ class ModelSeries(_Series):
     """One agent's calls of one deployment."""
 
     response: Histogram
-    cost: Counter
+    first: Histogram
     retries: Counter
     input: Counter
     output: Counter

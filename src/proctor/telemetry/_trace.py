@@ -1,6 +1,8 @@
 """Middlewares that measure calls. A replayed call never reaches them: the journal stands outside."""
 
 from asyncio import CancelledError
+from collections.abc import Callable
+from dataclasses import replace
 
 from proctor.core import (
     ModelCall,
@@ -15,20 +17,23 @@ from proctor.core import (
     monotonic_ms,
 )
 from proctor.telemetry._metrics import Metrics
+from proctor.telemetry._series import ModelSeries
 
 
 def trace_model(metrics: Metrics) -> ModelMiddleware:
-    """A middleware that counts and times model calls, with their tokens and cost.
+    """A middleware that counts and times model calls, with their tokens, their cost and their first text.
 
     The outcome is `ok`, `cancelled`, or the error's code. Tokens and cost are those of the deployment that
     answered, which may be a stand-in.
     """
 
     async def middleware(call: ModelCall, handle: ModelHandler) -> ModelResult:
-        series = metrics.model(call.scope.team, call.scope.agent, call.model)
+        series = metrics.model(call)
         outcome = "error"
         series.active.inc()
         began = monotonic_ms()
+        if call.on_text is not None:
+            call = replace(call, on_text=_first_timed(series, began, call.on_text))
         try:
             result = await handle(call)
             outcome = "ok"
@@ -45,7 +50,7 @@ def trace_model(metrics: Metrics) -> ModelMiddleware:
             series.response.observe(seconds)
             series.count(outcome)
         if result.deployment != call.model:
-            series = metrics.model(call.scope.team, call.scope.agent, result.deployment)
+            series = metrics.model(call, result.deployment)
         if result.cached:
             metrics.model_recalled(call, result)
         else:
@@ -56,13 +61,14 @@ def trace_model(metrics: Metrics) -> ModelMiddleware:
 
 
 def trace_tool(metrics: Metrics) -> ToolMiddleware:
-    """A middleware that counts and times tool calls.
+    """A middleware that counts and times tool calls, with their cost.
 
     The outcome is `ok`, `failed` where the tool said so, `refused`, `cancelled`, or the error's code.
     """
 
     async def middleware(call: ToolCall, handle: ToolHandler) -> ToolResult:
-        series = metrics.tool(call.scope.team, call.scope.agent, call.tool.name)
+        scope, tool = call.scope, f"{call.tool.server}.{call.tool.name}"
+        series = metrics.tool(scope.team, scope.agent, tool, scope.release)
         outcome = "error"
         series.active.inc()
         began = monotonic_ms()
@@ -79,6 +85,22 @@ def trace_tool(metrics: Metrics) -> ToolMiddleware:
             series.active.dec()
             series.seconds.observe((monotonic_ms() - began) / 1000)
             series.count(outcome)
+        if result.cost:
+            series.cost.inc(result.cost)
         return result
 
     return middleware
+
+
+def _first_timed(series: ModelSeries, began: float, tell: Callable[[str], None]) -> Callable[[str], None]:
+    """A listener that takes note of when the first text comes."""
+    waits = True
+
+    def listen(text: str) -> None:
+        nonlocal waits
+        if waits:
+            waits = False
+            series.first.observe((monotonic_ms() - began) / 1000)
+        tell(text)
+
+    return listen

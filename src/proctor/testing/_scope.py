@@ -24,6 +24,7 @@ class FakeScope:
     requester: str = ""
     thread: str = ""
     pace: Pace = "prompt"
+    release: str = ""
     spent: Micros = 0
     """What the run has cost so far; `book` adds to it."""
     number: int = 1

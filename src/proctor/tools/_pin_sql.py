@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from sqlalchemy import Column, ColumnElement, Connection, String, Table, select, update
 
+from proctor import audit
 from proctor.store import AnyText, UtcDateTime, insert_into, metadata
 from proctor.tools._pin_form import Form, form_from_text, form_to_text
 
@@ -80,11 +81,13 @@ def pinned_digests(connection: Connection) -> dict[Key, str]:
 def pin_first(connection: Connection, forms: Mapping[Key, Form], *, by: str, at: datetime) -> None:
     """Pins the tools that nobody has pinned yet. Of workers that do it at once one is the first."""
     _put(connection, _accepted(forms, by=by, at=at), where=tool_pins.c.digest.is_(None))
+    _note(connection, forms, action="pin.first_used", by="proctor", at=at)
 
 
 def accept(connection: Connection, forms: Mapping[Key, Form], *, by: str, at: datetime) -> None:
     """Pins tools as they are now, whatever was pinned before."""
     _put(connection, _accepted(forms, by=by, at=at))
+    _note(connection, forms, action="pin.accepted", by=by, at=at)
 
 
 def note_seen(connection: Connection, forms: Mapping[Key, Form], *, at: datetime) -> None:
@@ -118,6 +121,12 @@ def _accepted(forms: Mapping[Key, Form], *, by: str, at: datetime) -> list[dict[
         }
         for key, form in forms.items()
     ]
+
+
+def _note(connection: Connection, forms: Mapping[Key, Form], *, action: str, by: str, at: datetime) -> None:
+    for (server, tool), form in forms.items():
+        data = {"digest": form.digest}
+        audit.append(connection, at=at, actor=by, action=action, thing=f"{server}.{tool}", data=data)
 
 
 def _named(key: Key) -> dict[str, object]:

@@ -39,6 +39,7 @@ from proctor.core import (
     ToolServerUnavailable,
     ToolSpec,
 )
+from proctor.telemetry import untold
 from proctor.tools._asks import Asks
 from proctor.tools._exchange import Exchange, told_of_disturbance
 from proctor.tools._http import HttpLink
@@ -355,8 +356,9 @@ class Session:
     async def _awaiting(self, what: str) -> AsyncGenerator[None]:
         limit = self._settings.call_timeout.total_seconds()
         try:
-            async with asyncio.timeout(limit):
-                yield
+            with untold():  # the SDK would pass on whatever trace the process is in
+                async with asyncio.timeout(limit):
+                    yield
         except TimeoutError:
             raise ToolServerUnavailable(
                 f"tool server {self._name!r} did not answer {what} within {limit:g} s; it may have acted",

@@ -1,3 +1,5 @@
-"""Other protocols in front of teams: OpenAI's two, and MCP."""
+"""Façades for programs that speak another protocol: OpenAI's API under `/v1`, and MCP under `/mcp`."""
 
-__all__: list[str] = []
+from proctor.api.protocols._site import open_protocols
+
+__all__ = ["open_protocols"]

@@ -1,0 +1,377 @@
+"""The rules: what is said of a team, given what it did lately and what is usual.
+
+Each number is looked at in three stretches of time. Short ones find what is sudden and loud, long ones what
+is faint, slow, or of a small team. Something is acute where one of them is far too unlikely to be chance
+**and** far from usual **and** the newest minutes agree: what is over isn't told.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from proctor.alerts._chances import at_least, at_most
+from proctor.alerts._tally import Count, Spread, Tally, bucket_of, end_of
+from proctor.alerts._usual import Pair, Share, Usual, above
+from proctor.alerts._values import Backlog, Finding, Rule
+from proctor.core import AlertSettings, MeasuredBy, Sensitivity, format_usd
+
+SPANS = (1, 5, 15, 60, 180)
+"""Minutes. The shortest only serves fixed lines."""
+NEWEST = 5
+BASELINE_SPANS = (5, 15, 60, 180)
+
+CHANCE: Mapping[Sensitivity, float] = {"low": 1e-7, "normal": 1e-5, "high": 1e-4}
+"""So unlikely must it be that an ordinary minute looks like this. A team is looked at some forty times a
+minute, so at `normal` chance alone should be wrong less than once in a month."""
+LINE_CHANCE = 1e-3
+"""Of a fixed line: so unlikely must it be that a team which just keeps it looks like this."""
+AGREES = 0.2
+"""So unlikely must the newest minutes be to agree."""
+TELLING = 3
+"""Events that newest minutes must hold, or should hold, to say anything at all."""
+FEWEST = 4
+"""Events beyond what is usual, below which nothing is told however unlikely it is."""
+
+WHOLE = 10
+"""Percents from which they are told without places."""
+LONG = 120
+"""Minutes from which hours are told."""
+
+SHARE_FACTOR, RATE_FACTOR, DROP_FACTOR = 1.6, 1.8, 0.4
+"""How far from usual something must be. Beyond that it is news; below it, it is the weather."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Numbers:
+    """How often something happened, and how often it usually does."""
+
+    happened: float
+    of: float
+    """How often it could have; minutes where it is a rate."""
+    mean: float
+    spread: float
+
+    def chance(self, *, falls: bool) -> float:
+        tail = at_most if falls else at_least
+        return tail(self.happened, self.mean, self.spread)
+
+    def is_far(self, factor: float, *, falls: bool) -> bool:
+        if falls:
+            return self.mean - self.happened >= FEWEST and self.happened <= self.mean * factor
+        return self.happened - self.mean >= FEWEST and self.happened >= self.mean * factor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """One number of a team, in each stretch of time."""
+
+    rule: Rule
+    by: MeasuredBy | None
+    factor: float
+    numbers: Mapping[int, _Numbers]
+    words: str
+    """What was counted: `errors of {of:,.0f} calls`."""
+    unit: str = ""
+    """`a minute` where it is a rate, else it is a share."""
+    scale: float = 1.0
+    highest: float | None = None
+    falls: bool = False
+
+
+def judge(
+    team: str, tallies: Mapping[int, Tally], usual: Usual | None, at: datetime, settings: AlertSettings
+) -> tuple[Finding, ...]:
+    """What the rules say of a team, of each rule at most one thing."""
+    found = [*_lines(team, tallies, settings)]
+    if team and usual is not None and settings.sensitivity != "off" and usual.is_enough(at):
+        limit = CHANCE[settings.sensitivity]
+        for look in _looks(tallies, usual, at):
+            finding = _compare(team, look, limit, usual.days)
+            if finding is not None:
+                found.append(finding)
+    # Of two things that one rule says the acute one counts.
+    best: dict[Rule, Finding] = {}
+    for finding in found:
+        if finding.rule not in best or (finding.acute and not best[finding.rule].acute):
+            best[finding.rule] = finding
+    return tuple(best.values())
+
+
+def judge_backlog(backlog: Backlog, at: datetime, settings: AlertSettings) -> Finding | None:
+    """What is to be said of questions that wait for people."""
+    age = at - backlog.oldest
+    old = bool(settings.backlog_age) and age > settings.backlog_age
+    many = bool(settings.backlog) and backlog.open > settings.backlog
+    if not old and not many:
+        return None
+    return Finding(
+        rule="backlog",
+        team=backlog.team,
+        acute=True,
+        text=f"{backlog.open} questions wait for people, the oldest for {_duration(age)}; the lines are "
+        f"{settings.backlog} questions and {_duration(settings.backlog_age)}",
+        value=float(backlog.open),
+        usual=None,
+        by=None,
+        minutes=NEWEST,
+    )
+
+
+def _lines(team: str, tallies: Mapping[int, Tally], settings: AlertSettings) -> Iterator[Finding]:
+    """What fixed lines say. That a line is crossed must itself be sure: one slow call of ten says nothing."""
+    lately, minute = tallies[NEWEST], tallies[1]
+    size, line = lately.size("seconds"), settings.p99_seconds
+    slow = lately.above("seconds", bucket_of(line)) if line else 0
+    if slow > size / 100:
+        p99 = end_of(lately.quantile("seconds", 0.99))
+        yield Finding(
+            rule="p99_seconds",
+            team=team,
+            acute=_is_beyond(slow, size / 100),
+            text=f"{slow:,} of {size:,} model calls in {NEWEST} min took longer than {line:g} s, "
+            f"and the p99 is {p99:.1f} s; the line is {line:g} s",
+            value=p99,
+            usual=line,
+            by="seconds",
+            minutes=NEWEST,
+        )
+    calls, errors, share = lately.counts["calls"], lately.counts["errors"], settings.error_rate
+    if share and errors > share * calls:
+        yield Finding(
+            rule="error_rate",
+            team=team,
+            acute=_is_beyond(errors, share * calls),
+            text=f"{errors:,} errors of {calls:,} calls in {NEWEST} min ({_percent(errors / calls)}); "
+            f"the line is {_percent(share)}",
+            value=errors / calls,
+            usual=share,
+            by="errors",
+            minutes=NEWEST,
+        )
+    a_second = minute.counts["calls"] / 60
+    if settings.calls_per_second and a_second > settings.calls_per_second:
+        yield Finding(
+            rule="calls_per_second",
+            team=team,
+            acute=True,
+            text=f"{a_second:,.0f} calls a second; the line is {settings.calls_per_second:g}",
+            value=a_second,
+            usual=settings.calls_per_second,
+            by="calls",
+            minutes=1,
+        )
+
+
+def _is_beyond(count: int, mean: float) -> bool:
+    """Whether a team that just keeps a line would hardly ever look like this."""
+    return at_least(count, mean, 0) < LINE_CHANCE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Counted:
+    """Something that is counted, of all that it could happen to."""
+
+    rule: Rule
+    by: MeasuredBy
+    words: str
+    pair: Pair
+
+
+_SHARES = (
+    _Counted(
+        rule="errors",
+        by="errors",
+        words="errors of {of:,.0f} calls",
+        pair=lambda of: (of.counts["errors"], of.counts["calls"]),
+    ),
+    _Counted(
+        rule="errors",
+        by="errors",
+        words="failures of {of:,.0f} runs",
+        pair=lambda of: (of.counts["failed"], of.counts["ended"]),
+    ),
+    _Counted(
+        rule="verdicts",
+        by="verdicts",
+        words="refusals at {of:,.0f} calls and runs",
+        pair=lambda of: (
+            of.counts["denied"] + of.counts["refused"],
+            of.counts["calls"] + of.counts["started"],
+        ),
+    ),
+    _Counted(
+        rule="verdicts",
+        by="verdicts",
+        words="questions to people at {of:,.0f} calls and runs",
+        pair=lambda of: (of.counts["escalated"], of.counts["calls"] + of.counts["started"]),
+    ),
+    _Counted(
+        rule="loops",
+        by="loops",
+        words="loops at {of:,.0f} calls",
+        pair=lambda of: (of.counts["loops"], of.counts["calls"]),
+    ),
+)
+
+_TAILS: tuple[tuple[Rule, MeasuredBy, Spread, str], ...] = (
+    ("latency", "seconds", "seconds", "of {{of:,.0f}} model calls took longer than {value:.3g} s"),
+    ("latency", "seconds", "tool_seconds", "of {{of:,.0f}} tool calls took longer than {value:.3g} s"),
+    ("cost", "cost", "costs", "of {{of:,.0f}} model calls cost more than {usd}"),
+    ("loops", "calls", "lengths", "of {{of:,.0f}} runs made more than {value:.0f} calls"),
+)
+_QUANTILES = (0.9, 0.99)
+
+
+def _looks(tallies: Mapping[int, Tally], usual: Usual, at: datetime) -> Iterator[_Look]:
+    for counted in _SHARES:
+        share = usual.share(counted.words, counted.pair, at)
+        if share is not None:
+            yield _share_look(counted, share, tallies)
+            if counted.rule == "verdicts":
+                yield replace(_share_look(counted, share, tallies), falls=True, factor=DROP_FACTOR, by=None)
+    for rule, by, spread, words in _TAILS:
+        for quantile in _QUANTILES:
+            tail = usual.tail(spread, quantile, at)
+            if tail is not None:
+                said = words.format(value=tail.value, usd=format_usd(round(tail.value)))
+                counted = _Counted(rule=rule, by=by, words=said, pair=above(spread, tail.bucket))
+                yield _share_look(counted, tail.share, tallies)
+    yield from _rate_looks(tallies, usual, at)
+
+
+def _share_look(counted: _Counted, share: Share, tallies: Mapping[int, Tally]) -> _Look:
+    numbers = {}
+    for span in BASELINE_SPANS:
+        happened, of = counted.pair(tallies[span])
+        numbers[span] = _Numbers(happened=happened, of=of, mean=of * share.rate, spread=share.spread)
+    return _Look(
+        rule=counted.rule,
+        by=counted.by,
+        factor=SHARE_FACTOR,
+        numbers=numbers,
+        words=counted.words,
+        highest=share.highest,
+    )
+
+
+def _rate_looks(tallies: Mapping[int, Tally], usual: Usual, at: datetime) -> Iterator[_Look]:
+    clump = max(usual.unit("lengths"), 1.0)  # calls come by the run, and not one by one
+    calls = _rates("calls", clump, tallies, usual, at)
+    if calls:
+        burst = _Look(
+            rule="burst",
+            by="calls",
+            factor=RATE_FACTOR,
+            numbers=calls,
+            words="calls",
+            unit="a minute",
+            scale=clump,
+        )
+        yield burst
+        yield replace(burst, rule="drop", by=None, factor=DROP_FACTOR, falls=True)
+    # A run's cost varies with its length and with what each call costs.
+    unit = usual.unit("costs") + (clump - 1) * usual.mean("costs")
+    spent = _rates("cost", unit, tallies, usual, at) if unit else None
+    if spent:
+        yield _Look(
+            rule="cost",
+            by="cost",
+            factor=RATE_FACTOR,
+            numbers=spent,
+            words="spent",
+            unit="a minute",
+            scale=unit,
+        )
+
+
+def _rates(
+    count: Count, unit: float, tallies: Mapping[int, Tally], usual: Usual, at: datetime
+) -> dict[int, _Numbers] | None:
+    numbers = {}
+    for span in BASELINE_SPANS:
+        rate = usual.rate(count, at - timedelta(minutes=span / 2))
+        if rate is None or rate.a_minute == 0:
+            return None
+        happened = tallies[span].counts[count] / unit
+        numbers[span] = _Numbers(
+            happened=happened, of=span, mean=span * rate.a_minute / unit, spread=rate.spread
+        )
+    return numbers
+
+
+def _compare(team: str, look: _Look, limit: float, days: int) -> Finding | None:
+    """What is to be said of a number: it is acute, or only not well again, or nothing."""
+    falls = look.falls
+    # Of a small team the newest minutes hold too little to agree or not: then longer ones are asked.
+    newest = next((span for span in BASELINE_SPANS if _tells(look.numbers[span])), BASELINE_SPANS[-1])
+    weak = 1 + (look.factor - 1) / 2
+    lately = look.numbers[newest]
+    near = lately.happened > lately.mean * look.factor if falls else lately.happened < lately.mean * weak
+    if near or lately.chance(falls=falls) > AGREES:
+        return None
+    chances = _chances(look, newest)
+    span = min(chances, key=chances.__getitem__, default=newest)
+    numbers = look.numbers[span]
+    return Finding(
+        rule=look.rule,
+        team=team,
+        acute=chances.get(span, 1.0) < limit,
+        text=_told(look, numbers, span, days),
+        value=numbers.happened * look.scale / (numbers.of or 1),
+        usual=numbers.mean * look.scale / (numbers.of or 1),
+        by=look.by,
+        minutes=span,
+    )
+
+
+def _chances(look: _Look, newest: int) -> dict[int, float]:
+    """How likely each stretch of time is by chance, as far as all that are shorter bear it out.
+
+    Where one doesn't, what the longer ones hold is over.
+    """
+    found = {}
+    for span, numbers in look.numbers.items():
+        if span < newest:
+            continue
+        if not numbers.is_far(look.factor, falls=look.falls):
+            if _tells(numbers):
+                break
+            continue
+        found[span] = numbers.chance(falls=look.falls)
+    return found
+
+
+def _tells(numbers: _Numbers) -> bool:
+    """Whether a stretch of time holds enough to say anything of it."""
+    return max(numbers.mean, numbers.happened) >= TELLING
+
+
+def _told(look: _Look, numbers: _Numbers, span: int, days: int) -> str:
+    when = f"in {span} min"
+    if look.unit:
+        happened, mean = numbers.happened * look.scale / span, numbers.mean * look.scale / span
+        if look.rule == "cost":
+            return (
+                f"{format_usd(round(happened))} {look.words} {look.unit} {when}; usual at this time "
+                f"{format_usd(round(mean))}, by {days} days"
+            )
+        return (
+            f"{happened:,.1f} {look.words} {look.unit} {when}; usual at this time {mean:,.1f}, by {days} days"
+        )
+    of = numbers.of or 1
+    text = (
+        f"{numbers.happened:,.0f} {look.words.format(of=numbers.of)} {when} "
+        f"({_percent(numbers.happened / of)}); usual at this hour {_percent(numbers.mean / of)}"
+    )
+    highest = "" if look.highest is None else f", highest of {days} days {_percent(look.highest)}"
+    return text + highest
+
+
+def _percent(share: float) -> str:
+    percents = 100 * share
+    return f"{percents:.0f} %" if round(percents) >= WHOLE or not share else f"{percents:.2g} %"
+
+
+def _duration(length: timedelta) -> str:
+    minutes = round(length.total_seconds() / 60)
+    return f"{minutes} min" if minutes < LONG else f"{minutes / 60:.0f} h"

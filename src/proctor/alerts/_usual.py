@@ -1,0 +1,247 @@
+"""What is usual for a team at an hour of the day, by the hours of its past.
+
+Nothing here is learnt in a way that can't be said in a sentence: rates are those of the same hour of other
+days, the hours before and after it counted in, without hours that were out of the ordinary themselves. How
+far such hours lie apart, beyond what chance explains, is taken as how far the next one may.
+"""
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from proctor.alerts._chances import at_least
+from proctor.alerts._tally import Count, Spread, Tally, end_of
+
+HOUR = timedelta(hours=1)
+SHORTEST = timedelta(days=2)
+"""Of a past that says anything at all."""
+FEWEST = 100
+"""Trials without which nothing is known of a share."""
+FEWEST_HOURS = 3
+"""Hours of the same time of day without which nothing is known of a rate."""
+SAYING = 20
+"""Trials of an hour whose share is worth telling."""
+SATURDAY = 5
+SHRINK = 100
+"""Trials' worth of the whole day's share that is mixed into an hour's."""
+APART = 1e-4
+"""An hour so unlikely is left out: it was an incident itself."""
+STEADY = 0.03
+"""The least relative variance of a share between hours: nothing in the world is steadier."""
+STEADY_RATE = 0.04
+"""The same of a rate."""
+
+Pair = Callable[[Tally], tuple[float, float]]
+"""How often something happened, and how often it could have."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """How often something usually happens, of how often it could."""
+
+    rate: float
+    spread: float
+    """The rate's own relative variance."""
+    highest: float
+    """Of the hours that say what is usual."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """How often something usually happens in a minute."""
+
+    a_minute: float
+    spread: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tail:
+    """A value that is seldom exceeded, and how seldom."""
+
+    bucket: int
+    share: Share
+
+    @property
+    def value(self) -> float:
+        """The value itself."""
+        return end_of(self.bucket)
+
+
+class Usual:
+    """The past of one team, hour by hour."""
+
+    def __init__(self, hours: Sequence[tuple[datetime, Tally]], began: datetime) -> None:
+        self._hours = hours
+        self._began = began
+        """Since when the team is known: hours without a row were empty from then on."""
+        self._known: dict[object, object] = {}
+
+    @property
+    def days(self) -> int:
+        """How much past there is."""
+        return (self._hours[-1][0] - self._began) // timedelta(days=1) + 1 if self._hours else 0
+
+    def is_enough(self, at: datetime) -> bool:
+        """Whether the past is long enough to say anything."""
+        return bool(self._hours) and at - self._began >= SHORTEST
+
+    def share(self, name: str, pair: Pair, at: datetime) -> Share | None:
+        """How often something usually happens at that time of day; nothing where too little is known."""
+        key = ("share", name, at.hour)
+        if key not in self._known:
+            self._known[key] = self._share(pair, at.hour)
+        found = self._known[key]
+        assert found is None or isinstance(found, Share)
+        return found
+
+    def tail(self, spread: Spread, quantile: float, at: datetime) -> Tail | None:
+        """The value that at that time of day only so small a share exceeds."""
+        key = ("tail", spread, quantile, at.hour)
+        if key not in self._known:
+            self._known[key] = self._tail(spread, quantile, at.hour)
+        found = self._known[key]
+        assert found is None or isinstance(found, Tail)
+        return found
+
+    def rate(self, count: Count, at: datetime) -> Rate | None:
+        """How often something happens in a minute at that time of that kind of day."""
+        # Between the middles of two hours the rate goes from the one to the other.
+        middle = at.replace(minute=30, second=0, microsecond=0)
+        other = middle + HOUR if at >= middle else middle - HOUR
+        way = abs((at - middle) / HOUR)
+        here, there = self._rate_of_hour(count, middle), self._rate_of_hour(count, other)
+        if here is None or there is None:
+            return here
+        return Rate(
+            a_minute=here.a_minute * (1 - way) + there.a_minute * way,
+            spread=max(here.spread, there.spread),
+        )
+
+    def unit(self, spread: Spread) -> float:
+        """What one event of a sum counts for: the mean square by the mean, as if it were counted."""
+        first, second, _ = self._moments(spread)
+        return second / first if first else 0.0
+
+    def mean(self, spread: Spread) -> float:
+        """The mean of numbers that are spread."""
+        first, _, size = self._moments(spread)
+        return first / size if size else 0.0
+
+    def _moments(self, spread: Spread) -> tuple[float, float, int]:
+        key = ("moments", spread)
+        if key not in self._known:
+            every = Tally()
+            for _, tally in self._hours:
+                every.add(tally)
+            for name, buckets in every.spreads.items():
+                first = sum(number * end_of(bucket) for bucket, number in buckets.items())
+                second = sum(number * end_of(bucket) ** 2 for bucket, number in buckets.items())
+                self._known["moments", name] = first, second, sum(buckets.values())
+        found = self._known[key]
+        assert isinstance(found, tuple)
+        return found
+
+    def _share(self, pair: Pair, hour: int) -> Share | None:
+        near = [pair(tally) for at, tally in self._hours if _apart(at.hour, hour) <= 1]
+        every = [pair(tally) for _, tally in self._hours]
+        if sum(trials for _, trials in every) < FEWEST:
+            return None
+        day, _ = _without_incidents(every)
+        rate, kept = _without_incidents(near, prior=(day * SHRINK, SHRINK))
+        spread = _spread(kept, rate) if len(kept) > FEWEST_HOURS else _spread(every, rate)
+        happened = sum(count for count, _ in kept)
+        return Share(
+            rate=rate,
+            spread=max(spread, STEADY) + 1 / (happened + rate * SHRINK + 1),
+            highest=max((count / trials for count, trials in kept if trials >= SAYING), default=rate),
+        )
+
+    def _tail(self, spread: Spread, quantile: float, hour: int) -> Tail | None:
+        near = self._gathered(spread, [one for one in self._hours if _apart(one[0].hour, hour) <= 1])
+        if near.size(spread) < FEWEST:
+            near = self._gathered(spread, self._hours)
+        if near.size(spread) < FEWEST:
+            return None
+        bucket = near.quantile(spread, quantile)
+        share = self._share(above(spread, bucket), hour)
+        return None if share is None else Tail(bucket=bucket, share=share)
+
+    @staticmethod
+    def _gathered(spread: Spread, hours: Sequence[tuple[datetime, Tally]]) -> Tally:
+        found = Tally()
+        for _, tally in hours:
+            found.spreads[spread].update(tally.spreads[spread])
+        return found
+
+    def _rate_of_hour(self, count: Count, at: datetime) -> Rate | None:
+        weekend = at.weekday() >= SATURDAY
+        key = ("rate", count, at.hour, weekend)
+        if key not in self._known:
+            self._known[key] = self._find_rate(count, at.hour, weekend=weekend)
+        found = self._known[key]
+        assert found is None or isinstance(found, Rate)
+        return found
+
+    def _find_rate(self, count: Count, hour: int, *, weekend: bool) -> Rate | None:
+        numbers = {at: tally.counts[count] for at, tally in self._hours}
+        first = self._began.replace(minute=0, second=0, microsecond=0)
+        last = self._hours[-1][0]
+        every = [first + HOUR * place for place in range((last - first) // HOUR + 1)]
+        found = [
+            numbers.get(at, 0) for at in every if at.hour == hour and (at.weekday() >= SATURDAY) == weekend
+        ]
+        if len(found) < FEWEST_HOURS:
+            return None
+        middle = statistics.median(found)
+        mean = max(middle, statistics.fmean(found) if middle == 0 else 0)
+        if mean == 0:
+            return Rate(a_minute=0.0, spread=1.0)
+        off = statistics.median(abs(math.log((number + 1) / (mean + 1))) for number in found)
+        return Rate(
+            a_minute=mean / 60, spread=max((1.4826 * off) ** 2, STEADY_RATE) + 1 / (mean * len(found))
+        )
+
+
+def above(spread: Spread, bucket: int) -> Pair:
+    """How many of the numbers that are spread stand in later buckets."""
+    return lambda tally: (tally.above(spread, bucket), tally.size(spread))
+
+
+def _apart(hour: int, other: int) -> int:
+    return min((hour - other) % 24, (other - hour) % 24)
+
+
+def _without_incidents(
+    hours: Sequence[tuple[float, float]], prior: tuple[float, float] = (0.5, 1.0)
+) -> tuple[float, Sequence[tuple[float, float]]]:
+    """The rate of those hours that aren't incidents themselves, and those hours."""
+    kept = [(count, trials) for count, trials in hours if trials > 0]
+    for _ in range(3):
+        rate = _pooled(kept, prior)
+        fewer = [(count, trials) for count, trials in kept if not _is_incident(count, rate * trials)]
+        if len(fewer) == len(kept) or not fewer:
+            break
+        kept = fewer
+    return _pooled(kept, prior), kept
+
+
+def _is_incident(count: float, mean: float) -> bool:
+    # The rate's spread isn't known yet: a third of it is a lot, and what lies beyond is far out.
+    far = count > mean + 2 * math.sqrt(mean + 0.1 * mean**2)
+    return far and at_least(count, mean, 0.1) < APART
+
+
+def _pooled(hours: Sequence[tuple[float, float]], prior: tuple[float, float]) -> float:
+    trials = sum(trials for _, trials in hours) + prior[1]
+    return (sum(count for count, _ in hours) + prior[0]) / trials
+
+
+def _spread(hours: Sequence[tuple[float, float]], rate: float) -> float:
+    """How much more the hours vary than by chance, relative to the rate's square."""
+    expected = sum((rate * trials) ** 2 for _, trials in hours)
+    if expected == 0:
+        return 0.0
+    more = sum((count - rate * trials) ** 2 - rate * trials for count, trials in hours)
+    return max(more / expected, 0.0)

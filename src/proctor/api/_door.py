@@ -1,0 +1,121 @@
+"""The door of the server: finds out who sends a request, by key, by session, or by where they are."""
+
+import getpass
+
+from fastapi import Request
+from starlette.datastructures import Headers
+
+from proctor.access import Keys, Principal, Sessions
+from proctor.access.oidc import Provider
+from proctor.api._headers import FORWARDED, check_same_site
+from proctor.api._limits import Rates
+from proctor.core import AccessSettings, Unauthenticated
+
+SCHEME = "bearer "
+KEY = "pk_"
+
+
+class ServerDoor:
+    """The door as `[access]` configures it."""
+
+    def __init__(
+        self,
+        settings: AccessSettings,
+        *,
+        keys: Keys,
+        sessions: Sessions,
+        provider: Provider | None,
+        cookie: str,
+    ) -> None:
+        self._settings = settings
+        self._keys = keys
+        self._sessions = sessions
+        self._provider = provider
+        self._cookie = cookie
+        self._rates = Rates(settings)
+        self._local = Principal(name=_user(), kind="local", roles=frozenset({"admin"}), tenant=None)
+
+    async def enter(self, request: Request) -> Principal:
+        """Who they are.
+
+        Raises:
+            Unauthenticated: nobody knows.
+            CrossSite: a page of another site sends the request in their name.
+            RateLimited: they ask too often, or have tried to authenticate too often.
+            DatabaseUnavailable: nobody can tell at the moment.
+        """
+        address = address_of(request)
+        try:
+            principal = await self._find(request, address)
+        except Unauthenticated:
+            if request.headers.get("authorization") or request.cookies.get(self._cookie):
+                self._rates.failed(address)
+            raise
+        if principal.kind != "local":
+            self._rates.take(principal)
+        return principal
+
+    def check(self, address: str) -> None:
+        """Returns where an address may still try to say who it is.
+
+        Raises:
+            RateLimited: it has failed too often.
+        """
+        self._rates.check(address)
+
+    def failed(self, address: str) -> None:
+        """Counts a try that failed."""
+        self._rates.failed(address)
+
+    async def _find(self, request: Request, address: str) -> Principal:
+        headers = request.headers
+        token = _bearer(headers)
+        anybody = self._settings.authentication == "none"
+        if token is not None and not (anybody and not token.startswith(KEY)):
+            return await self._by_token(token, address)
+        secret = request.cookies.get(self._cookie)
+        if secret and not anybody:
+            if not self._sessions.knows(secret):
+                self._rates.check(address)
+            principal = await self._sessions.find(secret)
+            check_same_site(request.method, headers, needs_proof=True)
+            return principal
+        if anybody:
+            if any(name in headers for name in FORWARDED):
+                raise Unauthenticated(
+                    "the request comes through a proxy, and the server is open to this machine alone",
+                    hint='Set authentication = "required" under [access].',
+                )
+            check_same_site(request.method, headers, needs_proof=False)
+            return self._local
+        raise Unauthenticated("the request says not who sends it", hint="Send `Authorization: Bearer KEY`.")
+
+    async def _by_token(self, token: str, address: str) -> Principal:
+        # Who was known before gets in, however many others fail at the same address.
+        if not self._keys.knows(token):
+            self._rates.check(address)
+        if token.startswith(KEY) or self._provider is None:
+            return await self._keys.find(token)
+        return await self._provider.bearer(token)
+
+
+def address_of(request: Request) -> str:
+    """From where a request comes, as far as proxies that are believed say."""
+    return request.client.host if request.client else ""
+
+
+def _bearer(headers: Headers) -> str | None:
+    given = headers.get("authorization")
+    if given is None:
+        return None
+    if not given.lower().startswith(SCHEME):
+        raise Unauthenticated("the request authenticates in an unknown way", hint="Use `Bearer KEY`.")
+    return given[len(SCHEME) :].strip()
+
+
+def _user() -> str:
+    """Who runs the server: whoever reaches it is on that machine."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "local"

@@ -1,0 +1,139 @@
+"""What happened in runs: a page of one log, and streams that go on where they broke off."""
+
+import json
+from typing import Annotated, Any, TypeAlias
+
+from fastapi import APIRouter, Header, Query, Response
+from pydantic import AwareDatetime, BaseModel, Field
+
+from proctor.api._caller import Running, Viewer
+from proctor.api._pages import Limit
+from proctor.api._platform import tenant_of
+from proctor.api._runs import RunId
+from proctor.api._streams import CURSOR, PLACE, RUN, Cursor, EventStream, event_json
+from proctor.api._texts import Storable, Wanted
+from proctor.core import EventType, NotFound
+from proctor.runs import MOST_FOLLOWED, TeamRuns
+
+router = APIRouter(tags=["events"])
+
+LONGEST = 3_600
+USUAL = 900
+"""Seconds after which a stream ends: who connects again says anew who he is."""
+
+_BEHIND = "The last `id` that was read: the stream goes on behind it, and misses and repeats nothing."
+
+Place: TypeAlias = Annotated[str, Header(alias="Last-Event-ID", pattern=f"^({PLACE})?$", description=_BEHIND)]
+Places: TypeAlias = Annotated[str, Header(alias="Last-Event-ID", pattern=f"^$|{CURSOR}", description=_BEHIND)]
+Seconds: TypeAlias = Annotated[
+    int,
+    Query(ge=1, le=LONGEST, description="After which the stream ends with `expired`; then connect again."),
+]
+
+
+class EventShown(BaseModel):
+    """One entry of a run's log."""
+
+    run: str
+    seq: int = Field(description="From 1, without gaps.")
+    at: AwareDatetime
+    type: EventType
+    agent: str
+    data: dict[str, Any]
+
+
+class EventPage(BaseModel):
+    """A part of a run's log."""
+
+    items: list[EventShown]
+    next: int | None = Field(description="Give it as `after` for the next page; none: there is no more yet.")
+
+
+STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Server-sent events: `id` is the place to go on from, `event` the type, `data` JSON. "
+        "`token`: a piece of a model's answer, without a place. `end`: a run has ended, and with the last "
+        "one the stream. `closing`, `expired`, `slow`, `unavailable`: connect again.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
+
+
+@router.get("/runs/{id}/events", summary="List a run's events", response_model=EventPage)
+async def list_events(
+    *,
+    id: RunId,
+    principal: Viewer,
+    proctor: Running,
+    after: Annotated[int, Query(ge=0, le=10**9, description="Behind the event with this number.")] = 0,
+    limit: Limit = 50,
+) -> Response:
+    """The page behind `after`."""
+    found = await proctor.runs.log(id, tenant=tenant_of(principal), after=after, limit=limit)
+    more = found[-1].seq if len(found) == limit else None
+    # In ASCII: recorded texts may hold halves of characters.
+    said = json.dumps({"items": [event_json(event) for event in found], "next": more})
+    return Response(said, media_type="application/json")
+
+
+@router.get(
+    "/runs/{id}/events/stream",
+    summary="Follow a run",
+    status_code=200,
+    response_class=EventStream,
+    responses=STREAM,
+)
+async def follow_run(
+    *,
+    id: RunId,
+    principal: Viewer,
+    proctor: Running,
+    last_event_id: Place = "",
+    seconds: Seconds = USUAL,
+) -> EventStream:
+    """The run's events from the beginning, or from behind `Last-Event-ID`, until its end."""
+    place = int(last_event_id or 0)
+    run = await proctor.runs.get(id, tenant=tenant_of(principal))
+    return EventStream(proctor.runs.feed.follow({run.id: place}), cursor=None, seconds=seconds)
+
+
+@router.get(
+    "/events/stream",
+    summary="Follow many runs, or a team",
+    status_code=200,
+    response_class=EventStream,
+    responses=STREAM,
+)
+async def follow_runs(
+    *,
+    principal: Viewer,
+    proctor: Running,
+    run: Annotated[
+        list[Annotated[str, Field(pattern=f"^{RUN}$")]],
+        Query(max_length=MOST_FOLLOWED, description="The runs' ids; the stream ends when all have ended."),
+    ] = [],  # noqa: B006 - FastAPI copies it
+    team: Annotated[
+        Storable,
+        Query(max_length=64, description="All runs of a team that go on or come, where no run is named."),
+    ] = "",
+    tenant: Wanted = "",
+    last_event_id: Places = "",
+    seconds: Seconds = USUAL,
+) -> EventStream:
+    """The events of all of them, each run's in order."""
+    shown, cursor, feed = tenant_of(principal, tenant), Cursor(last_event_id), proctor.runs.feed
+    if run:
+        if len(await feed.owned(run, tenant=shown)) < len(set(run)):
+            raise NotFound("one of the runs isn't there")
+        cursor.name(run)
+        return EventStream(feed.follow(dict(cursor.places)), cursor=cursor, seconds=seconds)
+    proctor.app.find(team)
+    wanted = TeamRuns(team=team, tenant=shown)
+    if cursor.mark:  # it comes from outside, and may name anything
+        owned = await feed.owned(cursor.places, tenant=shown, team=team)
+        cursor.places = {run_id: seq for run_id, seq in cursor.places.items() if run_id in owned}
+    else:
+        mark, going_on = await feed.beginning(wanted)
+        cursor.mark, cursor.places = mark, dict.fromkeys(going_on, 0)
+    following = feed.follow_team(wanted, dict(cursor.places), mark=cursor.mark, over=frozenset(cursor.over))
+    return EventStream(following, cursor=cursor, seconds=seconds)

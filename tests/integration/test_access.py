@@ -1,0 +1,602 @@
+"""The server's door: keys, cookies, hosts, limits and headers, as a real server answers."""
+
+import asyncio
+import json
+import logging
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import httpx2
+import pytest
+from joserfc import jwt
+from joserfc.jwk import KeySet, OctKey
+
+import proctor
+from proctor import Settings
+from proctor.api import make_server
+from proctor.cli._web import web
+from proctor.core import ConfigurationError, MissingSetting
+from proctor.testing import FakeClock
+from servers.identity_provider import AUDIENCE, SECRET, identity_provider, new_keys, signs_in
+
+HERE = "http://localhost:8700"
+CALLBACK = f"{HERE}/api/v1/session/callback"
+GRANTS = [
+    {"group": "sre", "roles": ["admin"]},
+    {"group": "acme", "roles": ["operator"], "tenant": "acme"},
+]
+
+
+class Site:
+    """A server in this process, and a browser or program that calls it."""
+
+    def __init__(self, running: proctor.Proctor, client: httpx2.AsyncClient) -> None:
+        self.running = running
+        self.client = client
+
+    async def key(self, *roles: str, name: str = "", **more: Any) -> dict[str, str]:
+        """The header of a new key."""
+        name = name or f"k{len(await self.running.keys.page(limit=200))}"
+        made = await self.running.keys.create(name, roles=roles or ["admin"], by="test", **more)  # type: ignore[arg-type]
+        return {"authorization": f"Bearer {made.token}"}
+
+
+Open: TypeAlias = Callable[..., AbstractAsyncContextManager[Site]]
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Open:
+    @asynccontextmanager
+    async def site(
+        *,
+        host: str = "127.0.0.1",
+        clock: Any = None,
+        peer: str = "127.0.0.1",
+        database: str = "",
+        **sections: Any,
+    ) -> AsyncIterator[Site]:
+        whole = {
+            "database": {"url": database or f"sqlite:///{tmp_path}/proctor.db"},
+            "access": {"authentication": "required"},
+            **sections,
+        }
+        settings = Settings.model_validate(whole)
+        async with (
+            asyncio.timeout(60),
+            proctor.open(proctor.App(), settings=settings, executes=False, clock=clock) as running,
+        ):
+            app = make_server(running, host=host, environ={"OIDC_SECRET": SECRET}, clock=clock)
+            own = httpx2.ASGITransport(app, client=(peer, 1), raise_app_exceptions=False)
+            async with httpx2.AsyncClient(mounts={HERE: own, "https://": own}, base_url=HERE) as client:
+                yield Site(running, client)
+
+    return site
+
+
+def code(answer: httpx2.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["code"]
+
+
+async def test_nobody_enters_without_a_key(opened: Open):
+    async with opened() as site:
+        answer = await site.client.get("/api/v1/keys")
+        wrong = await site.client.get("/api/v1/keys", headers={"authorization": "Basic YTpi"})
+
+    assert code(answer) == code(wrong) == (401, "unauthenticated")
+    assert answer.headers["www-authenticate"] == 'Bearer realm="proctor"'
+
+
+async def test_keys_are_made_rotated_and_revoked_over_http_by_admins_of_the_platform_alone(opened: Open):
+    async with opened() as site:
+        admin = await site.key("admin")
+        for roles, tenant in ((["operator", "approver", "auditor"], None), (["admin"], "acme")):
+            other = await site.key(*roles, tenant=tenant)
+            wanted = {"name": "mine", "roles": ["admin"]}
+            answer = await site.client.post("/api/v1/keys", headers=other, json=wanted)
+            assert code(answer) == (403, "forbidden")
+
+        made = await site.client.post(
+            "/api/v1/keys", headers=admin, json={"name": "ci", "roles": ["operator"], "expires_in": 3600}
+        )
+        assert made.status_code == 201
+        key = made.json()
+        rotated = await site.client.post(
+            f"/api/v1/keys/{key['id']}/rotate", headers=admin, json={"overlap": 0}
+        )
+        assert rotated.status_code == 201
+        old = await site.client.get("/metrics", headers={"authorization": f"Bearer {key['token']}"})
+        new_header = {"authorization": f"Bearer {rotated.json()['token']}"}
+        new = await site.client.get("/metrics", headers=new_header)
+        assert (old.status_code, new.status_code) == (401, 200)
+        gone = await site.client.delete(f"/api/v1/keys/{rotated.json()['id']}", headers=admin)
+        assert gone.json()["state"] == "revoked"
+        assert (await site.client.get("/metrics", headers=new_header)).status_code == 401
+        listed = (await site.client.get("/api/v1/keys", headers=admin, params={"limit": 2})).json()
+
+    assert len(listed["items"]) == 2
+    assert listed["next"] == listed["items"][-1]["id"]
+    assert "token" not in listed["items"][0]
+
+
+async def test_the_first_admin_gets_a_key_by_the_setup_token_once(opened: Open):
+    from proctor.access import offer_setup
+    from proctor.core import SystemClock
+
+    async with opened() as site:
+        token = await offer_setup(site.running.database, clock=SystemClock())
+        wrong = await site.client.post("/api/v1/setup", json={"token": "setup_no"})
+        made = await site.client.post("/api/v1/setup", json={"token": token})
+        again = await site.client.post("/api/v1/setup", json={"token": token, "name": "second"})
+        headers = {"authorization": f"Bearer {made.json()['token']}"}
+        listed = await site.client.get("/api/v1/keys", headers=headers)
+
+    assert (wrong.status_code, made.status_code, again.status_code) == (401, 201, 401)
+    assert [key["created_by"] for key in listed.json()["items"]] == ["setup"]
+
+
+async def test_a_server_open_to_this_machine_takes_nobody_from_elsewhere(opened: Open):
+    async with opened(access={}) as site:
+        own = await site.client.get("/api/v1/keys")
+        same_page = {"origin": HERE, "sec-fetch-site": "same-origin"}
+        wanted = {"name": "a", "roles": ["viewer"]}
+        from_page = await site.client.post("/api/v1/keys", headers=same_page, json=wanted)
+        refused = [
+            await site.client.get("/api/v1/keys", headers={"host": "evil.example:8700"}),
+            await site.client.get("/api/v1/keys", headers={"x-forwarded-for": "192.0.2.1"}),
+            await site.client.post("/api/v1/keys", headers={"origin": "http://evil.example"}, json=wanted),
+            await site.client.post("/api/v1/keys", headers={"sec-fetch-site": "cross-site"}, json=wanted),
+            await site.client.post("/api/v1/keys", headers={"origin": "null"}, json=wanted),
+            await site.client.get("/api/v1/keys", headers={"authorization": "Bearer pk_wrong"}),
+        ]
+
+    assert (own.status_code, from_page.status_code) == (200, 201)
+    assert [code(each) for each in refused] == [
+        (421, "wrong_host"),
+        (401, "unauthenticated"),
+        (403, "cross_site"),
+        (403, "cross_site"),
+        (403, "cross_site"),
+        (401, "unauthenticated"),
+    ]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "proctor.example"])
+async def test_no_other_address_is_served_without_authentication(opened: Open, host: str):
+    with pytest.raises(ConfigurationError, match="loopback"):
+        async with opened(access={}, host=host):
+            pass
+
+
+async def test_people_sign_in_by_https_alone_where_others_can_reach_the_server(opened: Open):
+    oidc = {"issuer": "https://login.example.com", "client_id": "proctor"}
+    access = {"authentication": "required", "oidc": oidc}
+    with pytest.raises(ConfigurationError, match="https"):
+        async with opened(access=access, host="0.0.0.0"):
+            pass
+    with pytest.raises(MissingSetting):
+        async with opened(access={**access, "oidc": {**oidc, "client_secret_env": "NOT_THERE"}}):
+            pass
+
+
+async def test_metrics_are_for_viewers_of_the_platform_unless_they_are_open(opened: Open):
+    async with opened() as site:
+        statuses = [
+            (await site.client.get("/metrics", headers=headers)).status_code
+            for headers in ({}, await site.key("viewer"), await site.key("viewer", tenant="acme"))
+        ]
+    async with opened(server={"metrics": "open"}) as site:
+        open_to_all = await site.client.get("/metrics")
+
+    assert statuses == [401, 200, 403]
+    assert open_to_all.status_code == 200
+
+
+async def test_every_answer_tells_browsers_to_trust_nothing(opened: Open):
+    async with opened(server={"url": "https://proctor.example"}) as site:
+        answers = [
+            await site.client.get("/api/v1/health"),
+            await site.client.get("/api/v1/keys"),
+            await site.client.get("/nowhere", headers={"origin": "https://other.example"}),
+            await site.client.options("/api/v1/keys", headers={"origin": "https://other.example"}),
+        ]
+
+    for answer in answers:
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] == "no-store"
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["strict-transport-security"]
+        assert not [name for name in answer.headers if name.startswith("access-control-")]
+        assert "server" not in answer.headers
+
+
+async def test_a_key_that_asks_too_often_waits_and_others_dont(opened: Open):
+    access = {"authentication": "required", "requests_per_minute": 5}
+    async with opened(access=access) as site:
+        eager, calm = await site.key(), await site.key()
+        answers = [await site.client.get("/api/v1/keys", headers=eager) for _ in range(6)]
+        other = await site.client.get("/api/v1/keys", headers=calm)
+
+    assert [each.status_code for each in answers] == [200] * 5 + [429]
+    assert answers[-1].json()["code"] == "rate_limited"
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
+    assert other.status_code == 200
+
+
+async def test_an_address_that_guesses_isnt_listened_to_and_locks_nobody_out(opened: Open):
+    access = {"authentication": "required", "failures_per_minute": 3}
+    async with opened(access=access) as site:
+        known, fresh = await site.key(), await site.key()
+        assert (await site.client.get("/api/v1/keys", headers=known)).status_code == 200
+        guess = {"authorization": f"Bearer pk_{'0' * 26}_{'A' * 43}"}
+        guesses = [(await site.client.get("/api/v1/keys", headers=guess)).status_code for _ in range(5)]
+        setup = await site.client.post("/api/v1/setup", json={"token": "x"})
+        own = await site.client.get("/api/v1/keys", headers=known)
+        never_seen = await site.client.get("/api/v1/keys", headers=fresh)
+
+    assert guesses == [401, 401, 401, 429, 429]
+    assert (own.status_code, never_seen.status_code, setup.status_code) == (200, 429, 429)
+
+
+async def test_addresses_are_believed_of_known_proxies_alone(opened: Open):
+    access = {"authentication": "required", "failures_per_minute": 1}
+    guess = {"authorization": "Bearer pk_no"}
+
+    async def guesses(site: Site) -> list[int]:
+        headers = [{**guess, "x-forwarded-for": f"192.0.2.{number}"} for number in range(3)]
+        return [(await site.client.get("/api/v1/keys", headers=each)).status_code for each in headers]
+
+    async with opened(access=access, peer="198.51.100.7") as site:
+        unknown = await guesses(site)
+    async with opened(access=access, peer="10.0.0.1", server={"proxies": ["10.0.0.0/8"]}) as site:
+        believed = await guesses(site)
+
+    assert (unknown, believed) == ([401, 429, 429], [401, 401, 401])
+
+
+async def test_a_request_is_bounded_also_where_it_doesnt_say_its_length(opened: Open):
+    async with opened(server={"longest_body": 1000}) as site:
+        headers = {**await site.key(), "content-type": "application/json"}
+
+        async def pieces() -> AsyncIterator[bytes]:
+            for _ in range(20):
+                yield b" " * 100
+
+        announced = await site.client.post("/api/v1/keys", headers=headers, content=b" " * 1001)
+        counted = await site.client.post("/api/v1/keys", headers=headers, content=pieces())
+        fits = await site.client.post(
+            "/api/v1/keys", headers=headers, content=b'{"name":"a","roles":["viewer"]}'.ljust(1000)
+        )
+
+    assert code(announced) == code(counted) == (413, "body_too_large")
+    assert fits.status_code == 201
+
+
+async def test_a_server_on_a_real_port_says_nothing_of_itself_and_survives_broken_requests(opened: Open):
+    async with opened() as site:
+        app = make_server(site.running, host="127.0.0.1", environ={})
+        async with web(app, host="127.0.0.1", port=0) as address:
+            async with httpx2.AsyncClient(base_url=address) as client:
+                health = await client.get("/api/v1/health")
+            port = int(address.rpartition(":")[2])
+            for sent in (
+                b"GET / HTTP/1.1\r\n\r\n",
+                b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\n",
+                b"GET /api/v1/keys HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer \xff\xfe\r\n\r\n",
+                b"GET /api/v1/keys HTTP/1.1\r\nHost: [::1\r\n\r\n",
+            ):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(sent)
+                status = await reader.readline()
+                writer.close()
+                await writer.wait_closed()
+                assert status.split()[1] in (b"400", b"401", b"413", b"421"), (sent, status)
+
+    assert health.status_code == 200
+    assert "server" not in health.headers
+
+
+# People, and a real identity provider.
+
+
+def oidc(issuer: str, **more: Any) -> dict[str, Any]:
+    client = {"client_id": "proctor", "client_secret_env": "OIDC_SECRET", "grants": GRANTS}
+    return {"authentication": "required", "oidc": {"issuer": issuer, **client, **more}}
+
+
+async def enter(site: Site, who: str) -> httpx2.Response:
+    begun = await site.client.get("/api/v1/session/sign-in", params={"next": "/runs?state=failed"})
+    assert begun.status_code == 302
+    return await signs_in(site.client, begun, who)
+
+
+@pytest.fixture(scope="module")
+def signing() -> KeySet:
+    return new_keys()
+
+
+@pytest.mark.parametrize("claims", ["id_token", "userinfo"])
+async def test_a_person_signs_in_works_and_signs_out(opened: Open, signing: KeySet, claims: Any):
+    with identity_provider(callback=CALLBACK, keys=signing, claims=claims) as issuer:
+        async with opened(access=oidc(issuer)) as site:
+            back = await enter(site, "ann@example.com sre")
+            assert back.status_code == 303, back.text
+            assert back.headers["location"] == "/runs?state=failed"
+            cookie = back.headers["set-cookie"]
+            assert all(part in cookie for part in ("HttpOnly", "SameSite=lax", "Path=/"))
+            listed = await site.client.get("/api/v1/keys")
+            wanted = {"name": "a", "roles": ["viewer"]}
+            own = {"origin": HERE}
+            made = await site.client.post("/api/v1/keys", headers=own, json=wanted)
+            silent = await site.client.post("/api/v1/keys", json=wanted)
+            foreign = await site.client.post("/api/v1/keys", headers={"origin": "http://x"}, json=wanted)
+            secret = site.client.cookies["proctor_session"]
+            out = await site.client.delete("/api/v1/session", headers=own)
+            stolen = await site.client.get("/api/v1/keys", headers={"cookie": f"proctor_session={secret}"})
+
+    assert listed.status_code == 200
+    assert made.json()["created_by"] == "ann@example.com"
+    assert code(silent) == code(foreign) == (403, "cross_site")
+    assert (out.status_code, stolen.status_code) == (204, 401)
+
+
+async def test_who_has_no_role_or_no_verified_address_doesnt_get_in(opened: Open, signing: KeySet):
+    with identity_provider(callback=CALLBACK, keys=signing) as issuer:
+        for who in ("ben@example.com other", "unverified@example.com sre"):
+            async with opened(access=oidc(issuer)) as site:
+                back = await enter(site, who)
+                assert code(back) == (403, "forbidden")
+                assert "proctor_session" not in site.client.cookies
+
+
+async def test_a_sign_in_belongs_to_the_browser_that_began_it(opened: Open, signing: KeySet):
+    with identity_provider(callback=CALLBACK, keys=signing) as issuer:
+        async with opened(access=oidc(issuer)) as site:
+            begun = await site.client.get("/api/v1/session/sign-in")
+            site.client.cookies.delete("proctor_sign_in")
+            lost = await signs_in(site.client, begun, "ann@example.com sre")
+            await site.client.get("/api/v1/session/sign-in")
+            swapped = await site.client.get(lost.request.url)
+            invented = await site.client.get(CALLBACK, params={"code": "x", "state": "y"})
+
+    assert code(lost) == code(swapped) == code(invented) == (401, "unauthenticated")
+
+
+async def test_a_code_is_worth_one_session(opened: Open, signing: KeySet):
+    with identity_provider(callback=CALLBACK, keys=signing) as issuer:
+        async with opened(access=oidc(issuer)) as site:
+            begun = await site.client.get("/api/v1/session/sign-in")
+            attempt = site.client.cookies["proctor_sign_in"]
+            back = await signs_in(site.client, begun, "ann@example.com sre")
+            again = await site.client.get(back.request.url, headers={"cookie": f"proctor_sign_in={attempt}"})
+
+    assert (back.status_code, again.status_code) == (303, 401)
+
+
+@pytest.mark.parametrize("place", ["//evil.example", "https://evil.example", "/\\evil.example", "/a\r\nb"])
+async def test_after_signing_in_nobody_is_sent_elsewhere(opened: Open, signing: KeySet, place: str):
+    with identity_provider(callback=CALLBACK, keys=signing) as issuer:
+        async with opened(access=oidc(issuer)) as site:
+            begun = await site.client.get("/api/v1/session/sign-in", params={"next": place})
+            back = await signs_in(site.client, begun, "ann@example.com sre")
+
+    assert back.headers["location"] == "/"
+
+
+async def test_the_providers_new_keys_are_found(opened: Open, signing: KeySet):
+    clock = FakeClock()
+    clock.instant = proctor.core.SystemClock().now()
+    with identity_provider(callback=CALLBACK, keys=signing) as issuer:
+        async with opened(access=oidc(issuer), clock=clock) as site:
+            assert (await enter(site, "ann@example.com sre")).status_code == 303
+    port = int(issuer.rpartition(":")[2])
+    async with opened(access=oidc(issuer), clock=clock) as site:
+        with identity_provider(callback=CALLBACK, keys=signing, port=port):
+            assert (await enter(site, "ann@example.com sre")).status_code == 303
+        clock.advance(11)
+        with identity_provider(callback=CALLBACK, keys=new_keys(), port=port):
+            site.client.cookies.clear()
+            assert (await enter(site, "ann@example.com sre")).status_code == 303
+        site.client.cookies.clear()
+        clock.advance(3600)
+        away = await site.client.get("/api/v1/session/sign-in")
+
+    assert code(away) == (503, "identity_provider_unavailable")
+
+
+def token(
+    keys: KeySet, issuer: str, clock: FakeClock, header: dict[str, Any] | None = None, **more: Any
+) -> str:
+    now = int(clock.now().timestamp())
+    claims = {
+        "iss": issuer,
+        "aud": AUDIENCE,
+        "sub": "ann",
+        "exp": now + 60,
+        "iat": now,
+        "email": "ann@example.com",
+        "email_verified": True,
+        "groups": ["sre"],
+        **more,
+    }
+    key = keys.keys[0]
+    return jwt.encode({"alg": "RS256", "kid": key.kid, **(header or {})}, claims, key)
+
+
+async def test_tokens_of_the_provider_are_taken_where_they_are_for_this_server_alone(
+    opened: Open, signing: KeySet
+):
+    clock = FakeClock()
+    with identity_provider(callback=CALLBACK, keys=signing) as issuer:
+        async with opened(access=oidc(issuer, bearer_audience=AUDIENCE), clock=clock) as site:
+            now = int(clock.now().timestamp())
+            good = [
+                token(signing, issuer, clock),
+                token(signing, issuer, clock, exp=now - 20),
+                token(signing, issuer, clock, aud=["other", AUDIENCE]),
+            ]
+            bad = [
+                token(signing, issuer, clock, exp=now - 31),
+                token(signing, issuer, clock, exp=None),
+                token(signing, issuer, clock, nbf=now + 60),
+                token(signing, issuer, clock, aud="proctor"),
+                token(signing, issuer, clock, aud=None),
+                token(signing, "https://evil.example", clock),
+                token(new_keys(), issuer, clock),
+                token(signing, issuer, clock)[:-6] + "AAAAAA",
+                jwt.encode(
+                    {"alg": "HS256", "kid": signing.keys[0].kid},
+                    {"iss": issuer, "aud": AUDIENCE, "sub": "ann", "exp": now + 60},
+                    OctKey.import_key(SECRET.encode().ljust(32)),
+                ),
+                "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbm4ifQ.",
+                "a.b.c",
+            ]
+            taken, refused = [
+                [
+                    (
+                        await site.client.get("/metrics", headers={"authorization": f"Bearer {each}"})
+                    ).status_code
+                    for each in tokens
+                ]
+                for tokens in (good, bad)
+            ]
+        async with opened(access=oidc(issuer), clock=clock) as site:
+            headers = {"authorization": f"Bearer {good[0]}"}
+            not_configured = await site.client.get("/metrics", headers=headers)
+
+    assert taken == [200] * len(good)
+    assert refused == [401] * len(bad)
+    assert not_configured.status_code == 401
+
+
+async def test_the_providers_own_access_token_opens_the_door(opened: Open, signing: KeySet):
+    from authlib.integrations.httpx_client import AsyncOAuth2Client
+
+    with identity_provider(callback=CALLBACK, keys=signing, claims="bearer") as issuer:
+        async with opened(access=oidc(issuer, bearer_audience=AUDIENCE)) as site:
+            async with AsyncOAuth2Client(
+                "proctor", SECRET, redirect_uri=CALLBACK, scope="openid email", code_challenge_method="S256"
+            ) as program:
+                address, state = program.create_authorization_url(f"{issuer}/auth", code_verifier="v" * 43)
+                back = await signs_in(site.client, await site.client.get(address), "ann@example.com sre")
+                tokens = await program.fetch_token(
+                    f"{issuer}/token",
+                    authorization_response=str(back.request.url),
+                    state=state,
+                    code_verifier="v" * 43,
+                )
+            headers = {"authorization": f"Bearer {tokens['access_token']}"}
+            entered = await site.client.get("/api/v1/keys", headers=headers)
+            signs_only = {"authorization": f"Bearer {tokens['id_token']}"}
+            refused = await site.client.get("/api/v1/keys", headers=signs_only)
+
+    assert (entered.status_code, refused.status_code) == (200, 401)
+
+
+# Secrets.
+
+
+async def test_no_secret_stays_in_the_database_the_log_or_an_answer(
+    opened: Open, signing: KeySet, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    from proctor.access import offer_setup
+    from proctor.core import SystemClock
+
+    caplog.set_level(logging.DEBUG)
+    answers: list[httpx2.Response] = []
+    with identity_provider(callback=CALLBACK, keys=signing) as issuer:
+        async with opened(access=oidc(issuer)) as site:
+            setup = await offer_setup(site.running.database, clock=SystemClock())
+            made = await site.client.post("/api/v1/setup", json={"token": setup})
+            key = made.json()["token"]
+            headers = {"authorization": f"Bearer {key}"}
+            begun = await site.client.get("/api/v1/session/sign-in")
+            attempt = site.client.cookies["proctor_sign_in"]
+            back = await signs_in(site.client, begun, "ann@example.com sre")
+            session = site.client.cookies["proctor_session"]
+            for method, path in (("GET", "/api/v1/keys"), ("POST", "/api/v1/keys"), ("GET", "/metrics")):
+                answers.append(await site.client.request(method, path, headers=headers))
+            answers.append(await site.client.get("/api/v1/keys", headers={"authorization": f"Bearer {key}x"}))
+            answers.append(await site.client.post("/api/v1/setup", json={"token": setup, "more": 1}))
+            spent = str(back.request.url.params["code"])
+            stored = _bytes_in(tmp_path)
+    ours = "\n".join(
+        record.getMessage() for record in caplog.records if not record.name.startswith(("httpx", "httpcore"))
+    )
+    shown = "\n".join(answer.text for answer in answers)
+
+    for secret in (setup, key, key.rpartition("_")[2], attempt.partition(".")[0], session, spent, SECRET):
+        assert secret
+        assert secret.encode() not in stored
+        assert secret not in ours
+    for secret in (key, session, SECRET):
+        assert secret not in shown
+
+
+def _bytes_in(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in folder.glob("proctor.db*"))
+
+
+# The command.
+
+
+@pytest.mark.slow
+def test_the_first_start_prints_a_token_and_keys_are_made_by_command(tmp_path: Path):
+    (tmp_path / "desk.py").write_text("import proctor\n\napp = proctor.App()\n", encoding="utf-8")
+    (tmp_path / "proctor.toml").write_text(
+        'app = "desk.py"\n[access]\nauthentication = "required"\n', encoding="utf-8"
+    )
+    command = [sys.executable, "-m", "proctor"]
+
+    def keys(*arguments: str) -> Any:
+        done = subprocess.run(
+            [*command, "keys", *arguments, "--json"],
+            cwd=tmp_path,
+            capture_output=True,
+            timeout=60,
+            check=True,
+        )
+        return json.loads(done.stdout)
+
+    serving = subprocess.Popen(
+        [*command, "serve", "--port", "0"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert serving.stdout is not None
+        said = ""
+        while "Metrics: " not in said:
+            line = serving.stdout.readline()
+            assert line, said
+            said += line
+        address = re.search(r"API: (\S+/api/v1)\.", said)
+        offered = re.search(r'"token": "(setup_\S+)"', said)
+        assert address
+        assert offered
+        made = httpx2.post(f"{address[1]}/setup", json={"token": offered[1]})
+        assert made.status_code == 201
+        other = keys("create", "ci", "--role", "viewer", "--role", "approver", "--expires", "1d")
+        headers = {"authorization": f"Bearer {other['token']}"}
+        assert httpx2.get(f"{address[1][:-7]}/metrics", headers=headers).status_code == 200
+        assert {key["name"] for key in keys("list")} == {"admin", "ci"}
+        assert keys("rotate", other["id"], "--overlap", "1h")["name"] == "ci"
+        assert keys("revoke", other["id"])["state"] == "revoked"
+    finally:
+        serving.send_signal(signal.SIGTERM)
+        rest, _ = serving.communicate(timeout=30)
+    assert serving.returncode == 0, rest
+    with sqlite3.connect(tmp_path / "proctor.db") as database:
+        actions = [row[0] for row in database.execute("SELECT action FROM audit_entries ORDER BY seq")]
+    database.close()
+    assert [action for action in actions if action.startswith("key.")] == [
+        "key.created",
+        "key.created",
+        "key.rotated",
+        "key.revoked",
+    ]
