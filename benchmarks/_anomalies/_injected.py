@@ -8,9 +8,9 @@ import numpy as np
 
 from benchmarks._anomalies._world import BEGIN, DAY, KINDS, Anomaly, AnomalyKind, Nature, busy
 
-CONCERNED = 8
-"""Calls (of bursts and loops: runs) that an anomaly concerns, in the mean, at the least: where nothing happens
-nothing can be seen. A small team's troubles last until they concern so many."""
+CONCERNED = 10
+"""Calls (of bursts and loops: runs) that an anomaly concerns, in the mean, at the least: where nothing
+happens nothing can be seen. A small team's troubles last until they concern so many."""
 LONGEST = 300
 """Minutes."""
 APART = 60

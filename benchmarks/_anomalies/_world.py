@@ -8,9 +8,9 @@ lognormal, a few durations Pareto. Shares of errors, refusals and questions wand
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,6 +21,7 @@ AnomalyKind = Literal["latency", "errors", "burst", "cost", "loops", "verdicts"]
 KINDS: tuple[AnomalyKind, ...] = ("latency", "errors", "burst", "cost", "loops", "verdicts")
 
 DAY = 1440
+SATURDAY = 5
 BEFORE = 180
 """Minutes."""
 BEGIN = datetime(2026, 3, 2, tzinfo=UTC)
@@ -128,7 +129,7 @@ def busy(nature: Nature, at: datetime) -> float:
     shape = (
         nature.night + (1 - nature.night) * (0.5 + 0.5 * math.cos((hour - nature.peak) / 12 * math.pi)) ** 1.5
     )
-    return nature.runs * shape * (nature.weekend if at.weekday() >= 5 else 1.0)
+    return float(nature.runs * shape * (nature.weekend if at.weekday() >= SATURDAY else 1.0))
 
 
 class World:

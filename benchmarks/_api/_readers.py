@@ -17,8 +17,10 @@ from benchmarks._overhead._children import Child
 MANY = 10
 """Every so many-th reader follows several runs by one stream."""
 TOGETHER = 5
-TURN = 0.25
+TURN = 0.5
 """Seconds that a turn of a talk takes."""
+OPEN = 4.0
+"""Seconds that a connection lasts on average, before it breaks."""
 BOUND = 300.0
 
 
@@ -48,7 +50,7 @@ class Reader:
             async with Connection(address, key) as connection:
                 if self.breaks < breaks:
                     try:
-                        async with asyncio.timeout(rng.expovariate(0.5)):
+                        async with asyncio.timeout(rng.expovariate(1 / OPEN)):
                             await self._read(connection)
                     except TimeoutError:
                         self.breaks += 1
@@ -95,6 +97,7 @@ async def readers(
                 group.create_task(reader.read(address, key, Random(rng.random()), breaks=breaks))
             watching = group.create_task(_most_at_once(server, lambda: not all(_done(all_of_them))))
         most = watching.result()
+    async with Connection(address, key) as asking:  # the one from before is closed by now
         logs = {run: await _log(asking, run) for run in ids}
     after = await server.tell(do="vitals")
     return _figures(all_of_them, logs, most=most, before=before, after=after)

@@ -43,7 +43,7 @@ def desk(ctx: proctor.TeamContext) -> ChatAgent:
 @app.team("talk")
 def talk(ctx: proctor.TeamContext) -> Team:
     """Talks for as many turns as its task says, and takes its time."""
-    agents: list[ChatAgent] = [
+    agents: list[ChatAgent | Team] = [
         AssistantAgent(name, model_client=ctx.model("small"), model_client_stream=True)
         for name in ("ada", "bob")
     ]

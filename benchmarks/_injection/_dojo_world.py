@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 from agentdojo.agent_pipeline import GroundTruthPipeline  # type: ignore[import-not-found]
 from agentdojo.agent_pipeline.tool_execution import tool_result_to_str  # type: ignore[import-not-found]
 from agentdojo.attacks import load_attack  # type: ignore[import-not-found]

@@ -1,6 +1,7 @@
 """One of the processes that are scraped: executes runs on a database of its own, under a load.
 
-It answers lines of JSON: `steady` loads it for some seconds, `alarm` makes slow calls, errors and a burst.
+It answers lines of JSON: `steady` loads it for some seconds, `alarm` makes slow calls, errors and a burst
+until `calm`.
 """
 
 import asyncio
@@ -27,8 +28,8 @@ REFUSED, OVERLOADED, BROKEN = 0.01, 0.02, 0.02
 """Shares of calls that fail for good, that are sent again, and whose answer breaks off and is paid for."""
 DENIED = 20
 """One run in so many asks for what the policy denies."""
-SLOW_CALLS, FAULTY_CALLS, BUSY_RUNS = 12, 12, 15
-"""Of each process, while alarms are made."""
+ALARMS = (("slow", 12, 0.0), ("faulty", 2, 0.25), ("busy", 2, 0.0))
+"""While alarms are made: teams, how many runs of each go on side by side, the seconds between two."""
 BURST = 50
 """Tool calls that one answer asks for."""
 CARD = "4111 1111 1111 1111"
@@ -117,6 +118,8 @@ class Load:
     def __init__(self, running: proctor.Proctor, rng: Random) -> None:
         self._running = running
         self._rng = rng
+        self._calm = asyncio.Event()
+        self._alarming: list[asyncio.Task[None]] = []
 
     async def steady(self, seconds: float, rate: float) -> None:
         """Starts runs at random moments for some seconds, and returns when the last has ended."""
@@ -129,12 +132,24 @@ class Load:
                 group.create_task(self._running.run("steady", f"Look up an order {about}, please. {number}"))
                 await asyncio.sleep(self._rng.expovariate(rate))
 
-    async def alarm(self) -> None:
-        """Makes slow calls, errors and a burst, all at once."""
-        async with asyncio.TaskGroup() as group:
-            for team, times in (("slow", SLOW_CALLS), ("faulty", FAULTY_CALLS), ("busy", BUSY_RUNS)):
-                for number in range(times):
-                    group.create_task(self._running.run(team, f"Question {number}."))
+    def alarm(self) -> None:
+        """Makes slow calls, errors and a burst, all at once, until it is told to calm down."""
+        self._calm.clear()
+        self._alarming = [
+            asyncio.create_task(self._again(team, pause))
+            for team, side_by_side, pause in ALARMS
+            for _ in range(side_by_side)
+        ]
+
+    async def calm(self) -> None:
+        """Returns when what was begun has ended, and nothing more begins."""
+        self._calm.set()
+        await asyncio.gather(*self._alarming)
+
+    async def _again(self, team: str, pause: float) -> None:
+        while not self._calm.is_set():
+            await self._running.run(team, "Once more.")
+            await asyncio.sleep(pause)
 
 
 async def main(database: str, seed: int) -> None:
@@ -155,7 +170,9 @@ async def main(database: str, seed: int) -> None:
                 case "steady":
                     await load.steady(order["seconds"], order["rate"])
                 case "alarm":
-                    await load.alarm()
+                    load.alarm()
+                case "calm":
+                    await load.calm()
             _say({"done": order["do"]})
 
 

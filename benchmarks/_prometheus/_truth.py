@@ -38,6 +38,16 @@ class Truth:
         return self.states["completed"] / self.states.total()
 
 
+async def read_teams(databases: Sequence[Path]) -> dict[str, int]:
+    """How many runs of each team came to which end."""
+    ends: Counter[str] = Counter()
+    for path in databases:
+        async with await Database.open(f"sqlite:///{path}") as database:
+            found = await database.read(lambda each: each.execute(select(runs.c.team, runs.c.state)).all())
+            ends.update(f"{run.team} {run.state}" for run in found)
+    return dict(sorted(ends.items()))
+
+
 async def read_truth(databases: Sequence[Path]) -> Truth:
     """What the journals hold now."""
     truth = Truth()

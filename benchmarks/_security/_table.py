@@ -43,7 +43,7 @@ class Table:
 async def walk(world: World) -> Table:
     """The table of every route."""
     async with httpx2.AsyncClient(base_url=world.address, timeout=PATIENCE) as client:
-        walker = _Walker(world, client)
+        walker = Walker(world, client)
         openapi = (await client.get("/api/v1/openapi.json", headers=walker.admin.headers)).json()
         operations = operations_of(openapi)
         walker.table.routes = len(operations)
@@ -53,7 +53,9 @@ async def walk(world: World) -> Table:
     return walker.table
 
 
-class _Walker:
+class Walker:
+    """Calls routes as everybody, and notes what they get."""
+
     def __init__(self, world: World, client: httpx2.AsyncClient) -> None:
         self._world = world
         self._client = client

@@ -74,6 +74,7 @@ def settings(url: str) -> Settings:
             "database": {"url": url, "linger": 0},
             "models": {"small": {"model": "gpt-5.4-mini", "price": {"input": 1, "output": 2}}},
             "policies": {"marking": "off"},
+            "knowledge": {"embeddings": "none"},
             "access": {
                 "authentication": "required",
                 "requests_per_minute": PLENTY,

@@ -359,7 +359,8 @@ def test_what_serves_the_database_takes_up_runs_of_other_processes(terminal: Ter
         _, err = terminal("serve", "--app", "desk.py", "--port", "0", code=1)
         assert f"process {process.pid} executes runs" in err
         with urlopen(metrics, timeout=PATIENCE) as answer:
-            assert 'proctor_runs_total{release="",status="completed",team="desk"} 1.0' in answer.read().decode()
+            told = answer.read().decode()
+        assert 'proctor_runs_total{release="",status="completed",team="desk"} 1.0' in told
         process.send_signal(signal.SIGTERM)
         out, _ = ended(process, code=0)
     assert run["id"] in out

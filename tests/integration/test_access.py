@@ -10,11 +10,14 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import httpx2
 import pytest
+from autogen_agentchat.agents import AssistantAgent
+from autogen_agentchat.base import ChatAgent
 from joserfc import jwt
 from joserfc.jwk import KeySet, OctKey
 
@@ -22,8 +25,8 @@ import proctor
 from proctor import Settings
 from proctor.api import make_server
 from proctor.cli._web import web
-from proctor.core import ConfigurationError, MissingSetting
-from proctor.testing import FakeClock
+from proctor.core import ConfigurationError, MissingSetting, ModelCall
+from proctor.testing import FakeClock, Reply, ScriptedModel
 from servers.identity_provider import AUDIENCE, SECRET, identity_provider, new_keys, signs_in
 
 HERE = "http://localhost:8700"
@@ -59,21 +62,29 @@ def opened(tmp_path: Path) -> Open:
         host: str = "127.0.0.1",
         clock: Any = None,
         peer: str = "127.0.0.1",
-        database: str = "",
+        app: proctor.App | None = None,
+        providers: Any = None,
         **sections: Any,
     ) -> AsyncIterator[Site]:
         whole = {
-            "database": {"url": database or f"sqlite:///{tmp_path}/proctor.db"},
+            "database": {"url": f"sqlite:///{tmp_path}/proctor.db"},
             "access": {"authentication": "required"},
             **sections,
         }
         settings = Settings.model_validate(whole)
         async with (
             asyncio.timeout(60),
-            proctor.open(proctor.App(), settings=settings, executes=False, clock=clock) as running,
+            proctor.open(
+                app or proctor.App(),
+                settings=settings,
+                executes=app is not None,
+                clock=clock,
+                providers=providers,
+                grace=timedelta(0),
+            ) as running,
         ):
-            app = make_server(running, host=host, environ={"OIDC_SECRET": SECRET}, clock=clock)
-            own = httpx2.ASGITransport(app, client=(peer, 1), raise_app_exceptions=False)
+            served = make_server(running, host=host, environ={"OIDC_SECRET": SECRET}, clock=clock)
+            own = httpx2.ASGITransport(served, client=(peer, 1), raise_app_exceptions=False)
             async with httpx2.AsyncClient(mounts={HERE: own, "https://": own}, base_url=HERE) as client:
                 yield Site(running, client)
 
@@ -300,6 +311,54 @@ async def test_a_server_on_a_real_port_says_nothing_of_itself_and_survives_broke
 
     assert health.status_code == 200
     assert "server" not in health.headers
+
+
+async def test_what_takes_too_long_is_given_up_and_a_stream_isnt(opened: Open):
+    released = asyncio.Event()
+    app = proctor.App()
+
+    @app.team("slow")
+    def slow(ctx: proctor.TeamContext) -> ChatAgent:
+        return AssistantAgent("one", model_client=ctx.model("small"))
+
+    async def waits(_call: ModelCall) -> Reply:
+        await released.wait()
+        return "At last."
+
+    sections = {
+        "server": {"timeout": timedelta(seconds=1)},
+        "models": {"small": {"model": "gpt-5.4-mini", "price": {"input": 1, "output": 2}}},
+    }
+    async with opened(app=app, providers={"openai": ScriptedModel(waits)}, **sections) as site:
+        headers = await site.key("operator")
+        served = make_server(site.running, host="127.0.0.1", environ={})
+        async with (
+            web(served, host="127.0.0.1", port=0) as address,
+            httpx2.AsyncClient(base_url=f"{address}/api/v1", headers=headers, timeout=20) as client,
+        ):
+            task = {"team": "slow", "task": "hello"}
+            run = await site.running.start("slow", "hello")
+            answer = await client.post("/runs", json=task, params={"wait": 10})
+            asyncio.get_running_loop().call_later(1.5, released.set)
+            async with client.stream("GET", f"/runs/{run.id}/events/stream") as stream:
+                told = (await stream.aread()).decode()
+
+    assert code(answer) == (504, "answer_too_slow")
+    assert "At last." in told
+
+
+async def test_a_request_that_doesnt_come_whole_is_given_up(opened: Open):
+    async with opened(server={"timeout": timedelta(seconds=4)}) as site:
+        served = make_server(site.running, host="127.0.0.1", environ={})
+        async with web(served, host="127.0.0.1", port=0) as address:
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(address.rpartition(":")[2]))
+            lines = ("POST /api/v1/setup HTTP/1.1", "Host: localhost", "Content-Length: 50", "", "{")
+            writer.write("\r\n".join(lines).encode())
+            status = await reader.readline()
+            writer.close()
+            await writer.wait_closed()
+
+    assert status.split()[1] == b"408"
 
 
 # People, and a real identity provider.

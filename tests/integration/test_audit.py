@@ -291,6 +291,27 @@ async def test_a_place_that_cannot_be_reached_holds_nobody_up(office: Office, tm
     assert [head.seq for head in audit.read_heads(file)[0]] == [2]
 
 
+async def test_a_head_is_sent_to_an_address(office: Office):
+    taken: list[dict[str, Any]] = []
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        (length,) = [
+            int(line.split(b":")[1]) for line in head.splitlines() if line.lower().startswith(b"content-l")
+        ]
+        taken.append(json.loads(await reader.readexactly(length)))
+        writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(take, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with office.opened(audit={"key_env": "AUDIT_KEY", "heads": f"http://127.0.0.1:{port}/heads"}):
+            pass
+    assert audit.head_of(taken[0]).is_signed
+    assert [head["seq"] for head in taken] == [2]
+
+
 async def test_a_key_that_is_missing_keeps_a_process_from_executing(office: Office):
     with pytest.raises(MissingSetting):
         async with office.opened(audit={"key_env": "NO_SUCH_KEY"}):
@@ -478,6 +499,30 @@ async def test_a_seeded_violation_is_found_once(tmp_path: Path, what: str):
         assert await found_by(here) == [], "what is known isn't filed again"
         entries = await record_of(here, action="inspection.found")
         assert {who for who, _, _ in entries} == {"proctor"}
+
+
+async def test_votes_and_hand_overs_from_before_the_period_are_known(tmp_path: Path):
+    office = Office(f"sqlite:///{tmp_path}/proctor.db")
+    rule = {**RULE, "quorum": 2}
+    roles = {"manager": {"members": ["ann", "bob", "cem"]}}
+    async with office.opened(teams={"desk": {"approvals": [rule]}}, roles=roles) as here:
+        run = await here.run("desk", "7", requester="cleo")
+        (question,) = await here.approvals(Filter(run_id=run.id))
+        await here.runs.desk.delegate(question.id, by="ann", to="dora")
+        await here.decide(question.id, Decision(kind="approve", by="dora"))
+        between = datetime.now(UTC)
+        await here.decide(question.id, Decision(kind="approve", by="bob"))
+        assert (await here.wait(run.id)).state == "completed"
+        done = await here.record.inspector.inspect(between)
+        assert done.fresh == ()
+
+
+async def test_what_is_erased_is_no_finding(tmp_path: Path):
+    office = Office(f"sqlite:///{tmp_path}/proctor.db")
+    async with office.opened() as here:
+        await paid_back(here, "7")
+        await here.privacy.erase(Subject(name="cleo"), by="mia")
+        assert await found_by(here) == []
 
 
 async def test_a_finding_that_is_mended_is_gone(tmp_path: Path):

@@ -367,3 +367,21 @@ async def test_a_file_that_is_locked_or_full_is_told_from_a_defect(tmp_path: Pat
             await database.commit(lambda c: c.execute(text("INSERT INTO things VALUES (zeroblob(99999))")))
         assert raised.value.retryable
         assert raised.value.hint
+
+
+async def test_a_database_is_ready_as_long_as_it_answers_with_the_schema_that_is_needed(
+    server: Postgres, url: str
+) -> None:
+    within = timedelta(seconds=5)
+    async with opened(url) as database:
+        assert all(await asyncio.gather(*(database.is_ready(within=within) for _ in range(9))))
+        server.stop()
+        try:
+            assert not await database.is_ready(within=within)
+            assert not await database.is_ready(within=timedelta(0))
+        finally:
+            server.start()
+        while not await database.is_ready(within=within):  # the test's own time bounds it
+            pass
+        await database.commit(lambda c: c.execute(text("UPDATE alembic_version SET version_num = '0001'")))
+        assert not await database.is_ready(within=within)

@@ -1,6 +1,10 @@
 """OpenAI's API in front of teams, as the unmodified `openai` client reads it: strictly, over a real port."""
 
 import asyncio
+import os
+import re
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -14,6 +18,7 @@ from openai import AsyncOpenAI, OpenAI
 
 from proctor import Decision
 from servers.facade_desk import Desk, opened
+from servers.openai_endpoint import serving as model_endpoint
 
 
 @asynccontextmanager
@@ -410,7 +415,8 @@ async def test_errors_are_told_as_openai_tells_them(tmp_path: Path) -> None:
 async def test_a_step_down_asks_the_client_to_come_back_later(tmp_path: Path) -> None:
     async with opened(tmp_path) as desk, client(desk) as ask:
         await desk.proctor.degradation.hold(4, span=timedelta(minutes=5), reason="a drill", by="ann")
-        await desk.proctor.degradation.look()
+        while desk.proctor.degradation.level < 4:
+            await asyncio.sleep(0.02)
         with pytest.raises(openai.InternalServerError) as busy:
             await ask.responses.create(model="desk", input="Hello")
     assert busy.value.status_code == 503
@@ -533,3 +539,43 @@ async def test_a_response_stays_what_it_was_while_its_run_goes_on(tmp_path: Path
         )
     assert [item.type for item in first.output] == ["mcp_approval_request"], "a response stays what it was"
     assert chat.choices[0].message.content == "Done: The action was not carried out. A person answers: no"
+
+
+APP = """
+from autogen_agentchat.agents import AssistantAgent
+import proctor
+
+app = proctor.App()
+
+
+@app.team("desk")
+def desk(ctx):
+    return AssistantAgent("clerk", model_client=ctx.model("small"), model_client_stream=True)
+"""
+
+
+def test_a_serving_process_answers_the_client(tmp_path: Path) -> None:
+    (tmp_path / "desk.py").write_text(APP)
+    command = [sys.executable, "-m", "proctor", "serve", "--app", "desk.py", "--port", "0"]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("PROCTOR_")}
+    with model_endpoint() as endpoint:
+        (tmp_path / "proctor.toml").write_text(
+            f'[models.small]\nmodel = "fake-1"\nbase_url = "{endpoint.url}"\napi_key = "x"\n'
+            "price = { input = 3, output = 15 }\n"
+        )
+        with subprocess.Popen(
+            command, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, text=True
+        ) as process:
+            try:
+                assert process.stdout is not None
+                lines = iter(process.stdout.readline, "")
+                address = next(
+                    found[1] for line in lines if (found := re.search(r"(http://\S+?)/metrics", line))
+                )
+                with OpenAI(base_url=f"{address}/v1", api_key="any", timeout=30) as ask:
+                    stream = ask.responses.create(model="desk", input="Hello", stream=True)
+                    said = "".join(e.delta for e in stream if e.type == "response.output_text.delta")
+            finally:
+                process.terminate()
+                process.communicate(timeout=30)
+    assert said == "Hello there."

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TypeAlias
 
 from sqlalchemy import Connection
 
@@ -20,7 +21,7 @@ from proctor.alerts._rules import NEWEST, judge, judge_backlog
 from proctor.alerts._states import advance, hushed, tell
 from proctor.alerts._tally import Tally
 from proctor.alerts._usual import HOUR
-from proctor.alerts._values import RULES, Alert, AlertState, Backlog, Finding, Silence
+from proctor.alerts._values import RULES, Alert, AlertState, Backlog, Finding, Rule, Silence
 from proctor.core import AlertSettings, Clock, InvalidInput, MeasuredBy, new_id
 from proctor.store import Database
 
@@ -39,6 +40,9 @@ LONGEST_REASON = 1_000
 """Characters."""
 TOLD_WITHIN = timedelta(days=1)
 """An end that people weren't told within this isn't told any more."""
+
+
+Over: TypeAlias = Mapping[tuple[Rule, str], datetime]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,27 +193,29 @@ class Alerts:
     async def _look_at(self, at: datetime, *, live: bool) -> bool:
         """Whether the minute that ended then was this process's to look at."""
 
-        def read(connection: Connection) -> tuple[Mapping[str, Tally], Sequence[Backlog]]:
+        def read(connection: Connection) -> tuple[Mapping[str, Tally], Sequence[Backlog], Over]:
             self._memory.load(connection, at - MINUTE, self._settings.history)
-            return self._sources.observe(connection, at - MINUTE, at), self._sources.backlog(connection)
+            over = _sql.lately_over(connection, at - LONGEST)
+            return self._sources.observe(connection, at - MINUTE, at), self._sources.backlog(connection), over
 
         if self._memory.at is not None and self._memory.at >= at:
             self._memory.forget()  # what was added last time wasn't written
-        tallies, backlogs = await self._database.read(read)
+        tallies, backlogs, over = await self._database.read(read)
         self._memory.add(at, tallies)
-        findings = self._judge(at, backlogs)
+        findings = self._judge(at, backlogs, over)
         return await self._database.apart(
             lambda connection: self._step(connection, at, tallies, findings, live=live)
         )
 
-    def _judge(self, at: datetime, backlogs: Sequence[Backlog]) -> list[Finding]:
+    def _judge(self, at: datetime, backlogs: Sequence[Backlog], over: Over) -> list[Finding]:
         memory, found = self._memory, list[Finding]()
         teams = memory.teams()
         busy = sum(memory.sums(team)[NEWEST].counts["calls"] > 0 for team in teams)
         for team in (*teams, ALL) if busy > 1 else teams:
             settings = self._settings.of(team)
             if settings.enabled:
-                found += judge(team, memory.sums(team), memory.usual(team), at, settings)
+                sums, usual = memory.sums(team), memory.usual(team)
+                found += judge(team, sums, usual, at, settings=settings, over=over)
         for backlog in backlogs:
             settings = self._settings.of(backlog.team)
             finding = judge_backlog(backlog, at, settings)
@@ -239,7 +245,7 @@ class Alerts:
             return self._sources.behind(connection, since, at, finding.by, finding.team)
 
         settings = self._settings
-        silences = _sql.silences_at(connection, at)
+        silences = _sql.silences_at(connection, self._clock.now())
         standing = _sql.standing(connection)
         result = advance(standing, findings, at, silences=silences, settings=settings, behind=behind)
         _sql.drop(connection, [alert.id for alert in result.dropped])

@@ -49,7 +49,10 @@ def _sum(count: int, mean: float, spread: float, step: int) -> float:
     total = 0.0
     while term > total * _ENOUGH and count >= 0:
         total += term
-        term *= (count + size) / (count + 1) * more if step > 0 else count / ((count - 1 + size) * more)
+        if step > 0:
+            term *= (count + size) / (count + 1) * more
+        elif count > 0:
+            term *= count / ((count - 1 + size) * more)
         count += step
     return min(total, 1.0)
 

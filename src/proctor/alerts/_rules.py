@@ -20,16 +20,18 @@ SPANS = (1, 5, 15, 60, 180)
 NEWEST = 5
 BASELINE_SPANS = (5, 15, 60, 180)
 
-CHANCE: Mapping[Sensitivity, float] = {"low": 1e-7, "normal": 1e-5, "high": 1e-4}
-"""So unlikely must it be that an ordinary minute looks like this. A team is looked at some forty times a
-minute, so at `normal` chance alone should be wrong less than once in a month."""
+CHANCE: Mapping[Sensitivity, float] = {"low": 1e-7, "normal": 2e-5, "high": 1e-4}
+"""So unlikely must it be that an ordinary minute looks like this. Minutes that follow each other
+are much alike, so a day has far fewer chances to be wrong than minutes."""
 LINE_CHANCE = 1e-3
 """Of a fixed line: so unlikely must it be that a team which just keeps it looks like this."""
 AGREES = 0.2
 """So unlikely must the newest minutes be to agree."""
 TELLING = 3
 """Events that newest minutes must hold, or should hold, to say anything at all."""
-FEWEST = 4
+STILL = 0.02
+"""So unlikely must they be for what was told to count as still so."""
+FEWEST = 3
 """Events beyond what is usual, below which nothing is told however unlikely it is."""
 
 WHOLE = 10
@@ -55,6 +57,14 @@ class _Numbers:
         tail = at_most if falls else at_least
         return tail(self.happened, self.mean, self.spread)
 
+    def bears_out(self, longer: "_Numbers") -> bool:
+        """Whether it holds at least half as much of what is unusual, for its length; or too little to say."""
+        if longer.mean == 0 or self.mean == 0:
+            return True
+        if max(longer.happened * self.mean / longer.mean, self.happened) < TELLING:
+            return True
+        return abs(self.happened / self.mean - 1) >= abs(longer.happened / longer.mean - 1) / 2
+
     def is_far(self, factor: float, *, falls: bool) -> bool:
         if falls:
             return self.mean - self.happened >= FEWEST and self.happened <= self.mean * factor
@@ -77,16 +87,31 @@ class _Look:
     highest: float | None = None
     falls: bool = False
 
+    def is_near(self, numbers: _Numbers) -> bool:
+        """Whether a stretch of time is not even half as far from usual as it would have to be."""
+        if self.falls:
+            return numbers.happened > numbers.mean * self.factor
+        return numbers.happened < numbers.mean * (1 + self.factor) / 2
+
 
 def judge(
-    team: str, tallies: Mapping[int, Tally], usual: Usual | None, at: datetime, settings: AlertSettings
+    team: str,
+    tallies: Mapping[int, Tally],
+    usual: Usual | None,
+    at: datetime,
+    *,
+    settings: AlertSettings,
+    over: Mapping[tuple[Rule, str], datetime],
 ) -> tuple[Finding, ...]:
-    """What the rules say of a team, of each rule at most one thing."""
+    """What the rules say of a team, of each rule at most one thing.
+
+    `over` says when alerts of the last hours were over: what was told once isn't told again out of the past.
+    """
     found = [*_lines(team, tallies, settings)]
     if team and usual is not None and settings.sensitivity != "off" and usual.is_enough(at):
         limit = CHANCE[settings.sensitivity]
         for look in _looks(tallies, usual, at):
-            finding = _compare(team, look, limit, usual.days)
+            finding = _compare(team, _since(look, over.get((look.rule, team)), at), limit, usual.days)
             if finding is not None:
                 found.append(finding)
     # Of two things that one rule says the acute one counts.
@@ -95,6 +120,14 @@ def judge(
         if finding.rule not in best or (finding.acute and not best[finding.rule].acute):
             best[finding.rule] = finding
     return tuple(best.values())
+
+
+def _since(look: _Look, over: datetime | None, at: datetime) -> _Look:
+    """What was counted in stretches of time that begin after an instant, and in the shortest."""
+    if over is None:
+        return look
+    least = max((at - over) // timedelta(minutes=1), NEWEST)
+    return replace(look, numbers={span: one for span, one in look.numbers.items() if span <= least})
 
 
 def judge_backlog(backlog: Backlog, at: datetime, settings: AlertSettings) -> Finding | None:
@@ -256,32 +289,29 @@ def _share_look(counted: _Counted, share: Share, tallies: Mapping[int, Tally]) -
 
 def _rate_looks(tallies: Mapping[int, Tally], usual: Usual, at: datetime) -> Iterator[_Look]:
     clump = max(usual.unit("lengths"), 1.0)  # calls come by the run, and not one by one
-    calls = _rates("calls", clump, tallies, usual, at)
-    if calls:
-        burst = _Look(
-            rule="burst",
-            by="calls",
-            factor=RATE_FACTOR,
-            numbers=calls,
-            words="calls",
-            unit="a minute",
-            scale=clump,
-        )
-        yield burst
-        yield replace(burst, rule="drop", by=None, factor=DROP_FACTOR, falls=True)
     # A run's cost varies with its length and with what each call costs.
-    unit = usual.unit("costs") + (clump - 1) * usual.mean("costs")
-    spent = _rates("cost", unit, tallies, usual, at) if unit else None
-    if spent:
-        yield _Look(
-            rule="cost",
-            by="cost",
+    purse = usual.unit("costs") + (clump - 1) * usual.mean("costs")
+    counted: tuple[tuple[Count, float, str], ...] = (
+        ("started", 1.0, "runs"),
+        ("calls", clump, "calls"),
+        ("cost", purse, "spent"),
+    )
+    for count, unit, words in counted:
+        numbers = _rates(count, unit, tallies, usual, at) if unit else None
+        if numbers is None:
+            continue
+        more = _Look(
+            rule="cost" if count == "cost" else "burst",
+            by="cost" if count == "cost" else "calls",
             factor=RATE_FACTOR,
-            numbers=spent,
-            words="spent",
+            numbers=numbers,
+            words=words,
             unit="a minute",
             scale=unit,
         )
+        yield more
+        if count == "started":
+            yield replace(more, rule="drop", by=None, factor=DROP_FACTOR, falls=True)
 
 
 def _rates(
@@ -289,13 +319,11 @@ def _rates(
 ) -> dict[int, _Numbers] | None:
     numbers = {}
     for span in BASELINE_SPANS:
-        rate = usual.rate(count, at - timedelta(minutes=span / 2))
+        rate = usual.rate(count, unit, at - timedelta(minutes=span / 2))
         if rate is None or rate.a_minute == 0:
             return None
         happened = tallies[span].counts[count] / unit
-        numbers[span] = _Numbers(
-            happened=happened, of=span, mean=span * rate.a_minute / unit, spread=rate.spread
-        )
+        numbers[span] = _Numbers(happened=happened, of=span, mean=span * rate.a_minute, spread=rate.spread)
     return numbers
 
 
@@ -303,19 +331,21 @@ def _compare(team: str, look: _Look, limit: float, days: int) -> Finding | None:
     """What is to be said of a number: it is acute, or only not well again, or nothing."""
     falls = look.falls
     # Of a small team the newest minutes hold too little to agree or not: then longer ones are asked.
-    newest = next((span for span in BASELINE_SPANS if _tells(look.numbers[span])), BASELINE_SPANS[-1])
-    weak = 1 + (look.factor - 1) / 2
+    newest = next((span for span, numbers in look.numbers.items() if _tells(numbers)), max(look.numbers))
     lately = look.numbers[newest]
-    near = lately.happened > lately.mean * look.factor if falls else lately.happened < lately.mean * weak
-    if near or lately.chance(falls=falls) > AGREES:
+    chance = lately.chance(falls=falls)
+    if look.is_near(lately) or chance > AGREES:
         return None
     chances = _chances(look, newest)
+    acute = min(chances.values(), default=1.0) < limit
+    if not acute and (chance > STILL or newest == max(look.numbers)):
+        return None
     span = min(chances, key=chances.__getitem__, default=newest)
     numbers = look.numbers[span]
     return Finding(
         rule=look.rule,
         team=team,
-        acute=chances.get(span, 1.0) < limit,
+        acute=acute,
         text=_told(look, numbers, span, days),
         value=numbers.happened * look.scale / (numbers.of or 1),
         usual=numbers.mean * look.scale / (numbers.of or 1),
@@ -325,19 +355,17 @@ def _compare(team: str, look: _Look, limit: float, days: int) -> Finding | None:
 
 
 def _chances(look: _Look, newest: int) -> dict[int, float]:
-    """How likely each stretch of time is by chance, as far as all that are shorter bear it out.
+    """How likely each stretch of time is by chance, as far as the shorter ones bear it out.
 
-    Where one doesn't, what the longer ones hold is over.
+    Where one holds far less of what is unusual than the longer one, that is over.
     """
     found = {}
+    shorter: list[_Numbers] = []
     for span, numbers in look.numbers.items():
-        if span < newest:
-            continue
-        if not numbers.is_far(look.factor, falls=look.falls):
-            if _tells(numbers):
-                break
-            continue
-        found[span] = numbers.chance(falls=look.falls)
+        far = span >= newest and numbers.is_far(look.factor, falls=look.falls)
+        if far and all(one.bears_out(numbers) for one in shorter):
+            found[span] = numbers.chance(falls=look.falls)
+        shorter.append(numbers)
     return found
 
 

@@ -17,9 +17,8 @@ from proctor.store import insert_into
 
 def claim(connection: Connection, at: datetime) -> bool:
     """Whether the minute that ends then is the caller's to look at: it is nobody else's ever again."""
-    return (
-        connection.execute(insert_into(connection, steps).on_conflict_do_nothing(), {"at": at}).rowcount == 1
-    )
+    statement = insert_into(connection, steps).values(at=at).on_conflict_do_nothing()
+    return connection.execute(statement.returning(steps.c.at)).first() is not None
 
 
 def last_step(connection: Connection) -> datetime | None:
@@ -67,6 +66,16 @@ def untold_ends(connection: Connection, since: datetime) -> tuple[Alert, ...]:
     over = alerts.c.state == "resolved", alerts.c.resolved_at >= since
     query = select(alerts).where(*over, alerts.c.told_at.is_not(None), alerts.c.end_told_at.is_(None))
     return tuple(_alert(row) for row in connection.execute(query.order_by(alerts.c.id)))
+
+
+def lately_over(connection: Connection, since: datetime) -> dict[tuple[Rule, str], datetime]:
+    """When alerts of a rule and a team last were over, as far as that was since then."""
+    query = (
+        select(alerts.c.rule, alerts.c.team, func.max(alerts.c.resolved_at, type_=alerts.c.resolved_at.type))
+        .where(alerts.c.state == "resolved", alerts.c.resolved_at >= since)
+        .group_by(alerts.c.rule, alerts.c.team)
+    )
+    return {(cast("Rule", rule), team): at for rule, team, at in connection.execute(query)}
 
 
 def put(connection: Connection, kept: Sequence[Alert]) -> None:

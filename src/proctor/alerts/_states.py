@@ -116,6 +116,7 @@ def tell(
             continue
         for kind in ("firing", "repeated", "resolved"):
             due = [alert for alert in theirs if _is_due(alert, at, settings) == kind]
+            due.sort(key=lambda alert: (alert.team, alert.rule))
             if due:
                 yield _telling(kind, roles, due, at), tuple(_told(alert, kind, at) for alert in due)
 

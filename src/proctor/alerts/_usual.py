@@ -105,13 +105,13 @@ class Usual:
         assert found is None or isinstance(found, Tail)
         return found
 
-    def rate(self, count: Count, at: datetime) -> Rate | None:
-        """How often something happens in a minute at that time of that kind of day."""
+    def rate(self, count: Count, unit: float, at: datetime) -> Rate | None:
+        """How often something happens in a minute at that time of that kind of day, counted in such units."""
         # Between the middles of two hours the rate goes from the one to the other.
         middle = at.replace(minute=30, second=0, microsecond=0)
         other = middle + HOUR if at >= middle else middle - HOUR
         way = abs((at - middle) / HOUR)
-        here, there = self._rate_of_hour(count, middle), self._rate_of_hour(count, other)
+        here, there = self._rate_of_hour(count, unit, middle), self._rate_of_hour(count, unit, other)
         if here is None or there is None:
             return here
         return Rate(
@@ -175,33 +175,30 @@ class Usual:
             found.spreads[spread].update(tally.spreads[spread])
         return found
 
-    def _rate_of_hour(self, count: Count, at: datetime) -> Rate | None:
+    def _rate_of_hour(self, count: Count, unit: float, at: datetime) -> Rate | None:
         weekend = at.weekday() >= SATURDAY
         key = ("rate", count, at.hour, weekend)
         if key not in self._known:
-            self._known[key] = self._find_rate(count, at.hour, weekend=weekend)
+            self._known[key] = self._find_rate(count, unit, at.hour, weekend=weekend)
         found = self._known[key]
         assert found is None or isinstance(found, Rate)
         return found
 
-    def _find_rate(self, count: Count, hour: int, *, weekend: bool) -> Rate | None:
-        numbers = {at: tally.counts[count] for at, tally in self._hours}
+    def _find_rate(self, count: Count, unit: float, hour: int, *, weekend: bool) -> Rate | None:
+        numbers = {at: tally.counts[count] / unit for at, tally in self._hours}
         first = self._began.replace(minute=0, second=0, microsecond=0)
-        last = self._hours[-1][0]
-        every = [first + HOUR * place for place in range((last - first) // HOUR + 1)]
-        found = [
-            numbers.get(at, 0) for at in every if at.hour == hour and (at.weekday() >= SATURDAY) == weekend
-        ]
+        every = [first + HOUR * place for place in range((self._hours[-1][0] - first) // HOUR + 1)]
+        days = [at for at in every if at.hour == hour and (at.weekday() >= SATURDAY) == weekend]
+        found = [numbers.get(at, 0.0) for at in days]
         if len(found) < FEWEST_HOURS:
             return None
-        middle = statistics.median(found)
-        mean = max(middle, statistics.fmean(found) if middle == 0 else 0)
+        mean = statistics.median(found) or statistics.fmean(found)
         if mean == 0:
             return Rate(a_minute=0.0, spread=1.0)
-        off = statistics.median(abs(math.log((number + 1) / (mean + 1))) for number in found)
-        return Rate(
-            a_minute=mean / 60, spread=max((1.4826 * off) ** 2, STEADY_RATE) + 1 / (mean * len(found))
-        )
+        # The median of the deviations, of which chance alone explains `1 / mean`.
+        off = 1.4826 * statistics.median(abs(math.log((number + 0.5) / (mean + 0.5))) for number in found)
+        spread = max(off**2 - 1 / mean, STEADY_RATE) + 1 / (mean * len(found))
+        return Rate(a_minute=mean / 60, spread=spread)
 
 
 def above(spread: Spread, bucket: int) -> Pair:

@@ -11,7 +11,7 @@ from proctor.alerts import RULES, Alert, AlertState, Rule, Silence, rules_in_for
 from proctor.api._caller import Running
 from proctor.api._pages import After, Limit, Page
 from proctor.api._platform import PlatformOperator, PlatformViewer
-from proctor.api._texts import Sent, Storable, Wanted, id_of
+from proctor.api._texts import Sent, Storable, Wanted, Whole, id_of
 
 router = APIRouter(tags=["alerts"])
 
@@ -70,7 +70,7 @@ class ToSilence(Sent):
     team: Storable = Field(
         default="*", max_length=64, description="A team's name, with `*` and `?` for anything."
     )
-    seconds: int = Field(default=3_600, ge=1, le=LONGEST)
+    seconds: Whole = Field(default=3_600, ge=1, le=LONGEST)
     reason: str = Field(pattern=SAYS_SOMETHING, max_length=500)
 
 

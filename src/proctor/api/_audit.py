@@ -2,6 +2,7 @@
 
 from asyncio import to_thread
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from tempfile import SpooledTemporaryFile
@@ -161,12 +162,11 @@ async def export_record(body: ToExport, principal: PlatformAuditor, proctor: Run
         since=body.since, until=body.until, actor=body.actor, action=body.action, thing=body.thing
     )
     file = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - closed when it is sent
-    try:
+    with ExitStack() as failing:
+        failing.callback(file.close)
         await proctor.record.export(file.write, wanted, by=principal.name)
         await to_thread(file.seek, 0)
-    except BaseException:
-        file.close()
-        raise
+        failing.pop_all()
     return StreamingResponse(_pieces(file), media_type=MEDIA)
 
 

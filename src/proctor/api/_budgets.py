@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from proctor.api._caller import Running
 from proctor.api._platform import PlatformOperator, PlatformViewer
 from proctor.api._tags import TAGGED, IfMatch, check_match, tag
-from proctor.api._texts import STORABLE, Sent, Storable
+from proctor.api._texts import STORABLE, WHOLE, Sent, Storable
 from proctor.app import Proctor
 from proctor.core import (
     LONGEST_NAME,
@@ -52,7 +52,9 @@ BudgetName: TypeAlias = Annotated[
     ),
 ]
 Many: TypeAlias = Annotated[int, Query(ge=1, le=200, description="Values of each budget at most.")]
-Amount: TypeAlias = Annotated[int, Field(ge=0, le=MOST_MICROS)]
+# Bounds that come after it would be no bounds in the description.
+Amount: TypeAlias = Annotated[int, Field(ge=0, le=MOST_MICROS), WHOLE]
+Step: TypeAlias = Annotated[int, Field(ge=1, le=MOST_MICROS), WHOLE]
 RoleName: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")]
 
 
@@ -63,8 +65,8 @@ class _Rule(Sent):
     )
     outcome: BudgetOutcome = Field(default="stop", description="What becomes of calls that don't fit.")
     at: float = Field(default=0.8, gt=0, le=1, description="The share from which it warns.")
-    step_micros: int | None = Field(
-        default=None, ge=1, le=MOST_MICROS, description="What one approval of `ask` adds; absent: a tenth."
+    step_micros: Step | None = Field(
+        default=None, description="What one approval of `ask` adds; absent: a tenth."
     )
     roles: list[RoleName] = Field(default=[], max_length=20, description="Who decides for `ask`.")
 
@@ -221,7 +223,7 @@ async def put_budget(
     made = _made(rule, proctor)
 
     def work(connection: Connection) -> BudgetLine:
-        rules, stored = _rules(connection, proctor)
+        rules, stored = _rules(connection, proctor, lock=True)
         if name in rules:
             check_match(if_match, *_version(name, rules, stored))
         set_budget(connection, name, made, at=datetime.now(UTC), by=principal.name)
@@ -239,7 +241,7 @@ async def delete_budget(
     """Whether one of the same name in the configuration holds again."""
 
     def work(connection: Connection) -> Removed:
-        rules, stored = _rules(connection, proctor)
+        rules, stored = _rules(connection, proctor, lock=True)
         if name not in stored:
             raise NotFound(f"no budget {name} was set", hint="What the configuration says stays.")
         check_match(if_match, *_version(name, rules, stored))
@@ -287,10 +289,10 @@ def _configured(proctor: Proctor) -> Mapping[str, BudgetRule]:
 
 
 def _rules(
-    connection: Connection, proctor: Proctor
+    connection: Connection, proctor: Proctor, *, lock: bool = False
 ) -> tuple[Mapping[str, BudgetRule], Mapping[str, BudgetRule]]:
     """The budgets that hold, and those of them that were set."""
-    stored = stored_budgets(connection)
+    stored = stored_budgets(connection, lock=lock)
     return {**_configured(proctor), **stored}, stored
 
 

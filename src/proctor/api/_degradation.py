@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from proctor.api._caller import Running
 from proctor.api._pages import After, Limit, Page
 from proctor.api._platform import PlatformOperator, PlatformViewer
-from proctor.api._texts import Sent, Storable
+from proctor.api._texts import Sent, Storable, Whole
 from proctor.degradation import Hold, Level, Passage, describe
 
 router = APIRouter(tags=["degradation"])
@@ -48,12 +48,12 @@ class Stands(BaseModel):
 class ToHold(Sent):
     """Which level is held, and how long."""
 
-    level: int = Field(
+    level: Whole = Field(
         ge=0,
         le=4,
         description="0 normal, 1 fallback models, 2 simple teams, 3 read-only tools, 4 no new runs.",
     )
-    seconds: int = Field(default=1_800, ge=1, le=LONGEST)
+    seconds: Whole = Field(default=1_800, ge=1, le=LONGEST)
     reason: Storable = Field(default="", max_length=1_000, description="It stays in the history.")
 
 

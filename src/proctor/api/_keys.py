@@ -4,13 +4,13 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Response, status
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from proctor.access import OVERLAP, Key, KeyState, NewKey, Role
 from proctor.api._caller import Running
 from proctor.api._pages import After, Limit, Page
 from proctor.api._platform import PlatformAdmin
-from proctor.api._texts import id_of
+from proctor.api._texts import WHOLE, Sent, Whole, id_of
 from proctor.core import Clock, SystemClock
 
 router = APIRouter(tags=["keys"])
@@ -48,10 +48,8 @@ class KeyMade(KeyShown):
     token: str = Field(description="Send it as `Authorization: Bearer TOKEN`.")
 
 
-class KeyWanted(BaseModel):
+class KeyWanted(Sent):
     """A key to make."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(pattern=KEY_NAME, examples=["deploy"])
     roles: list[Role] = Field(min_length=1, max_length=5)
@@ -61,17 +59,15 @@ class KeyWanted(BaseModel):
         pattern=rf"^([{LETTER}_][{LETTER}_ .@'+-]{{0,199}})?$",
         description="Whose own key it is: what it decides is signed with this name.",
     )
-    expires_in: int | None = Field(
-        default=None, ge=1, le=LONGEST_LIFE, description="Seconds; null: it holds till it is revoked."
+    expires_in: Annotated[int, Field(ge=1, le=LONGEST_LIFE), WHOLE] | None = Field(
+        default=None, description="Seconds; null: it holds till it is revoked."
     )
 
 
-class Rotation(BaseModel):
+class Rotation(Sent):
     """How a key is rotated."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    overlap: int = Field(
+    overlap: Whole = Field(
         default=round(OVERLAP.total_seconds()),
         ge=0,
         le=LONGEST_LIFE,

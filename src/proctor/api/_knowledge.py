@@ -8,13 +8,13 @@ from asyncio import to_thread
 from typing import Annotated, TypeAlias
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from proctor.access import Principal
 from proctor.api._caller import Operator, Running, Viewer
 from proctor.api._pages import Limit, Page
 from proctor.api._platform import tenant_of
-from proctor.api._texts import STORABLE, Sent, Storable, Wanted
+from proctor.api._texts import STORABLE, LongText, Sent, Storable, Wanted, Whole
 from proctor.app import Proctor
 from proctor.core import NotFound
 from proctor.knowledge import Document, FoundBy, Knowledge
@@ -31,15 +31,15 @@ Behind: TypeAlias = Annotated[
     str, Query(max_length=500, pattern=STORABLE, description="The `next` of the page before.")
 ]
 
-LONGEST = 100_000
-"""Characters of a document."""
-
 
 class NewDocument(Sent):
     """A document to look things up in. Markdown headings are understood."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"name": "docs/hours.md", "text": "# Opening hours\n\nFrom nine."}]}
+    )
     name: DocumentName
-    text: Storable = Field(max_length=LONGEST)
+    text: LongText
     title: Storable = Field(default="", max_length=500)
     language: Storable = Field(default="", max_length=35, description="A language tag such as `en`.")
     subject: Storable = Field(default="", max_length=200, description="The person whom it is about.")
@@ -82,7 +82,7 @@ class Sought(Sent):
     """What is looked up."""
 
     query: Storable = Field(min_length=1, max_length=10_000)
-    limit: int = Field(default=5, ge=1, le=50)
+    limit: Whole = Field(default=5, ge=1, le=50)
 
 
 class PassageLine(BaseModel):

@@ -16,7 +16,7 @@ from proctor.api._problems import problem
 from proctor.core import AccessSettings, InvalidInput, ProctorError, RateLimited, Unavailable
 
 SLOWEST_BODY = 30.0
-"""Seconds in which a request has to be here."""
+"""Seconds in which a request has to be here; less where answers have less than twice as long."""
 API = "/api/v1/"
 
 
@@ -103,7 +103,7 @@ class Bounds:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body = _Body(receive, longest=self._longest)
+        body = _Body(receive, longest=self._longest, slowest=min(SLOWEST_BODY, self._timeout / 2))
         answer = _Answer(send, body, refuse=lambda error: problem(error)(scope, receive, send))
         body.check_length(Headers(scope=scope).get("content-length", ""))
         if body.broke is not None:
@@ -154,9 +154,10 @@ class _Answer:
 class _Body:
     """A request's body as it comes, counted."""
 
-    def __init__(self, receive: Receive, *, longest: int) -> None:
+    def __init__(self, receive: Receive, *, longest: int, slowest: float) -> None:
         self._receive = receive
         self._longest = longest
+        self._slowest = slowest
         self._read = 0
         self._whole = False
         self._ends: float | None = None
@@ -174,7 +175,7 @@ class _Body:
         if self.broke is not None:
             raise self.broke
         if self._ends is None:
-            self._ends = asyncio.get_running_loop().time() + SLOWEST_BODY
+            self._ends = asyncio.get_running_loop().time() + self._slowest
         try:
             async with asyncio.timeout_at(self._ends):
                 message = await self._receive()

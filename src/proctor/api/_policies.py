@@ -1,31 +1,27 @@
 """The policy in force, and what it makes of a text."""
 
 from asyncio import to_thread
-from typing import Annotated, TypeAlias, get_args
+from typing import get_args
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from proctor.api._caller import Running
 from proctor.api._platform import PlatformViewer
-from proctor.api._texts import Sent, Storable, Wanted
+from proctor.api._texts import LongText, Sent, Storable, Wanted
 from proctor.core import InvalidInput, Outcome, PolicySettings, Stage, Treatment, Verdict
 from proctor.policies import KINDS, Policy, Ruled, lint, taken_out
 
 router = APIRouter(tags=["policies"])
 
-LONGEST = 200_000
-"""Characters of a text: as many as a task has, where nothing else is configured."""
 DIGITS = 3
 """Of a confidence, behind the point."""
-
-Text: TypeAlias = Annotated[Storable, Field(max_length=LONGEST)]
 
 
 class ToCheck(Sent):
     """A text, and where it passes by."""
 
-    text: Text
+    text: LongText
     stage: Stage = "input"
     team: Storable = Field(default="", max_length=200, description="Also by the rules for this team.")
 

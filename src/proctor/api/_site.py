@@ -3,6 +3,7 @@
 from fastapi import APIRouter, FastAPI
 
 from proctor.api import (
+    _alerts,
     _approvals,
     _audit,
     _budgets,
@@ -34,6 +35,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     _keys.router,
     _sign_in.router,
     _approvals.router,
+    _alerts.router,
     _audit.router,
     _reviewing.router,
     _costs.router,

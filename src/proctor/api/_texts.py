@@ -5,11 +5,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeAlias
 
 from fastapi import Path, Query
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 
 STORABLE = r"^[^\x00]*$"
 """No database keeps a NUL."""
+
+LONGEST_TEXT = 200_000
+"""Characters: as many as a task has, where nothing else is configured."""
 
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 """Before and after there is nothing: no time zone has trouble with what is between."""
@@ -19,6 +22,16 @@ _INSTANT = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _FRACTION = re.compile(r"\.(\d{1,6})\d*")
+
+
+def _bounded(text: str) -> str:
+    if len(text) > LONGEST_TEXT:
+        raise ValueError(f"has more than {LONGEST_TEXT:,} characters")
+    return text
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _instant(value: object) -> datetime:
@@ -41,8 +54,17 @@ class Sent(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+WHOLE = BeforeValidator(_whole)
+"""Takes a number without a fraction also where it is written with one: `46.0`."""
+Whole = Annotated[int, WHOLE]
+
 Storable = Annotated[str, Field(pattern=STORABLE)]
 """A text without NUL, and without halves of characters: these no pattern can match."""
+
+LongText: TypeAlias = Annotated[
+    Storable, AfterValidator(_bounded), Field(description=f"At most {LONGEST_TEXT:,} characters.")
+]
+"""Its length is told in words: what tests an API by its description would build texts of it for minutes."""
 
 Instant: TypeAlias = Annotated[
     datetime, BeforeValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})

@@ -135,15 +135,7 @@ class Proctor:
         self.policy = policies.Policy(settings.policies)
         self._on_segment = on_segment
         worker = f"{socket.gethostname()[:LONGEST_HOST]}:{os.getpid()}:{secrets.token_hex(3)}"
-        self.degradation = Degradation(
-            settings.degradation,
-            resting=stand_ins(settings.models),
-            database=database,
-            worker=worker,
-            clock=clock,
-            budget_share=lambda: self.links.budgets.share,
-            on_level=lambda change: self.metrics.level_changed(change.level, change.rule),
-        )
+        self.degradation = self._make_degradation(worker)
         self.workers = Workers(
             database,
             clock=clock,
@@ -184,18 +176,20 @@ class Proctor:
             database, self.runs, clock=clock, target=target, find=app.find, admit=self._admit
         )
         self.threads = Threads(database, clock=clock)
-        self.keys = Keys(database, clock=clock)
-        self.record = Record(
-            settings,
-            database,
-            clock=clock,
-            environ=environ,
-            workers=self.workers,
-            policy=lambda: self.policy.version,
-            on_found=self.metrics.inspection_found,
-        )
+        self.record = self._make_record(environ)
         self.engine = make_engine(settings.engine, database, self.runs.execution, self._chores())
         self.metrics_page = self._make_metrics_page()
+
+    def _make_degradation(self, worker: str) -> Degradation:
+        return Degradation(
+            self.settings.degradation,
+            resting=stand_ins(self.settings.models),
+            database=self.database,
+            worker=worker,
+            clock=self._clock,
+            budget_share=lambda: self.links.budgets.share,
+            on_level=lambda change: self.metrics.level_changed(change.level, change.rule),
+        )
 
     def _make_metrics_page(self) -> MetricsPage:
         """What `/metrics` answers."""
@@ -213,6 +207,17 @@ class Proctor:
             budgets=budgets,
         )
         return MetricsPage(self.metrics, look)
+
+    def _make_record(self, environ: Mapping[str, str]) -> Record:
+        return Record(
+            self.settings,
+            self.database,
+            clock=self._clock,
+            environ=environ,
+            workers=self.workers,
+            policy=lambda: self.policy.version,
+            on_found=self.metrics.inspection_found,
+        )
 
     def _make_privacy(self, environ: Mapping[str, str]) -> Privacy:
         return Privacy(
@@ -421,6 +426,11 @@ class Proctor:
         if self.engine.running and run.state == "queued":
             self.engine.wake()
         return run
+
+    @cached_property
+    def keys(self) -> Keys:
+        """The keys by which programs use the server."""
+        return Keys(self.database, clock=self._clock)
 
     @cached_property
     def knowledge(self) -> "Knowledge":

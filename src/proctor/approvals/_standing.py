@@ -175,9 +175,7 @@ def standing_page(
     return tuple(_standing(row) for row in connection.execute(query.order_by(standing.c.id).limit(limit)))
 
 
-def revoke(
-    connection: Connection, id: str, *, by: str, at: datetime, tenant: str | None = None
-) -> Standing:
+def revoke(connection: Connection, id: str, *, by: str, at: datetime, tenant: str | None = None) -> Standing:
     """A standing approval that answers nothing any more.
 
     Raises:

@@ -8,7 +8,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, or_, select
 
 from proctor.audit._tables import audit_entries
-from proctor.audit._values import Entry
+from proctor.audit._values import Entry, storable
+
+LAST = 2**63 - 1
+"""The greatest number that the databases take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +45,7 @@ class Deeds:
 
 def page(connection: Connection, wanted: Wanted, *, after: int = 0, limit: int = 50) -> tuple[Entry, ...]:
     """A page of the record, oldest first, from behind a number."""
-    query = _of(select(audit_entries), wanted).where(audit_entries.c.seq > after)
+    query = _of(select(audit_entries), wanted).where(audit_entries.c.seq > min(after, LAST))
     return _read(connection, query.order_by(audit_entries.c.seq).limit(limit))
 
 
@@ -50,7 +53,7 @@ def newest(connection: Connection, wanted: Wanted, *, before: int = 0, limit: in
     """The newest entries, newest first; with `before`, those from before that number."""
     query = _of(select(audit_entries), wanted)
     if before:
-        query = query.where(audit_entries.c.seq < before)
+        query = query.where(audit_entries.c.seq < min(before, LAST))
     return _read(connection, query.order_by(audit_entries.c.seq.desc()).limit(limit))
 
 
@@ -73,14 +76,15 @@ def _of(query: Select[Any], wanted: Wanted) -> Select[Any]:
     if wanted.until is not None:
         query = query.where(entries.at < wanted.until)
     if wanted.actor:
-        query = query.where(entries.actor == wanted.actor)
+        query = query.where(entries.actor == storable(wanted.actor))
     if wanted.action:
-        begins = entries.action.startswith(f"{wanted.action}.", autoescape=True)
-        query = query.where(or_(entries.action == wanted.action, begins))
+        action = storable(wanted.action)
+        begins = entries.action.startswith(f"{action}.", autoescape=True)
+        query = query.where(or_(entries.action == action, begins))
     if wanted.thing:
-        query = query.where(entries.thing == wanted.thing)
+        query = query.where(entries.thing == storable(wanted.thing))
     if wanted.tenant is not None:
-        query = query.where(entries.tenant == wanted.tenant)
+        query = query.where(entries.tenant == storable(wanted.tenant))
     return query
 
 

@@ -11,7 +11,7 @@ from cyclopts import App as Commands
 from cyclopts import Parameter
 from rich.text import Text
 
-from proctor.cli._checks import Finding, State, print_findings
+from proctor.cli._checks import Finding, print_findings
 from proctor.cli._options import Json
 from proctor.cli._output import console, print_json
 from proctor.core import Conflict, InvalidInput
@@ -75,8 +75,8 @@ def export(
 ) -> None:
     """Write rules, three boards and examples of configurations into a folder.
 
-    Prometheus: recording.yml and alerts.yml, with prometheus.yml as an example. Alertmanager: alertmanager.yml
-    as an example. Grafana: board-cost.json, board-quality.json, board-latency.json.
+    For Prometheus recording.yml and alerts.yml, with prometheus.yml as an example; for Alertmanager
+    alertmanager.yml as an example; for Grafana board-cost.json, board-quality.json, board-latency.json.
 
     A shorter window or hold makes alerts faster, and rash: they are for trying things out.
 
@@ -159,6 +159,7 @@ def _checked(path: Path, tool: str, *arguments: str) -> Finding:
     done = subprocess.run(  # noqa: S603 - the operator's own tool
         [program, *arguments, str(path)], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
-    state: State = "broken" if done.returncode else "ok"
-    said = (done.stderr if done.returncode else done.stdout).strip().splitlines()
-    return Finding(what=path.name, state=state, found=said[-1].strip() if said else state)
+    if done.returncode == 0:
+        return Finding(what=path.name, state="ok", found=f"{tool} takes it")
+    said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+    return Finding(what=path.name, state="broken", found=said[-1].strip() if said else f"{tool} refuses it")

@@ -36,7 +36,8 @@ class TelemetrySettings(Section):
     metrics: bool = True
     """Whether each call is measured for Prometheus. Runs, decisions and verdicts are counted in any case."""
     label_sets: PositiveInt = 500
-    """Combinations of labels that one of Prometheus' metrics tells apart; agents and tools beyond are `other`."""
+    """Combinations of labels that one of Prometheus' metrics tells apart; agents and tools beyond these are
+    `other`."""
     logs: LogForm = "text"
     """How `proctor serve`, `worker` and `run` log."""
     level: LogLevel = "info"

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import Connection
@@ -13,6 +14,9 @@ from proctor.core import LINK, Terms, ToolCall, ToolSpec, digest, person
 from proctor.inspection._history import EVER, History, entries
 from proctor.inspection._values import Finding, Period, Rules
 from proctor.runs import Acted, acted
+
+SETTLED = ("approval.decided", "approval.expired")
+"""Entries that tell of the end of a question."""
 
 
 def check_approvals(connection: Connection, rules: Rules, period: Period) -> Iterator[Finding]:
@@ -75,34 +79,28 @@ def _unallowed(done: Acted, text: str) -> Finding:
 
 def check_decisions(connection: Connection, rules: Rules, period: Period) -> Iterator[Finding]:
     """Decisions by who mustn't decide, such as the record doesn't know, and recorded ones that are gone."""
-    history = History(connection)
-    decided = approvals.decided_between(connection, since=period.since, until=period.until)
-    noted: defaultdict[str, list[Entry]] = defaultdict(list)
-    for entry in entries(connection, Wanted(since=period.since, action="approval")):
-        noted[entry.thing].append(entry)
+    roles_since = History(connection).since("roles")
     first = audit.page(connection, Wanted(), limit=1)
     begun = first[0].at if first else None
-    roles_since = history.since("roles")
+    decided = approvals.decided_between(connection, since=period.since, until=period.until)
+    noted: defaultdict[str, list[Entry]] = defaultdict(list)
+    asked = min((approval.requested_at for approval in decided), default=period.since)
+    for entry in entries(connection, Wanted(since=min(asked, period.since), action="approval")):
+        noted[entry.thing].append(entry)
     for approval in decided:
-        at = approval.decided_at
-        assert at is not None
         said = noted.get(approval.id, [])
         yield from _own(approval)
-        if at >= roles_since and roles_since is not EVER:
-            yield from _entitled(approval, said, rules)
-        if begun is not None and at >= begun:
-            yield from _unknown(approval, said)
+        if roles_since is not EVER:
+            yield from _entitled(approval, said, rules, roles_since)
+        if begun is not None:
+            yield from _unknown(approval, said, begun)
     ids = {approval.id for approval in decided}
     for id, said in noted.items():
         last = said[-1]
-        if (
-            last.action in ("approval.decided", "approval.expired")
-            and id not in ids
-            and last.at < period.until
-        ):
-            text = (
-                f"the record says that {last.actor or 'somebody'} decided {id}, and nothing of that is left"
-            )
+        settled = last.action in SETTLED and id not in ids
+        if settled and period.since <= last.at < period.until:
+            who = last.actor or "somebody"
+            text = f"the record says that {who} decided {id}, and nothing of that is left"
             yield Finding(kind="decision", severity="critical", thing=id, text=text)
 
 
@@ -116,41 +114,47 @@ def _own(approval: Approval) -> Iterator[Finding]:
             yield _decision(approval, name, f"{name} decided {approval.id}, and is one who mustn't")
 
 
-def _entitled(approval: Approval, noted: list[Entry], rules: Rules) -> Iterator[Finding]:
+def _entitled(approval: Approval, noted: list[Entry], rules: Rules, since: datetime) -> Iterator[Finding]:
     terms = approval.question.terms
     handed = {person(str(entry.details.get("to"))) for entry in noted if entry.action == "approval.delegated"}
     for vote in approval.votes:
         second = terms.second.roles if terms.second is not None else ()
         asked = second if vote.stage > 1 else (*terms.roles, *terms.escalate_to)
         members = {person(each) for role in asked for each in (*rules.roles.get(role, ()), LINK + role)}
-        if asked and person(vote.by) not in members | handed:
+        if asked and vote.at >= since and person(vote.by) not in members | handed:
             text = f"{vote.by} decided {approval.id}, which is for {' or '.join(asked)}"
             yield _decision(approval, vote.by, text)
 
 
-def _unknown(approval: Approval, noted: list[Entry]) -> Iterator[Finding]:
-    decision = approval.decision
+def _unknown(approval: Approval, noted: list[Entry], begun: datetime) -> Iterator[Finding]:
+    """What the record, since it was begun, says otherwise or not at all."""
+    decision, at = approval.decision, approval.decided_at
     assert decision is not None
+    assert at is not None
     if decision.by.startswith(STANDING):
         return
-    said = [entry for entry in noted if entry.action in ("approval.decided", "approval.expired")]
-    if not said:
+    said = [entry for entry in noted if entry.action in SETTLED]
+    if said:
+        yield from _differs(approval, said[-1])
+    elif at >= begun:
         text = f"{decision.by or 'somebody'} decided {approval.id}, and the record doesn't know of it"
         yield _decision(approval, "", text)
-        return
-    details = said[-1].details
-    kind, of = details.get("decision", details.get("outcome")), details.get("digest", approval.digest)
-    same = kind == decision.kind or (kind == "approve" and decision.kind == "edit")
-    if not same or of != approval.digest:
-        text = (
-            f"approval {approval.id} stands as {decision.kind}, and the record says {kind} of another action"
-        )
-        yield _decision(approval, "", text if same else f"{text.partition(' of ')[0]}")
     known = {person(entry.actor) for entry in noted}
     for vote in approval.votes:
-        if person(vote.by) not in known:
+        if vote.at >= begun and person(vote.by) not in known:
             text = f"{vote.by} voted on {approval.id}, and the record doesn't know of it"
             yield _decision(approval, vote.by, text)
+
+
+def _differs(approval: Approval, entry: Entry) -> Iterator[Finding]:
+    assert approval.decision is not None
+    kind, told = approval.decision.kind, entry.details
+    said = told.get("decision", told.get("outcome"))
+    if said != kind and (said, kind) != ("approve", "edit"):
+        yield _decision(approval, "", f"approval {approval.id} stands as {kind}, and the record says {said}")
+    elif approval.digest not in ("", told.get("digest", approval.digest)):  # empty once its texts are gone
+        text = f"approval {approval.id} is of another action than the record says"
+        yield _decision(approval, "", text)
 
 
 def _deciders(approval: Approval) -> list[str]:

@@ -30,13 +30,14 @@ def remove_budget(connection: Connection, name: str, *, at: datetime, by: str) -
     return removed
 
 
-def stored_budgets(connection: Connection) -> dict[str, BudgetRule]:
-    """The budgets that were set, by name.
+def stored_budgets(connection: Connection, *, lock: bool = False) -> dict[str, BudgetRule]:
+    """The budgets that were set, by name; with `lock` nobody else changes them before the transaction ends.
 
     Raises:
         ConfigurationError: one of them can't be read: an older or newer Proctor may have set it.
     """
-    rows = connection.execute(select(budgets.c.name, budgets.c.rule).order_by(budgets.c.name))
+    query = select(budgets.c.name, budgets.c.rule).order_by(budgets.c.name)
+    rows = connection.execute(query.with_for_update() if lock else query)
     return {row.name: _read(row.name, row.rule) for row in rows}
 
 

@@ -50,6 +50,15 @@ Look = Callable[[Connection, datetime], bool]
 """Whether there is something to tell. It changes nothing."""
 
 
+def no_alarm(_connection: Connection, telling_id: str) -> Alarm:
+    """Where nobody is told of alerts.
+
+    Raises:
+        NotFound: always.
+    """
+    raise NotFound(f"nothing is told of alerts under {telling_id}")
+
+
 class Notices:
     """The outbox of one database."""
 
@@ -62,9 +71,9 @@ class Notices:
         key: LinkKey | None,
         audiences: Mapping[str, Audience],
         find: Find,
-        find_alarm: FindAlarm,
         look: Look,
         due: DueNow,
+        find_alarm: FindAlarm = no_alarm,
     ) -> None:
         self._database = database
         self._clock = clock

@@ -24,7 +24,7 @@ class Backlog:
 def backlog(connection: Connection, at: datetime) -> tuple[Backlog, ...]:
     """The runs under way of each team that has any, by state."""
     counted = (
-        select(runs.c.team, runs.c.state, func.count().label("count"))
+        select(runs.c.team, runs.c.state, func.count().label("number"))
         .where(runs.c.state.in_(GOING_ON))
         .group_by(runs.c.team, runs.c.state)
         .order_by(runs.c.team, runs.c.state)
@@ -43,7 +43,7 @@ def backlog(connection: Connection, at: datetime) -> tuple[Backlog, ...]:
         Backlog(
             team=row.team,
             state=row.state,
-            count=row.count,
+            count=row.number,
             waited=max(none, at - since.get(row.team, at)) if row.state == "queued" else none,
         )
         for row in connection.execute(counted)

@@ -130,7 +130,7 @@ class Feed:
         self.followers.add(follower)
         if self._closed:
             follower.close()
-        if self._looking is None:
+        if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look_on(), name="feed of runs")
         try:
             yield

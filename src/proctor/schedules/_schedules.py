@@ -95,7 +95,7 @@ class Schedules:
 
         def apply(connection: Connection) -> None:
             _sql.add(connection, schedule)
-            _note(connection, schedule, "schedule.added", by=by or requester, at=at)
+            _note(connection, schedule, "schedule.added", by=by, at=at)
 
         try:
             await self._database.commit(apply)
@@ -251,8 +251,8 @@ class Schedules:
 
 
 def _note(connection: Connection, schedule: Schedule, action: str, *, by: str, at: datetime) -> None:
-    """Enters in the record who changed a schedule."""
-    data = {"id": schedule.id, "team": schedule.team, "cron": schedule.cron, "zone": schedule.zone}
+    """Enters in the record who changed a schedule, by its id: its name may hold a person's."""
+    data = {"team": schedule.team, "cron": schedule.cron, "zone": schedule.zone}
     audit.append(
-        connection, at=at, actor=by, action=action, thing=schedule.name, tenant=schedule.tenant, data=data
+        connection, at=at, actor=by, action=action, thing=schedule.id, tenant=schedule.tenant, data=data
     )

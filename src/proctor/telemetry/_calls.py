@@ -11,7 +11,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from opentelemetry.context import Context, attach, detach
-from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode, set_span_in_context
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    NonRecordingSpan,
+    Span,
+    SpanKind,
+    Status,
+    StatusCode,
+    set_span_in_context,
+)
 
 from proctor.core import (
     ModelCall,
@@ -54,6 +62,9 @@ class _Work:
     """What the span and the metric both say of it."""
     code: str = ""
     """How it failed."""
+    began: float = 0.0
+    ended: float = 0.0
+    """Milliseconds; 0 while it hasn't come to an end."""
     more: Attributes = field(default_factory=dict)
     """What the span alone says at its end."""
 
@@ -64,17 +75,14 @@ def span_model(spans: Spans, inner: ModelMiddleware | None) -> ModelMiddleware:
     async def middleware(call: ModelCall, handle: ModelHandler) -> ModelResult:
         outlet = spans.outlet
         with _under_way(spans, call, _Work(operation="chat", of=call.model)) as work:
-            try:
-                result = await (handle(call) if inner is None else inner(call, handle))
-            except BaseException:
-                work.about |= spans.served(call.model)
-                if work.span.is_recording():
-                    work.span.update_name(f"chat {spans.model_of(call.model)}")
-                raise
-            finally:
-                if spans.redact is not None and work.span.is_recording():
-                    work.more |= asked(call, spans.redact)
-            work.about |= spans.served(result.deployment, result.model)
+            operation = work.about
+            work.about = operation | spans.served(call.model)
+            if spans.redact is not None and work.span.is_recording():
+                work.more |= asked(call, spans.redact)
+            work.began = monotonic_ms()
+            result = await (handle(call) if inner is None else inner(call, handle))
+            work.ended = monotonic_ms()
+            work.about = operation | spans.served(result.deployment, result.model)
             if outlet is not None and not result.cached:
                 outlet.used("input", result.usage.input, work.about)
                 outlet.used("output", result.usage.output, work.about)
@@ -104,7 +112,9 @@ def span_tool(spans: Spans, inner: ToolMiddleware | None) -> ToolMiddleware:
                 }
                 if spans.redact is not None:
                     work.more |= called(call, spans.redact)
+            work.began = monotonic_ms()
             result = await (handle(call) if inner is None else inner(call, handle))
+            work.ended = monotonic_ms()
             if result.is_error and not result.refused_by:
                 work.code = "failed"
             work.more["proctor.refused"] = bool(result.refused_by)
@@ -124,8 +134,9 @@ def _under_way(spans: Spans, call: C, work: _Work) -> Iterator[_Work]:
     at = here.set(
         Here(run_id=call.scope.run_id, team=call.scope.team, span=span, call=call.scope, outgoing=shown)
     )
-    attached = attach(set_span_in_context(span, Context())) if shown else None
-    began = monotonic_ms()
+    # Not the span itself: who finds it there may end it, as OpenTelemetry's tracer that makes no spans does.
+    seen = NonRecordingSpan(span.get_span_context())
+    attached = attach(set_span_in_context(seen, Context())) if shown else None
     try:
         yield work
     except ProctorError as error:
@@ -134,17 +145,16 @@ def _under_way(spans: Spans, call: C, work: _Work) -> Iterator[_Work]:
     except CancelledError:
         work.code = CANCELLED
         raise
-    except BaseException:
-        work.code = "error"
-        raise
     finally:
+        if not work.ended:
+            work.ended, work.code = monotonic_ms(), work.code or "error"
         if work.code not in ("", CANCELLED):
             log.warning("%s %s failed: %s", work.operation, work.of, work.code)
         if attached is not None:
             detach(attached)
         here.reset(at)
         if spans.outlet is not None:
-            _ended(spans, spans.outlet, work, (monotonic_ms() - began) / 1000)
+            _ended(spans, spans.outlet, work)
 
 
 def _started(spans: Spans, call: C, work: _Work) -> Span:
@@ -156,7 +166,7 @@ def _started(spans: Spans, call: C, work: _Work) -> Span:
         return around
     scope = call.scope
     about: Attributes = {
-        "gen_ai.agent.name": scope.agent,
+        "gen_ai.agent.name": word(scope.agent),
         "proctor.run.id": scope.run_id,
         "proctor.team": scope.team,
         "proctor.call.key": scope.key,
@@ -165,15 +175,16 @@ def _started(spans: Spans, call: C, work: _Work) -> Span:
         about["gen_ai.conversation.id"] = scope.thread
     within = set_span_in_context(around, Context())
     kind = SpanKind.CLIENT if work.operation == "chat" else SpanKind.INTERNAL
-    name = f"{work.operation} {work.of}"
+    of = spans.model_of(work.of) if work.operation == "chat" else work.of
+    name = f"{work.operation} {of}"
     return outlet.start(name, above=within, kind=kind, at=spans.now(), attributes=about)
 
 
-def _ended(spans: Spans, outlet: "Outlet", work: _Work, seconds: float) -> None:
+def _ended(spans: Spans, outlet: "Outlet", work: _Work) -> None:
     """Tells of a call. What was cut off has no duration, and is no error: its run waits, or was stopped."""
     failed: Attributes = {"error.type": work.code} if work.code else {}
     if work.code != CANCELLED:
-        outlet.took(work.operation, seconds, work.about | failed)
+        outlet.took(work.operation, (work.ended - work.began) / 1000, work.about | failed)
     span = work.span
     if span.is_recording():
         if work.code == CANCELLED:

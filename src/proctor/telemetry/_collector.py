@@ -61,12 +61,12 @@ class Collector:
         self.lose(spans)
         return False
 
-    def lose(self, spans: int) -> None:
+    def lose(self, spans: int, why: str = "it takes spans more slowly than they come") -> None:
         """Takes note of spans that nobody gets."""
         with self._telling:
             self._lost += spans
         if not self._away:
-            self._fails("it takes spans more slowly than they come")
+            self._fails(why)
 
     def hurry(self) -> None:
         """Lets nothing be sent more than once any more."""
@@ -135,7 +135,11 @@ class _SpanSender(SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         self.taken += len(spans)
-        body = encode_spans(spans).SerializePartialToString()
+        try:
+            body = encode_spans(spans).SerializePartialToString()
+        except ValueError:  # a text that is no Unicode, in a name that somebody else gave
+            self._collector.lose(len(spans), "a span can't be written")
+            return SpanExportResult.FAILURE
         taken = self._collector.send("/v1/traces", body, len(spans))
         return SpanExportResult.SUCCESS if taken else SpanExportResult.FAILURE
 

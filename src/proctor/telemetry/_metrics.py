@@ -18,6 +18,10 @@ KINDS = ("model", "tool")
 BREAKER_STATES = ("closed", "open", "half_open")
 BUDGET_EVENTS = ("refused", "warned", "degraded", "wrapped_up", "raised")
 
+AGENT = ("team", "agent")
+MODEL = (*AGENT, "deployment", "release")
+TOOL = (*AGENT, "tool", "release")
+
 
 class Metrics:
     """What Prometheus reads of this process: each process has its own, and is scraped by itself.
@@ -31,97 +35,117 @@ class Metrics:
         self.registry = of = CollectorRegistry()
         self.shared = Shared(of)
         ProcessCollector(registry=of)
-        agent, released = ("team", "agent"), "release"
-        model, tool = (*agent, "deployment", released), (*agent, "tool", released)
-        calls = partial(Histogram, registry=of, buckets=CALL_BUCKETS)
-        count = partial(Counter, registry=of)
-        gauge = partial(Gauge, registry=of)
-        self._release = gauge("proctor_release", "1, for the release that runs here", [released])
-        self._active = gauge("agent_active_count", "Calls in progress in this process", agent)
-        self._completion = gauge(
+        self._count = partial(Counter, registry=of)
+        self._gauge = partial(Gauge, registry=of)
+        self._time = partial(Histogram, registry=of)
+        self._bounded = partial(Bounded, most=most)
+        self._finished: dict[str, int] = {}
+        self._completed: dict[str, int] = {}
+        self._of_models()
+        self._of_tools()
+        self._of_runs()
+        self._of_the_system()
+
+    def _of_models(self) -> None:
+        count, names = self._count, partial(self._bounded, folds=(1,))
+        calls = partial(self._time, buckets=CALL_BUCKETS)
+        self._active = self._gauge("agent_active_count", "Calls in progress in this process", AGENT)
+        self._response = calls("response_time_seconds", "An agent's model call", AGENT)
+        self._calls = count(
+            "proctor_calls_total", "Model and tool calls, as alerts look at them", ["team", "kind", "result"]
+        )
+        self._model_calls = count("proctor_model_calls_total", "Model calls", (*MODEL, "outcome"))
+        self._tokens = count("proctor_model_tokens_total", "Tokens", (*MODEL, "type"))
+        self._cost = count("proctor_model_cost_micros_total", "Micro-dollars of answers", MODEL)
+        self._model_seconds = calls("proctor_model_duration_seconds", "A model call with its retries", MODEL)
+        self._first = calls(
+            "proctor_model_first_token_seconds", "From a streamed model call to its first text", MODEL
+        )
+        self._retries = count("proctor_model_retries_total", "Requests sent again", MODEL)
+        self._models: Bounded[ModelSeries] = names(self._model_series)
+        self._fallbacks: Bounded[Counter] = names(
+            count("proctor_model_fallbacks_total", "Calls that went on to another", (*MODEL, "to")).labels
+        )
+        self._hedges: Bounded[Counter] = names(
+            count("proctor_model_hedges_total", "Requests that were sent a second time", MODEL).labels
+        )
+        self._rate_waits: Bounded[Histogram] = names(
+            calls("proctor_model_rate_wait_seconds", "Waiting for a deployment's rate", MODEL).labels
+        )
+        self._cached: Bounded[Counter] = names(
+            count("proctor_model_cache_hits_total", "Calls that a cache answered", MODEL).labels
+        )
+        self._saved: Bounded[Counter] = names(
+            count("proctor_model_saved_micros_total", "Micro-dollars that a cache saved", MODEL).labels
+        )
+        self._wasted: Bounded[Counter] = names(
+            count(
+                "proctor_wasted_cost_micros_total",
+                "Micro-dollars of requests that brought no answer, or none that counts",
+                (*AGENT, "release"),
+            ).labels
+        )
+        self._breakers = self._gauge(
+            "proctor_model_breaker",
+            "1 for the state that a deployment's breaker is in",
+            ["deployment", "state"],
+        )
+
+    def _of_tools(self) -> None:
+        self._tool_calls = self._count("proctor_tool_calls_total", "Tool calls", (*TOOL, "outcome"))
+        self._tool_seconds = self._time(
+            "proctor_tool_duration_seconds", "A tool call", TOOL, buckets=CALL_BUCKETS
+        )
+        self._tool_cost = self._count(
+            "proctor_tool_cost_micros_total", "Micro-dollars of tools' answers", TOOL
+        )
+        self._tools: Bounded[ToolSeries] = self._bounded(self._tool_series, folds=(1, 2))
+
+    def _of_runs(self) -> None:
+        self._completion = self._gauge(
             "task_completion_rate",
             "Share of the runs finished by this process since its start that completed; of all processes and "
             "of late: proctor:task_completion_rate:ratio_5m",
             ["team"],
         )
-        self._response = calls("response_time_seconds", "An agent's model call", agent)
-        self._calls = count(
-            "proctor_calls_total", "Model and tool calls, as alerts look at them", ["team", "kind", "result"]
-        )
-        self._model_calls = count("proctor_model_calls_total", "Model calls", (*model, "outcome"))
-        self._tokens = count("proctor_model_tokens_total", "Tokens", (*model, "type"))
-        self._cost = count("proctor_model_cost_micros_total", "Micro-dollars of answers", model)
-        self._model_seconds = calls("proctor_model_duration_seconds", "A model call with its retries", model)
-        self._first = calls(
-            "proctor_model_first_token_seconds", "From a streamed model call to its first text", model
-        )
-        self._retries = count("proctor_model_retries_total", "Requests sent again", model)
-        self._tool_calls = count("proctor_tool_calls_total", "Tool calls", (*tool, "outcome"))
-        self._tool_seconds = calls("proctor_tool_duration_seconds", "A tool call", tool)
-        self._tool_cost = count("proctor_tool_cost_micros_total", "Micro-dollars of tools' answers", tool)
-        self._runs = count("proctor_runs_total", "Finished runs", ["team", "status", released])
-        self._run_seconds = Histogram(
+        self._runs = self._count("proctor_runs_total", "Finished runs", ["team", "status", "release"])
+        self._run_seconds = self._time(
             "proctor_run_duration_seconds",
             "A run, from its start to its end, with all waiting",
-            ["team", released],
-            registry=of,
+            ["team", "release"],
             buckets=RUN_BUCKETS,
         )
-        self._wait = Histogram(
+        self._agent_failures: Bounded[Counter] = self._bounded(
+            self._count("proctor_agent_failures_total", "Agents that failed", (*AGENT, "code")).labels,
+            folds=(1,),
+        )
+        self._verdicts = self._count(
+            "proctor_policy_verdicts_total", "Verdicts", ["team", "stage", "outcome"]
+        )
+        self._approvals = self._count(
+            "proctor_approvals_total", "Decisions that runs took", ["team", "decision"]
+        )
+        self._wait = self._time(
             "proctor_approval_wait_seconds",
             "From a question to the decision on it",
             ["team"],
-            registry=of,
             buckets=WAIT_BUCKETS,
         )
-        self._verdicts = count("proctor_policy_verdicts_total", "Verdicts", ["team", "stage", "outcome"])
-        self._approvals = count("proctor_approvals_total", "Decisions that runs took", ["team", "decision"])
-        self._level = gauge("proctor_degradation_level", "0 is normal, 4 refuses new runs")
-        self._levels = count("proctor_degradation_changes_total", "Changes of the level", ["to", "rule"])
-        self._breakers = gauge(
-            "proctor_model_breaker",
-            "1 for the state that a deployment's breaker is in",
-            ["deployment", "state"],
+
+    def _of_the_system(self) -> None:
+        self._release = self._gauge("proctor_release", "1, for the release that runs here", ["release"])
+        self._level = self._gauge("proctor_degradation_level", "0 is normal, 4 refuses new runs")
+        self._levels = self._count(
+            "proctor_degradation_changes_total", "Changes of the level", ["to", "rule"]
         )
-        self._differences = count(
-            "proctor_ledger_differences_total", "Runs whose ledger and journal don't agree", []
-        )
-        self._findings = count("proctor_inspection_findings_total", "What inspections found anew", [])
-        self._finished: dict[str, int] = {}
-        self._completed: dict[str, int] = {}
-        bounded = partial(Bounded, most=most)
-        names = partial(bounded, folds=(1,))
-        self._models: Bounded[ModelSeries] = names(self._model_series)
-        self._tools: Bounded[ToolSeries] = bounded(self._tool_series, folds=(1, 2))
-        self._fallbacks: Bounded[Counter] = names(
-            count("proctor_model_fallbacks_total", "Calls that went on to another", (*model, "to")).labels
-        )
-        self._hedges: Bounded[Counter] = names(
-            count("proctor_model_hedges_total", "Requests that were sent a second time", model).labels
-        )
-        self._rate_waits: Bounded[Histogram] = names(
-            calls("proctor_model_rate_wait_seconds", "Waiting for a deployment's rate", model).labels
-        )
-        self._cached: Bounded[Counter] = names(
-            count("proctor_model_cache_hits_total", "Calls that a cache answered", model).labels
-        )
-        self._saved: Bounded[Counter] = names(
-            count("proctor_model_saved_micros_total", "Micro-dollars that a cache saved", model).labels
-        )
-        self._wasted: Bounded[Counter] = bounded(
-            count(
-                "proctor_wasted_cost_micros_total",
-                "Micro-dollars of requests that brought no answer, or none that counts",
-                (*agent, released),
-            ).labels,
+        self._budgets: Bounded[Counter] = self._bounded(
+            self._count("proctor_budget_events_total", "What budgets did", ["what", "budget"]).labels,
             folds=(1,),
         )
-        self._agent_failures: Bounded[Counter] = bounded(
-            count("proctor_agent_failures_total", "Agents that failed", (*agent, "code")).labels, folds=(1,)
+        self._differences = self._count(
+            "proctor_ledger_differences_total", "Runs whose ledger and journal don't agree", []
         )
-        self._budgets: Bounded[Counter] = bounded(
-            count("proctor_budget_events_total", "What budgets did", ["what", "budget"]).labels, folds=(1,)
-        )
+        self._findings = self._count("proctor_inspection_findings_total", "What inspections found anew", [])
 
     def expect(
         self,

@@ -7,19 +7,32 @@ name a collector, since what is sent goes through our own few lines of HTTP.
 import os
 import socket
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
+from random import Random
+from urllib.parse import urlsplit
 
+import httpx2
 from opentelemetry.context import Context
 from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import SpanLimits, TracerProvider
-from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON
-from opentelemetry.trace import Span, SpanContext, SpanKind
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import (
+    Link,
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    get_current_span,
+)
+from opentelemetry.util.types import AttributeValue
 
-from proctor.core import ConfigurationError, MissingSetting, TelemetrySettings
+from proctor.core import Clock, ConfigurationError, MissingSetting, TelemetrySettings
 from proctor.telemetry._collector import Collector, MetricSender, SpanQueue
 from proctor.telemetry._spans import Attributes, nanoseconds
 
@@ -37,24 +50,36 @@ SCHEMA = "https://opentelemetry.io/schemas/1.41.0"
 """Of the conventions whose names we use."""
 
 
+@dataclass(slots=True, kw_only=True)
+class _Making:
+    """What a span is made of."""
+
+    name: str
+    parent: SpanContext | None
+    kind: SpanKind
+    start: int
+    attributes: Attributes
+    resource: Resource
+    scope: InstrumentationScope
+    now: Callable[[], int]
+
+
 class Outlet:
     """What makes spans and measurements, and sends them to the collector."""
 
     def __init__(
-        self, settings: TelemetrySettings, resource: Mapping[str, str], collector: Collector
+        self,
+        settings: TelemetrySettings,
+        resource: Mapping[str, str],
+        collector: Collector,
+        clock: Clock,
     ) -> None:
         about = Resource(dict(resource), schema_url=SCHEMA)
-        self._ids = _Ids()
+        self._about = about
         self._queue = SpanQueue(collector, most=settings.queue)
-        self._tracers = TracerProvider(
-            sampler=ALWAYS_ON,  # whether a run is traced is decided once, for all of its processes
-            resource=about,
-            id_generator=self._ids,
-            span_limits=SpanLimits(max_events=MOST_EVENTS),
-            shutdown_on_exit=False,
-        )
-        self._tracers.add_span_processor(self._queue)
-        self._tracer = self._tracers.get_tracer("proctor", resource.get("service.version"), schema_url=SCHEMA)
+        self._scope = InstrumentationScope("proctor", resource.get("service.version"), SCHEMA)
+        self._clock = clock
+        self._random = Random()  # noqa: S311 - ids needn't be secret
         reader = PeriodicExportingMetricReader(
             MetricSender(collector),
             export_interval_millis=settings.metrics_every.total_seconds() * 1000,
@@ -95,13 +120,24 @@ class Outlet:
         named: SpanContext | None = None,
     ) -> Span:
         """A span that has begun; `named` where its id is given."""
-        self._ids.given = named
-        try:
-            return self._tracer.start_span(
-                name, context=above, kind=kind, attributes=attributes, start_time=nanoseconds(at)
-            )
-        finally:
-            self._ids.given = None
+        parent = get_current_span(above).get_span_context()
+        if named is None:
+            flags = parent.trace_flags
+            named = SpanContext(parent.trace_id, self._random.getrandbits(64) or 1, False, flags)
+        making = _Making(
+            name=name,
+            parent=parent if parent.is_valid else None,
+            kind=kind,
+            start=nanoseconds(at),
+            attributes=attributes,
+            resource=self._about,
+            scope=self._scope,
+            now=self._now,
+        )
+        return OpenSpan(named, making, self._queue.on_end)
+
+    def _now(self) -> int:
+        return nanoseconds(self._clock.now())
 
     def took(self, operation: str, seconds: float, attributes: Attributes) -> None:
         """Records how long a `chat`, an `execute_tool`, an `invoke_agent` or an `invoke_workflow` took."""
@@ -114,33 +150,98 @@ class Outlet:
     def close(self) -> None:
         """Sends what is left once, and ends. Blocks as long as the collector takes."""
         self._collector.hurry()
-        self._tracers.shutdown()
+        self._queue.shutdown()  # type: ignore[no-untyped-call]
         self._meters.shutdown()
         self._collector.close()
 
 
-class _Ids(RandomIdGenerator):
-    """Ids at random, but where one is given: a run's root has the same in every process."""
+class OpenSpan(NonRecordingSpan):
+    """A span that goes on: kept as plain values, and handed on when it ends.
 
-    def __init__(self) -> None:
-        self.given: SpanContext | None = None
+    The SDK's own span checks and locks each attribute, which is half of what telemetry would cost.
+    """
 
-    def generate_span_id(self) -> int:
-        return super().generate_span_id() if self.given is None else self.given.span_id
+    def __init__(self, context: SpanContext, made: _Making, put: Callable[[ReadableSpan], None]) -> None:
+        super().__init__(context)
+        self._made = made
+        self._put = put
+        self._status = Status()
+        self._events: list[Event] = []
+        self._links: list[Link] = []
 
-    def generate_trace_id(self) -> int:
-        return super().generate_trace_id() if self.given is None else self.given.trace_id
+    def is_recording(self) -> bool:
+        """It is."""
+        return True
+
+    def set_attributes(self, attributes: Mapping[str, AttributeValue]) -> None:
+        """Says more."""
+        self._made.attributes.update(attributes)
+
+    def set_attribute(self, key: str, value: AttributeValue) -> None:
+        """Says more."""
+        self._made.attributes[key] = value
+
+    def add_event(
+        self,
+        name: str,
+        attributes: Mapping[str, AttributeValue] | None = None,
+        timestamp: int | None = None,
+    ) -> None:
+        """Notes that something happens, as long as there is room."""
+        if len(self._events) < MOST_EVENTS:
+            self._events.append(Event(name, attributes, timestamp or self._made.now()))
+
+    def add_link(self, context: SpanContext, attributes: Mapping[str, AttributeValue] | None = None) -> None:
+        """Leads to another span, as long as there is room."""
+        if len(self._links) < MOST_EVENTS:
+            self._links.append(Link(context, attributes))
+
+    def update_name(self, name: str) -> None:
+        """Takes another name."""
+        self._made.name = name
+
+    def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
+        """Tells whether it failed."""
+        self._status = status if isinstance(status, Status) else Status(status, description)
+
+    def end(self, end_time: int | None = None) -> None:
+        """Hands it on."""
+        made = self._made
+        self._put(
+            ReadableSpan(
+                name=made.name,
+                context=self.get_span_context(),
+                parent=made.parent,
+                resource=made.resource,
+                attributes=made.attributes,
+                events=self._events,
+                links=self._links,
+                kind=made.kind,
+                status=self._status,
+                start_time=made.start,
+                end_time=end_time or made.now(),
+                instrumentation_scope=made.scope,
+            )
+        )
 
 
 def open_outlet(
-    settings: TelemetrySettings, endpoint: str, *, environ: Mapping[str, str], release: str
+    settings: TelemetrySettings, endpoint: str, *, environ: Mapping[str, str], clock: Clock, release: str
 ) -> Outlet:
     """What sends spans and metrics to a collector.
 
     Raises:
         MissingSetting: a variable that holds one of its headers isn't set.
-        ConfigurationError: a header can't be sent.
+        ConfigurationError: a header can't be sent, or the address can't be read.
     """
+    try:
+        readable = bool(urlsplit(str(httpx2.URL(endpoint))).hostname)
+    except (httpx2.InvalidURL, ValueError):
+        readable = False
+    if not readable:
+        raise ConfigurationError(
+            "telemetry.endpoint is no address", hint='Write it as "http://127.0.0.1:4318".'
+        )
     resource = {
         "service.name": settings.service,
         "service.version": release or _own_version(),
@@ -157,7 +258,7 @@ def open_outlet(
     for name, value in headers.items():
         if not (value.isascii() and value.isprintable()):  # else the HTTP client's error would quote it
             raise ConfigurationError(f"telemetry: the header {name} holds characters that can't be sent")
-    return Outlet(settings, resource, Collector(endpoint, headers))
+    return Outlet(settings, resource, Collector(endpoint, headers), clock)
 
 
 def _own_version() -> str:

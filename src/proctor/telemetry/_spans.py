@@ -210,9 +210,9 @@ class RunSpans:
             return None
         if self._outlet is None:
             return TurnSpan(agent=agent, span=self._span, began=monotonic_ms())
-        about: Attributes = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": agent}
+        about: Attributes = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": word(agent)}
         span = self._outlet.start(
-            f"invoke_agent {agent}",
+            f"invoke_agent {word(agent)}",
             above=self._above if within is None else set_span_in_context(within.span, Context()),
             kind=SpanKind.INTERNAL,
             at=self._spans.now(),
@@ -222,7 +222,7 @@ class RunSpans:
 
     def turn_ended(self, turn: TurnSpan, *, error: str = "", cut_off: str = "") -> None:
         """Tells of an agent's turn: how it failed, if it did, or why it was cut off."""
-        about: Attributes = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": turn.agent}
+        about: Attributes = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": word(turn.agent)}
         if self._meters is not None and not cut_off:
             seconds = (monotonic_ms() - turn.began) / 1000
             failed: Attributes = {"error.type": error} if error else {}
@@ -283,7 +283,7 @@ def open_spans(
         return Spans()
     from proctor.telemetry._otel import open_outlet
 
-    outlet = open_outlet(settings, settings.endpoint, environ=environ, release=release)
+    outlet = open_outlet(settings, settings.endpoint, environ=environ, clock=clock, release=release)
     return Spans(settings, clock=clock, outlet=outlet, deployments=deployments, redact=redact)
 
 

@@ -13,12 +13,11 @@ from proctor.api.protocols._work import Part, questions
 from proctor.app import Proctor
 from proctor.core import NotFound
 
-LONGEST = 200_000
-"""Characters of a text."""
 MANY = 2_000
 """Messages in a request."""
 
-Text: TypeAlias = Annotated[Storable, Field(max_length=LONGEST)]
+Text: TypeAlias = Storable
+"""As long as a request may be."""
 Name: TypeAlias = Annotated[Storable, Field(max_length=200)]
 Metadata: TypeAlias = Annotated[
     dict[Annotated[Storable, Field(max_length=64)], Annotated[Storable, Field(max_length=512)]],

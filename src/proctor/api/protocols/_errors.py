@@ -30,7 +30,13 @@ OF_OPENAI: JsonObject = {
 }
 
 ANY_ERROR: dict[int | str, dict[str, Any]] = {
-    status: {"description": "An error", "content": {"application/json": {"schema": OF_OPENAI}}}
+    status: {
+        "description": "An error; a problem where the request was refused before it was read",
+        "content": {
+            "application/json": {"schema": OF_OPENAI},
+            "application/problem+json": {"schema": {"type": "object"}},
+        },
+    }
     for status in ("4XX", "5XX")
 }
 """What every route under `/v1` may answer beside what it is for."""

@@ -1,0 +1,115 @@
+"""How likely a number is by chance."""
+
+import math
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from proctor.alerts import Tally, bucket_of
+from proctor.alerts._chances import LARGE, at_least, at_most
+from proctor.alerts._tally import PIVOT, end_of
+from proctor.alerts._usual import Usual
+
+
+def poisson(count: int, mean: float) -> float:
+    return math.exp(count * math.log(mean) - mean - math.lgamma(count + 1))
+
+
+@pytest.mark.parametrize(("count", "mean"), [(4, 1.0), (12, 3.0), (30, 12.5), (150, 100.0)])
+def test_without_spread_the_tails_are_those_of_poisson(count: int, mean: float) -> None:
+    above = 1 - sum(poisson(each, mean) for each in range(count))
+    assert at_least(count, mean, 0) == pytest.approx(above, rel=1e-3)
+    low = int(mean / 3)
+    below = sum(poisson(each, mean) for each in range(low + 1))
+    assert at_most(low, mean, 0) == pytest.approx(below, rel=1e-3)
+
+
+def test_a_rate_that_varies_itself_makes_far_numbers_likelier() -> None:
+    assert at_least(20, 5, 0.0) < at_least(20, 5, 0.1) < at_least(20, 5, 1.0)
+    assert at_most(1, 10, 0.0) < at_most(1, 10, 0.1) < at_most(1, 10, 1.0)
+
+
+def test_what_is_no_more_than_usual_is_no_news() -> None:
+    assert at_least(5, 5, 0.1) == 1
+    assert at_least(0, 0, 0.1) == 1
+    assert at_most(5, 5, 0.1) == 1
+
+
+def test_where_nothing_ever_happens_one_event_is_impossible() -> None:
+    assert at_least(1, 0, 0.1) == 0
+
+
+def test_exact_and_approximate_tails_meet() -> None:
+    mean = LARGE / 1.5
+    assert at_least(LARGE - 1, mean, 0.05) == pytest.approx(at_least(LARGE, mean, 0.05), rel=0.8)
+
+
+def test_five_seconds_are_a_border_between_two_buckets() -> None:
+    assert end_of(bucket_of(5.0)) == pytest.approx(PIVOT)
+    assert bucket_of(5.0) == 0
+    assert bucket_of(5.01) == 1
+    assert bucket_of(0) == bucket_of(-1)
+
+
+def test_numbers_that_were_added_can_be_taken_away_and_written() -> None:
+    one, two = Tally(), Tally()
+    one.counts["calls"] = 3
+    one.spreads["seconds"][bucket_of(1.0)] = 3
+    two.add(one)
+    two.add(one)
+    two.take(one)
+    assert two.write() == one.write()
+    two.take(one)
+    assert not two
+    assert Tally.read(one.write()).write() == one.write()
+
+
+BEGIN = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+def hours(errors_at_noon: int = 0, days: int = 14) -> list[tuple[datetime, Tally]]:
+    found = []
+    for place in range(24 * days):
+        at = BEGIN + timedelta(hours=place)
+        tally = Tally()
+        tally.counts.update({"calls": 200, "errors": 2, "started": 50})
+        if at.hour == 12 and at.day == 5:
+            tally.counts["errors"] += errors_at_noon
+        found.append((at, tally))
+    return found
+
+
+def rate_of(past: list[tuple[datetime, Tally]]) -> float:
+    usual = Usual(past, BEGIN)
+    share = usual.share(
+        "errors", lambda of: (of.counts["errors"], of.counts["calls"]), BEGIN.replace(hour=12)
+    )
+    assert share is not None
+    return share.rate
+
+
+def test_an_incident_of_the_past_is_not_taken_for_usual() -> None:
+    assert rate_of(hours()) == pytest.approx(0.01, rel=0.05)
+    assert rate_of(hours(errors_at_noon=150)) == pytest.approx(0.01, rel=0.05)
+
+
+def test_a_past_of_a_day_says_nothing() -> None:
+    past = hours(days=1)
+    assert not Usual(past, BEGIN).is_enough(BEGIN + timedelta(days=1))
+    assert Usual(past, BEGIN).is_enough(BEGIN + timedelta(days=2))
+
+
+def test_the_rate_goes_from_one_hour_to_the_next() -> None:
+    past = hours()
+    for at, tally in past:
+        tally.counts["started"] = 60 if at.hour == 12 else 120
+    usual = Usual(past, BEGIN)
+
+    def rate(minute: int, hour: int) -> float:
+        found = usual.rate("started", 1.0, BEGIN + timedelta(days=14, hours=hour, minutes=minute))
+        assert found is not None
+        return found.a_minute
+
+    assert rate(30, 12) == pytest.approx(1.0)
+    assert rate(0, 13) == pytest.approx(1.5)
+    assert rate(30, 13) == pytest.approx(2.0)
