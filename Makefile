@@ -58,6 +58,11 @@ bench: setup
 	@$(RUN) -m benchmarks.policy
 	@$(RUN) -m benchmarks.faults
 	@$(RUN) -m benchmarks.scale
+	@$(RUN) -m benchmarks.api
+	@$(RUN) -m benchmarks.security
+	@$(RUN) -m benchmarks.prometheus
+	@$(RUN) -m benchmarks.telemetry
+	@$(RUN) -m benchmarks.anomalies
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .benchmarks

@@ -36,8 +36,9 @@ def check_tenant(name: str) -> None:
     Raises:
         InvalidInput: it may not.
     """
-    if not name.strip() or len(name) > LONGEST_TENANT or not name.isprintable():
-        raise InvalidInput(f"a tenant's name has between 1 and {LONGEST_TENANT} printable characters")
+    # The slash parts a tenant's name from what is kept under it.
+    if not name.strip() or len(name) > LONGEST_TENANT or not name.isprintable() or "/" in name:
+        raise InvalidInput(f"a tenant's name has between 1 and {LONGEST_TENANT} printable characters, no slash")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
