@@ -16,6 +16,7 @@ from typing_extensions import Unpack
 from proctor import ledger, policies
 from proctor.access import Keys
 from proctor.app._alerts import ALERT_LOOK, make_alerts
+from proctor.app._analysis import MOST, Analysis, analyze
 from proctor.app._audit import Record
 from proctor.app._engine import make_engine
 from proctor.app._guards import Guards
@@ -426,6 +427,15 @@ class Proctor:
         if self.engine.running and run.state == "queued":
             self.engine.wake()
         return run
+
+    async def analyze(
+        self, since: datetime, until: datetime, *, team: str = "", tenant: str = "", most: int = MOST
+    ) -> Analysis:
+        """What failed and was refused from `since` to before `until`, as patterns with what may be behind.
+
+        Of one team or tenant, if named; out of the newest `most` entries of the log that tell of such.
+        """
+        return await analyze(self.database, since=since, until=until, team=team, tenant=tenant, most=most)
 
     @cached_property
     def keys(self) -> Keys:

@@ -75,6 +75,7 @@ app.command(
     help="Check texts against the policy, and try a policy on past runs.",
 )
 app.command("proctor.cli._alerts:alerts", name="alerts", help="See what is wrong, and hush what is known.")
+app.command("proctor.cli._analyze:analyze", name="analyze", help="Find what failures have in common.")
 app.command(
     "proctor.cli._privacy:privacy",
     name="privacy",

@@ -1,6 +1,7 @@
 """Runs: their states, their log, and the journal that makes every AutoGen team resumable."""
 
 from proctor.runs._acted import Acted, acted
+from proctor.runs._analysis_sql import Trouble, troubles
 from proctor.runs._backlog import Backlog, backlog
 from proctor.runs._chain import begin_before_acting, consult, journal_model, journal_tool
 from proctor.runs._desk import Desk, Rejected
@@ -54,6 +55,7 @@ __all__ = [
     "TeamRuns",
     "Thread",
     "Threads",
+    "Trouble",
     "acted",
     "answers_judged",
     "backlog",
@@ -74,6 +76,7 @@ __all__ = [
     "states_of",
     "thread_states",
     "threads",
+    "troubles",
     "unfinished",
     "wake",
     "waste",

@@ -38,7 +38,7 @@ def check_tenant(name: str) -> None:
     """
     # The slash parts a tenant's name from what is kept under it.
     if not name.strip() or len(name) > LONGEST_TENANT or not name.isprintable() or "/" in name:
-        raise InvalidInput(f"a tenant's name has between 1 and {LONGEST_TENANT} printable characters, no slash")
+        raise InvalidInput(f"a tenant's name has 1 to {LONGEST_TENANT} printable characters, and no slash")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

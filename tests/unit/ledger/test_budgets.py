@@ -540,7 +540,7 @@ async def test_a_budget_that_is_set_holds_until_it_is_removed(world):
     await budgets.look()
     with pytest.raises(BudgetExceeded):
         await chain(budgets, call(), answers(1))
-    await world.database.commit(lambda c: remove_budget(c, "daily"))
+    await world.database.commit(lambda c: remove_budget(c, "daily", at=NOON, by="ann"))
     await budgets.look()
     assert (await chain(budgets, call(), answers(1))).cost == 1
 

@@ -61,7 +61,7 @@ async def budgets(world):
 
 async def test_what_was_spent_while_a_budget_was_removed_counts_when_it_is_set_again(world, budgets):
     await spend(world, budgets, 5)
-    await world.database.commit(lambda c: remove_budget(c, "desk"))
+    await world.database.commit(lambda c: remove_budget(c, "desk", at=world.clock.now(), by="ann"))
     await budgets.look()
     world.clock.advance(3600)
     await spend(world, budgets, 30)
@@ -154,6 +154,6 @@ async def test_a_rule_that_cannot_be_read_is_told_by_name_and_can_be_removed(wor
     assert "desk" in broken.value.message
     assert "proctor budget remove desk" in broken.value.hint
     assert {each.name for each in budgets.rules.budgets} == {"daily", "desk"}
-    await world.database.commit(lambda c: remove_budget(c, "desk"))
+    await world.database.commit(lambda c: remove_budget(c, "desk", at=world.clock.now(), by="ann"))
     await budgets.look()
     assert {each.name for each in budgets.rules.budgets} == {"daily"}
