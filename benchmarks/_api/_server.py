@@ -73,6 +73,7 @@ def _settings(folder: Path) -> proctor.Settings:
                 "authentication": "required",
                 "requests_per_minute": 10_000_000,
                 "failures_per_minute": 10_000_000,
+                "waits_at_once": 10_000,
             },
         }
     )

@@ -133,7 +133,12 @@ async def open_governed(stage: Stage, folder: Path, model: str | None = None) ->
             "database": {"url": f"sqlite:///{folder / 'proctor.db'}"},
             "models": {"victim": _VICTIM if model is None else {"provider": "local", "model": model}},
             "tools": {SERVER: _server_settings(stage, socket)},
-            "policies": {"input": {"email": "allow"}},  # tasks say whom to write to
+            # Tasks say whom to write to, and ask for a link with a token: what holds attacks up are labels.
+            "policies": {
+                "input": {"email": "allow"},
+                "tool_result": {"secret": "allow"},
+                "output": {"secret": "allow"},
+            },
             "teams": {
                 team_of(shape, mode, guard): {**_LIMITS, **_SETTINGS[guard]}
                 for shape in SHAPES

@@ -255,6 +255,15 @@ async def test_an_address_that_guesses_isnt_listened_to_and_locks_nobody_out(ope
     assert (own.status_code, never_seen.status_code, setup.status_code) == (200, 429, 429)
 
 
+async def test_tries_of_the_setup_token_at_one_moment_are_counted(opened: Open):
+    access = {"authentication": "required", "failures_per_minute": 1}
+    async with opened(access=access) as site:
+        tries = [site.client.post("/api/v1/setup", json={"token": "x"}) for _ in range(3)]
+        answers = await asyncio.gather(*tries)
+
+    assert sorted(each.status_code for each in answers) == [401, 429, 429]
+
+
 async def test_addresses_are_believed_of_known_proxies_alone(opened: Open):
     access = {"authentication": "required", "failures_per_minute": 1}
     guess = {"authorization": "Bearer pk_no"}
@@ -533,6 +542,31 @@ async def test_tokens_of_the_provider_are_taken_where_they_are_for_this_server_a
     assert taken == [200] * len(good)
     assert refused == [401] * len(bad)
     assert not_configured.status_code == 401
+
+
+async def test_guesses_from_an_address_lock_out_no_token_of_the_provider_and_no_session(
+    opened: Open, signing: KeySet
+):
+    clock = FakeClock()
+    clock.instant = proctor.core.SystemClock().now()
+    with identity_provider(callback=CALLBACK, keys=signing) as issuer:
+        access = {**oidc(issuer, bearer_audience=AUDIENCE), "failures_per_minute": 3}
+        async with opened(access=access, clock=clock) as site:
+
+            async def ask(bearer: str = "") -> int:
+                headers = {"authorization": f"Bearer {bearer}"} if bearer else {}
+                return (await site.client.get("/api/v1/keys", headers=headers)).status_code
+
+            assert (await enter(site, "ann@example.com sre")).status_code == 303
+            clock.advance(90)
+            noted = await ask()  # when the session was used
+            forged = token(new_keys(), issuer, clock)
+            guesses = [await ask(each) for each in ("rubbish", forged, forged, forged, "rubbish")]
+            session = await ask()
+            bearer = await ask(token(signing, issuer, clock))
+
+    assert guesses == [401, 401, 401, 429, 429]
+    assert (noted, session, bearer) == (200, 200, 200)
 
 
 async def test_the_providers_own_access_token_opens_the_door(opened: Open, signing: KeySet):

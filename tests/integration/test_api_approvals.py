@@ -40,6 +40,30 @@ async def test_a_question_is_listed_read_with_its_tag_and_decided_by_the_callers
         assert (run.state, run.result) == ("completed", "refunded 5 of order 7")
 
 
+async def test_whoever_only_reads_learns_that_something_waits_and_not_what(tmp_path) -> None:
+    review = {"desk": {"review": {"mode": "manual"}}}
+    async with opened(f"sqlite:///{tmp_path}/p.db", teams=review) as site:
+        run = await site.proctor.run("desk", "Hello?")
+        assert run.state == "waiting"
+        for who in ("vic", "olga"):
+            [line] = (await site.get(who, "/approvals"))["items"]
+            assert line["text"] == "desk asks whether it may go on: output, output."
+        [line] = (await site.get("ann", "/approvals"))["items"]
+        assert line["text"].startswith("The team wants to answer.")
+        told = {}
+        for who in ("vic", "olga", "ann", "root"):
+            log = await site.ask(who, "GET", f"/runs/{run.id}/events")
+            stream = await site.ask(who, "GET", f"/runs/{run.id}/events/stream", params={"seconds": 1})
+            many = await site.ask(who, "GET", "/events/stream", params={"run": run.id, "seconds": 1})
+            told[who] = [each.text.count("All done.") > 0 for each in (log, stream, many)]
+            assert {"message", "approval.requested"} <= {each["type"] for each in log.json()["items"]}
+        assert told == {"vic": [False] * 3} | {who: [True] * 3 for who in ("olga", "ann", "root")}
+        events = {each["type"]: each for each in (await site.get("vic", f"/runs/{run.id}/events"))["items"]}
+        assert events["approval.requested"]["data"] == {"id": line["id"], "kind": "output"}
+        assert events["model.called"]["data"].keys() >= {"deployment", "cost", "output"}
+        assert events["message"]["agent"]
+
+
 async def test_an_edit_is_what_is_carried_out(tmp_path) -> None:
     async with opened(f"sqlite:///{tmp_path}/p.db") as site:
         id = await site.waiting()

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from proctor.core import SystemClock, ToolSpec
+from proctor.knowledge import Document
 from proctor.tools import Pins, form_of
 from servers.rest_desk import Site, opened
 
@@ -116,6 +117,32 @@ async def test_tenants_know_nothing_of_each_others_documents(database_url: str) 
             assert answer.status_code in (404, 422)
         seen = await site.get("root", path, tenant="acme")
         assert [each["name"] for each in seen["items"]] == ["a"]
+
+
+async def test_a_tenants_collections_are_neither_anothers_of_like_name_nor_of_longer(tmp_path: Path) -> None:
+    async with opened(f"sqlite:///{tmp_path}/p.db") as site:
+        new, path = {"name": "a", "text": "Text."}, "/knowledge/faq/documents"
+        for tenant in ("ACME", "acme"):
+            put = await site.ask("root", "POST", path, json=new, params={"tenant": tenant})
+            assert put.status_code == 200
+        await site.proctor.knowledge.add("acme/branch/faq", [Document(name="b", text="Text.")])
+        for caller, params in (("acme", {}), ("root", {"tenant": "acme"})):
+            [line] = (await site.get(caller, "/knowledge", **params))["collections"]
+            assert line == {"name": "faq", "tenant": "acme", "documents": 1}
+        assert len((await site.get("root", "/knowledge"))["collections"]) == 3
+        refused = await site.ask("root", "POST", path, json=new, params={"tenant": "acme/branch"})
+        assert refused.status_code == 422
+
+
+async def test_the_record_tells_whose_document_was_changed(tmp_path: Path) -> None:
+    async with opened(f"sqlite:///{tmp_path}/p.db") as site:
+        path = "/knowledge/faq/documents"
+        for caller in ("acme", "root"):
+            await site.ask(caller, "POST", path, json={"name": "a", "text": "Text."})
+        await site.ask("acme", "DELETE", path, params={"name": "a"})
+        entries = (await site.get("root", "/audit/entries", action="document"))["items"]
+        told = [(each["action"], each["tenant"]) for each in entries]
+        assert told == [("document.removed", "acme"), ("document.stored", ""), ("document.stored", "acme")]
 
 
 async def test_documents_come_in_pages_by_name(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
@@ -145,6 +146,33 @@ async def test_a_tenants_caller_speaks_for_itself_alone(site: Answers) -> None:
     assert (run["tenant"], run["requester"]) == ("acme", "ann")
     for_another = (await site.start(requester="kim", tenant="acme", wait=30)).json()
     assert (for_another["tenant"], for_another["requester"]) == ("acme", "kim")
+
+
+async def test_who_decides_asks_in_their_own_name_and_who_starts_for_another_is_recorded(
+    tmp_path: Path, world: World
+) -> None:
+    async with running(f"sqlite:///{tmp_path}/p.db", world) as opened, answering(opened) as site:
+        refused = await site.start("root", requester="kim")
+        assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+        assert (await site.start("root", requester="root")).status_code == 202
+        assert (await site.start(requester="olga")).status_code == 202
+        run = (await site.start(requester="kim", key="k1")).json()
+        assert (await site.start(requester="kim", key="k1")).json() == run
+        columns = audit_entries.c.actor, audit_entries.c.thing, audit_entries.c.tenant, audit_entries.c.data
+        query = select(*columns).where(audit_entries.c.action == "run.started_for")
+        entries = await opened.database.read(lambda connection: connection.execute(query).all())
+    assert [tuple(entry) for entry in entries] == [("olga", run["id"], "default", "{}")]
+
+
+async def test_a_tenants_runs_go_before_nobody_elses(tmp_path: Path, world: World) -> None:
+    async with running(f"sqlite:///{tmp_path}/p.db", world) as opened, answering(opened) as site:
+        assert (await site.start("acme", priority=1)).status_code == 403
+        assert (await site.start("acme", priority=-1)).status_code == 202
+        assert (await site.start(priority=1000, tenant="acme")).status_code == 202
+        thread = (await site.ask("acme", "POST", "/threads", json={"team": "talk"})).json()["id"]
+        message = {"task": "Hi", "priority": 1}
+        sent = await site.ask("acme", "POST", f"/threads/{thread}/messages", json=message)
+        assert sent.status_code == 403
 
 
 async def test_a_viewer_reads_and_starts_nothing(site: Answers) -> None:

@@ -15,13 +15,14 @@ import pytest
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.base import ChatAgent
 from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy.exc import OperationalError
 
 import proctor
 from conftest import make_settings
 from proctor import Decision, audit
 from proctor.approvals import Filter
 from proctor.audit import Wanted
-from proctor.core import BudgetRule, MissingSetting, ModelCall, ToolSpec
+from proctor.core import BudgetRule, DatabaseUnavailable, MissingSetting, ModelCall, ToolSpec
 from proctor.inspection import Filed
 from proctor.ledger import remove_budget, set_budget
 from proctor.privacy import Subject
@@ -375,6 +376,20 @@ async def test_an_export_is_an_entry_itself(office: Office, tmp_path: Path):
         assert await record_of(here, action="export.made") == [("ann", "export.made", "audit")]
         found = audit.verify_export(file, trusted=here.record.trusted)
     assert (found.entries, found.sound, found.unproven) == (written, True, ())
+
+
+async def test_an_export_that_is_cut_off_is_not_begun_again_in_the_same_file(tmp_path: Path):
+    told: list[bytes] = []
+
+    def write(piece: bytes) -> None:
+        if told:  # as if the server went away between two pages
+            raise OperationalError("SELECT", {}, ConnectionError("gone"))
+        told.append(piece)
+
+    async with Office(f"sqlite:///{tmp_path}/p.db").opened() as here:
+        with pytest.raises(DatabaseUnavailable, match="while the record was written out"):
+            await here.record.export(write, Wanted(), by="ann")
+    assert len(told) == 1
 
 
 # Inspections.

@@ -1,8 +1,10 @@
 """The teams as an MCP server, as the SDK's unmodified client uses it over a real port, in both eras."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -274,3 +276,41 @@ async def test_nobody_enters_without_a_key(tmp_path: Path) -> None:
     assert refused.status_code == 401
     assert refused.headers["www-authenticate"].startswith("Bearer")
     assert read.status_code == 405
+
+
+@pytest.mark.parametrize("mode", ERAS)
+async def test_a_defect_is_told_without_its_words(tmp_path: Path, mode: str) -> None:
+    async with opened(tmp_path) as desk, client(desk, mode=mode) as ask:
+        run = (await ask.call_tool("run_desk", {"task": "Hello"})).structured_content["run_id"]
+        with closing(sqlite3.connect(tmp_path / "proctor.db")) as database, database:
+            database.execute("UPDATE runs SET created_at = 'inner words' WHERE id = ?", [run])
+        result = await ask.call_tool("continue_run", {"run_id": run})
+    assert result.is_error
+    assert text(result) == "Something in Proctor went wrong."
+
+
+@pytest.mark.parametrize("mode", ERAS)
+async def test_a_call_waits_for_no_longer_than_the_server_does(tmp_path: Path, mode: str) -> None:
+    server = {"longest_wait": timedelta(seconds=0.3)}
+    async with opened(tmp_path, server=server) as desk, client(desk, mode=mode) as ask:
+        desk.held.clear()
+        early = await ask.call_tool("run_desk", {"task": "slow"})
+        desk.held.set()
+    assert early.structured_content["state"] in ("queued", "running")
+    assert not early.is_error
+
+
+async def test_nobody_has_too_many_calls_that_wait_and_can_still_cancel(tmp_path: Path) -> None:
+    async with opened(tmp_path, access={"waits_at_once": 1}) as desk, client(desk) as ask:
+        desk.held.clear()
+        waiting = asyncio.create_task(ask.call_tool("run_desk", {"task": "slow"}))
+        await desk.asked.get()
+        beside = await ask.call_tool("run_desk", {"task": "Hello"})
+        [run] = await desk.proctor.runs.page()
+        cancelled = await ask.call_tool("cancel_run", {"run_id": run.id})
+        desk.held.set()
+        await waiting
+        after = await ask.call_tool("run_desk", {"task": "Hello"})
+    assert beside.is_error
+    assert not cancelled.is_error
+    assert text(after) == "You said: Hello"

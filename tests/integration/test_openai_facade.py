@@ -579,3 +579,62 @@ def test_a_serving_process_answers_the_client(tmp_path: Path) -> None:
                 process.terminate()
                 process.communicate(timeout=30)
     assert said == "Hello there."
+
+
+async def test_nobody_waits_for_longer_than_the_server_does_and_the_run_goes_on(tmp_path: Path) -> None:
+    slow = [{"role": "user", "content": "slow"}]
+    async with opened(tmp_path, server={"longest_wait": timedelta(seconds=0.5)}) as desk:
+        desk.held.clear()
+        async with client(desk, max_retries=2) as ask:
+            with pytest.raises(openai.InternalServerError) as refused:
+                await ask.chat.completions.create(model="desk", messages=slow)  # type: ignore[arg-type]
+            stream = await ask.chat.completions.create(model="desk", messages=slow, stream=True)  # type: ignore[call-overload]
+            with pytest.raises(openai.APIError) as cut:
+                _ = [chunk async for chunk in stream]
+            events = [
+                event async for event in await ask.responses.create(model="desk", input="slow", stream=True)
+            ]
+        runs = await desk.proctor.runs.page()
+        named = refused.value.response.headers["x-proctor-run"]
+        desk.held.set()
+        ended = await desk.proctor.wait(named)
+    assert (refused.value.status_code, refused.value.code, cut.value.code) == (504, *["still_at_work"] * 2)
+    assert (events[-1].type, getattr(events[-1], "code", "")) == ("error", "still_at_work")
+    assert len(runs) == 3
+    assert ended.state == "completed"
+
+
+async def test_nobody_has_too_many_streams_and_waits_open(tmp_path: Path) -> None:
+    async def asks(desk: Desk, caller: str) -> httpx2.Response:
+        body = {"model": "desk", "messages": [{"role": "user", "content": "Hello"}]}
+        headers = {"Authorization": f"Bearer {caller}"}
+        async with httpx2.AsyncClient(base_url=desk.url, headers=headers, timeout=30) as plain:
+            return await plain.post("/v1/chat/completions", json=body)
+
+    async def is_let_in(desk: Desk) -> None:
+        while (await asks(desk, "olga")).status_code != 200:  # the server is told of an end a moment later
+            await asyncio.sleep(0.01)
+
+    async with opened(tmp_path, access={"waits_at_once": 1}) as desk, client(desk) as ask:
+        desk.held.clear()
+        await ask.responses.create(model="desk", input="slow", background=True)
+        [run] = await desk.proctor.runs.page()
+        headers = {"Authorization": "Bearer olga"}
+        async with httpx2.AsyncClient(base_url=desk.url, headers=headers, timeout=30) as plain:
+            follow = f"/api/v1/runs/{run.id}/events/stream"
+            async with plain.stream("GET", follow) as followed:
+                beside = [await asks(desk, "olga"), await plain.get(follow)]
+                other = await asks(desk, "ann")
+                desk.held.set()
+                await followed.aread()
+        await is_let_in(desk)
+        stream = await ask.chat.completions.create(
+            model="desk", messages=[{"role": "user", "content": "Hello"}], stream=True
+        )
+        _ = [chunk async for chunk in stream]
+        await is_let_in(desk)
+        runs = await desk.proctor.runs.page()
+    assert [(each.status_code, each.headers["retry-after"]) for each in beside] == [(429, "5")] * 2
+    assert beside[0].json()["error"]["type"] == "rate_limit_error"
+    assert other.status_code == 200
+    assert len(runs) == 5

@@ -107,13 +107,15 @@ async def test_words_are_told_while_they_are_written_and_have_no_place(site: Ans
     gate = world.gate("hold")
     run = (await site.start(task="hold on")).json()["id"]
     async with asyncio.TaskGroup() as group:
-        following = group.create_task(follow(site, f"/runs/{run}/events/stream"))
+        following = group.create_task(follow(site, f"/runs/{run}/events/stream", caller="olga"))
+        of_viewer = group.create_task(follow(site, f"/runs/{run}/events/stream"))
         while not (await site.ask("vic", "GET", f"/runs/{run}/events")).json()["items"]:
             await asyncio.sleep(0)
         gate.set()
     tokens = [each for each in following.result() if each.kind == "token"]
     assert "".join(each.data["text"] for each in tokens).startswith("Thought 2. That is what")
     assert {each.id for each in tokens} == {""}
+    assert "token" not in {each.kind for each in of_viewer.result()}
 
 
 async def test_a_stream_that_breaks_goes_on_behind_the_last_event(site: Answers) -> None:
@@ -285,7 +287,7 @@ async def test_a_reader_that_takes_nothing_is_let_go_and_told_so(tmp_path: Path,
 
         following = opened.runs.feed.follow({run.id: 0})
         stream = asyncio.create_task(
-            EventStream(following, cursor=None, seconds=BOUND)({"type": "http"}, receive, send)
+            EventStream(following, cursor=None, seconds=BOUND, whole=True)({"type": "http"}, receive, send)
         )
         while not opened.runs.feed.followers:
             await asyncio.sleep(0)

@@ -63,6 +63,42 @@ async def test_a_tool_gets_the_value_that_its_model_never_saw(database_url: str)
     assert EMAIL not in "".join((*seen, run.task, str(run.result), *(str(call) for call in calls)))
 
 
+async def test_in_a_thread_of_several_nobody_is_given_back_what_another_has_said(tmp_path: Path) -> None:
+    app = proctor.App()
+
+    @app.team("desk")
+    def desk(ctx: proctor.TeamContext) -> ChatAgent:
+        return AssistantAgent("clerk", model_client=ctx.model("small"))
+
+    def clerk(call: ModelCall) -> str:
+        """Repeats all tokens that it knows of."""
+        words = " ".join(str(each["content"]) for each in call.messages if each["role"] == "user").split()
+        return " ".join(word for word in words if word.startswith("[email:"))
+
+    settings = make_settings(
+        f"sqlite:///{tmp_path}/p.db",
+        policies=POLICIES,
+        privacy={"vault": {"key_env": "PROCTOR_VAULT_KEY"}},
+    )
+    async with (
+        asyncio.timeout(30),
+        proctor.open(
+            app,
+            settings=settings,
+            grace=timedelta(0),
+            providers={"openai": ScriptedModel(clerk)},
+            environ={"PROCTOR_VAULT_KEY": "k" * 40},
+        ) as running,
+    ):
+        thread = (await running.open_thread("desk")).id
+        first = await running.run("desk", f"I am {EMAIL} here", requester="ann", thread=thread)
+        again = await running.run("desk", "Who am I?", requester="ann", thread=thread)
+        assert [await running.answer(run) for run in (first, again)] == [EMAIL, EMAIL]
+        other = await running.run("desk", "Who was that?", requester="bob", thread=thread)
+        assert str(other.result).startswith("[email:")
+        assert [await running.answer(run) for run in (other, first)] == [other.result, first.result]
+
+
 def test_tokens_without_a_key_stop_the_start(tmp_path: Path) -> None:
     with pytest.raises(MissingSetting, match=r"policies\.input\.email"):
         check_names(make_settings(f"sqlite:///{tmp_path}/a.db", policies=POLICIES))

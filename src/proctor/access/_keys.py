@@ -164,7 +164,10 @@ class Keys:
                 )
             return _locked(connection, key_id)
 
-        key = await self._database.commit(job)
+        # A commit that fails has others' commits done again.
+        key = await self.get(key_id)
+        if key.revoked_at is None:
+            key = await self._database.commit(job)
         self._seen.pop(key_id, None)
         return key
 
@@ -251,8 +254,8 @@ def _make(
         raise InvalidInput(f"{name!r} can't name a key", hint="Letters, digits, dots, - and _, at most 100.")
     if not roles:
         raise InvalidInput("a key without a role opens nothing")
-    if tenant is not None and not (0 < len(tenant) <= _LONGEST_TENANT and tenant.isprintable()):
-        raise InvalidInput("no tenant is called so")
+    if tenant is not None and not _is_tenant(tenant):
+        raise InvalidInput("no tenant is called so", hint="Printable characters, at most 64, no slash.")
     if life is not None and not timedelta(0) < life <= LONGEST_LIFE:
         raise InvalidInput("a key lives for some time, and for ten years at most")
     check_person(person)
@@ -267,6 +270,11 @@ def _make(
         expires_at=at + life if life else None,
     )
     return NewKey(key=key, token=f"pk_{key.id.removeprefix('key_')}_{new_secret()}")
+
+
+def _is_tenant(name: str) -> bool:
+    # The slash parts a tenant's name from what is kept under it.
+    return 0 < len(name) <= _LONGEST_TENANT and name.isprintable() and "/" not in name
 
 
 def check_person(name: str) -> None:

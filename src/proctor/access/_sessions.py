@@ -1,5 +1,6 @@
 """Sessions of people who have signed in."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -73,7 +74,8 @@ class Sessions:
             raise Unauthenticated("the session is over", hint="Sign in again.")
         if now - session.seen_at > min(COARSE, idle / 4):
             await self._database.commit(lambda connection: _sql.touch_session(connection, session_id, now))
-            self._seen.pop(session_id, None)
+            if session_id in self._seen:  # not closed meanwhile
+                self._seen[session_id] = (now, replace(session, seen_at=now))
         return session.principal
 
     def knows(self, secret: str) -> bool:

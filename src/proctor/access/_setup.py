@@ -36,14 +36,22 @@ async def spend_setup(database: Database, token: str, *, name: str, clock: Clock
         Unauthenticated: the token is unknown, spent or too old, or an admin has a key by now.
         InvalidInput: the name can't be taken.
     """
+    digest = hash_of(token)
 
     def job(connection: Connection) -> NewKey:
         at = clock.now()
-        if not _sql.take_setup(connection, hash_of(token), at) or _sql.has_admin(connection, at):
-            raise Unauthenticated(
-                "the setup token is unknown, spent or too old",
-                hint="Start the server anew for another one, or use `proctor keys create` on its machine.",
-            )
+        if not _sql.take_setup(connection, digest, at) or _sql.has_admin(connection, at):
+            raise _unknown()
         return create_key(connection, name, roles=_FIRST, by="setup", at=at)
 
+    # Strangers come here: a commit that fails has others' commits done again.
+    if not await database.read(lambda connection: _sql.has_setup(connection, digest, clock.now())):
+        raise _unknown()
     return await database.commit(job)
+
+
+def _unknown() -> Unauthenticated:
+    return Unauthenticated(
+        "the setup token is unknown, spent or too old",
+        hint="Start the server anew for another one, or use `proctor keys create` on its machine.",
+    )

@@ -121,6 +121,12 @@ def replace_setup(connection: Connection, digest: str, expires_at: datetime) -> 
     connection.execute(insert(setups).values(digest=digest, expires_at=expires_at))
 
 
+def has_setup(connection: Connection, digest: str, at: datetime) -> bool:
+    """Whether a setup token is there and in time."""
+    query = select(exists().where(setups.c.digest == digest, setups.c.expires_at > at))
+    return bool(connection.execute(query).scalar())
+
+
 def take_setup(connection: Connection, digest: str, at: datetime) -> bool:
     """Uses a setup token up; whether it was there and in time."""
     taken = connection.execute(delete(setups).where(setups.c.digest == digest, setups.c.expires_at > at))

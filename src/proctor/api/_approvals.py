@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from fastapi import APIRouter, Body, Query, Response
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 
+from proctor.access import Principal
 from proctor.api._caller import Approver, Running, Viewer
 from proctor.api._pages import After, Limit, Page
 from proctor.api._platform import tenant_of
@@ -127,7 +128,7 @@ class ApprovalLine(BaseModel):
     kind: QuestionKind
     role: str = Field(description="Who is asked, in the team's words.")
     roles: list[str] = Field(description="Who decides now; none: anybody who may decide.")
-    text: str
+    text: str = Field(description="What is asked; whoever doesn't decide reads that something is.")
     state: State
     stage: int
     requested_at: AwareDatetime
@@ -183,7 +184,7 @@ async def list_approvals(
     )
     found = await proctor.approvals(wanted, after=after, limit=limit)
     more = found[-1].id if len(found) == limit else None
-    return Page(items=[_line(each) for each in found], next=more)
+    return Page(items=[_line(each, principal) for each in found], next=more)
 
 
 @router.get(
@@ -260,8 +261,16 @@ def _decided(decision: Decision) -> Decided:
     )
 
 
-def _line(approval: Approval) -> ApprovalLine:
-    return ApprovalLine(**_short(approval))
+def text_for(approval: Approval, principal: Principal) -> str:
+    """What is asked; for whoever doesn't decide without content, at which nobody may have looked yet."""
+    if principal.may("approver"):
+        return approval.question.text
+    kind = approval.question.kind
+    return f"{approval.team} asks whether it may go on: {kind}, {approval.action.get('tool') or kind}."
+
+
+def _line(approval: Approval, principal: Principal) -> ApprovalLine:
+    return ApprovalLine(**_short(approval) | {"text": text_for(approval, principal)})
 
 
 def _short(approval: Approval) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Who sends a request, and whether they may. Each route says by its type which role it takes."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Request, Security
@@ -8,6 +8,7 @@ from fastapi.security import SecurityScopes
 from fastapi.security.http import HTTPBearer
 
 from proctor.access import Principal, Role
+from proctor.api._waits import Waits
 from proctor.app import Proctor
 from proctor.core import Forbidden
 
@@ -48,9 +49,23 @@ def _needs(role: Role) -> Callable[..., Awaitable[Principal]]:
     return allowed
 
 
+def _waits_as(role: Role) -> Callable[..., AsyncIterator[Principal]]:
+    async def waiting(
+        request: Request, principal: Annotated[Principal, Security(_needs(role), scopes=[role])]
+    ) -> AsyncIterator[Principal]:
+        waits: Waits = request.app.state.waits
+        with waits.one(principal):  # until the answer is sent
+            yield principal
+
+    return waiting
+
+
 Running = Annotated[Proctor, Depends(_running)]
 Viewer = Annotated[Principal, Security(_needs("viewer"), scopes=["viewer"])]
 Operator = Annotated[Principal, Security(_needs("operator"), scopes=["operator"])]
 Approver = Annotated[Principal, Security(_needs("approver"), scopes=["approver"])]
 Auditor = Annotated[Principal, Security(_needs("auditor"), scopes=["auditor"])]
 Admin = Annotated[Principal, Security(_needs("admin"), scopes=["admin"])]
+WaitingViewer = Annotated[Principal, Depends(_waits_as("viewer"))]
+WaitingOperator = Annotated[Principal, Depends(_waits_as("operator"))]
+"""The same for what lasts: nobody has too much of it open at a time."""

@@ -91,12 +91,17 @@ class ServerDoor:
         raise Unauthenticated("the request says not who sends it", hint="Send `Authorization: Bearer KEY`.")
 
     async def _by_token(self, token: str, address: str) -> Principal:
-        # Who was known before gets in, however many others fail at the same address.
-        if not self._keys.knows(token):
-            self._rates.check(address)
+        # Who can prove who they are gets in, however many others fail at the same address: whoever was known
+        # before, and whoever the provider has signed a token for. To check that takes no database.
         if token.startswith(KEY) or self._provider is None:
+            if not self._keys.knows(token):
+                self._rates.check(address)
             return await self._keys.find(token)
-        return await self._provider.bearer(token)
+        try:
+            return await self._provider.bearer(token)
+        except Unauthenticated:
+            self._rates.check(address)
+            raise
 
 
 def address_of(request: Request) -> str:

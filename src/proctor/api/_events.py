@@ -6,7 +6,8 @@ from typing import Annotated, Any, TypeAlias
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
-from proctor.api._caller import Running, Viewer
+from proctor.access import Principal
+from proctor.api._caller import Running, Viewer, WaitingViewer
 from proctor.api._pages import Limit
 from proctor.api._platform import tenant_of
 from proctor.api._runs import RunId
@@ -39,7 +40,9 @@ class EventShown(BaseModel):
     at: AwareDatetime
     type: EventType
     agent: str
-    data: dict[str, Any]
+    data: dict[str, Any] = Field(
+        description="For whoever is a viewer alone without texts: names and numbers."
+    )
 
 
 class EventPage(BaseModel):
@@ -52,8 +55,9 @@ class EventPage(BaseModel):
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Server-sent events: `id` is the place to go on from, `event` the type, `data` JSON. "
-        "`token`: a piece of a model's answer, without a place. `end`: a run has ended, and with the last "
-        "one the stream. `closing`, `expired`, `slow`, `unavailable`: connect again.",
+        "`token`: a piece of a model's answer, without a place, and not for whoever is a viewer alone. "
+        "`end`: a run has ended, and with the last one the stream. "
+        "`closing`, `expired`, `slow`, `unavailable`: connect again.",
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     }
 }
@@ -71,8 +75,9 @@ async def list_events(
     """The page behind `after`."""
     found = await proctor.runs.log(id, tenant=tenant_of(principal), after=after, limit=limit)
     more = found[-1].seq if len(found) == limit else None
+    whole = _reads_texts(principal)
     # In ASCII: recorded texts may hold halves of characters.
-    said = json.dumps({"items": [event_json(event) for event in found], "next": more})
+    said = json.dumps({"items": [event_json(event, whole=whole) for event in found], "next": more})
     return Response(said, media_type="application/json")
 
 
@@ -86,7 +91,7 @@ async def list_events(
 async def follow_run(
     *,
     id: RunId,
-    principal: Viewer,
+    principal: WaitingViewer,
     proctor: Running,
     last_event_id: Place = "",
     seconds: Seconds = USUAL,
@@ -94,7 +99,8 @@ async def follow_run(
     """The run's events from the beginning, or from behind `Last-Event-ID`, until its end."""
     place = int(last_event_id or 0)
     run = await proctor.runs.get(id, tenant=tenant_of(principal))
-    return EventStream(proctor.runs.feed.follow({run.id: place}), cursor=None, seconds=seconds)
+    following, whole = proctor.runs.feed.follow({run.id: place}), _reads_texts(principal)
+    return EventStream(following, cursor=None, seconds=seconds, whole=whole)
 
 
 @router.get(
@@ -106,7 +112,7 @@ async def follow_run(
 )
 async def follow_runs(
     *,
-    principal: Viewer,
+    principal: WaitingViewer,
     proctor: Running,
     run: Annotated[
         list[Annotated[str, Field(pattern=f"^{RUN}$")]],
@@ -122,11 +128,12 @@ async def follow_runs(
 ) -> EventStream:
     """The events of all of them, each run's in order."""
     shown, cursor, feed = tenant_of(principal, tenant), Cursor(last_event_id), proctor.runs.feed
+    whole = _reads_texts(principal)
     if run:
         if len(await feed.owned(run, tenant=shown)) < len(set(run)):
             raise NotFound("one of the runs isn't there")
         cursor.name(run)
-        return EventStream(feed.follow(dict(cursor.places)), cursor=cursor, seconds=seconds)
+        return EventStream(feed.follow(dict(cursor.places)), cursor=cursor, seconds=seconds, whole=whole)
     proctor.app.find(team)
     wanted = TeamRuns(team=team, tenant=shown)
     if cursor.mark:  # it comes from outside, and may name anything
@@ -136,4 +143,9 @@ async def follow_runs(
         mark, going_on = await feed.beginning(wanted)
         cursor.mark, cursor.places = mark, dict.fromkeys(going_on, 0)
     following = feed.follow_team(wanted, dict(cursor.places), mark=cursor.mark, over=frozenset(cursor.over))
-    return EventStream(following, cursor=cursor, seconds=seconds)
+    return EventStream(following, cursor=cursor, seconds=seconds, whole=whole)
+
+
+def _reads_texts(principal: Principal) -> bool:
+    """Whether a caller reads what agents say, and are about to do, before anybody has looked at it."""
+    return any(principal.may(role) for role in ("operator", "approver", "auditor"))

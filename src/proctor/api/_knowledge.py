@@ -18,6 +18,7 @@ from proctor.api._texts import STORABLE, LongText, Sent, Storable, Wanted, Whole
 from proctor.app import Proctor
 from proctor.core import NotFound
 from proctor.knowledge import Document, FoundBy, Knowledge
+from proctor.runs import check_tenant
 
 router = APIRouter(tags=["knowledge"])
 
@@ -111,9 +112,14 @@ class Dropped(BaseModel):
 async def list_collections(principal: Viewer, proctor: Running, tenant: Wanted = "") -> CollectionList:
     """Of one tenant, or of the platform and all tenants."""
     whose, knowledge = tenant_of(principal, tenant), await _knowledge(proctor)
-    found = await knowledge.collections(under="" if whose is None else f"{whose}/")
+    under = "" if whose is None else f"{whose}/"
+    found = await knowledge.collections(under=under)
     return CollectionList(
-        collections=[_collection(name, documents) for name, documents in found.items()],
+        collections=[
+            _collection(name, documents)
+            for name, documents in found.items()
+            if whose is None or "/" not in name.removeprefix(under)
+        ],
         searched_by=list(knowledge.searches_by),
     )
 
@@ -200,7 +206,10 @@ async def _knowledge(proctor: Proctor) -> Knowledge:
 def _whole_name(principal: Principal, tenant: str, collection: str) -> str:
     """The name under which the collection is kept. None has a slash in it: whose it is can't be feigned."""
     whose = tenant_of(principal, tenant)
-    return collection if whose is None else f"{whose}/{collection}"
+    if whose is None:
+        return collection
+    check_tenant(whose)
+    return f"{whose}/{collection}"
 
 
 def _collection(name: str, documents: int) -> CollectionLine:

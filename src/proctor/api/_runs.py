@@ -62,10 +62,13 @@ class Message(BaseModel):
     model_config = ConfigDict(extra="forbid")
     task: Task
     requester: PersonName | None = Field(
-        default=None, description="Who asks. Only callers of the platform ask for others."
+        default=None,
+        description="Who asks. Only callers of the platform who don't decide ask for others; it is recorded.",
     )
     subject: PersonName | None = Field(default=None, description="The person whom the run is about.")
-    priority: int = Field(default=0, ge=-1000, le=1000, description="The greater, the sooner.")
+    priority: int = Field(
+        default=0, ge=-1000, le=1000, description="The greater, the sooner. Tenants' callers send 0 at most."
+    )
     pace: Pace = Field(default="prompt", description="`patient`: nobody waits, it may take the cheap way.")
 
 
@@ -256,15 +259,22 @@ def options_of(
     """What is said of a run beside its team and its task.
 
     Raises:
-        Forbidden: the caller speaks for others.
+        Forbidden: the caller speaks for others, or a tenant's steps before all others.
     """
+    for_another = message.requester not in (None, principal.name)
     if principal.tenant is not None and tenant not in (None, principal.tenant):
         raise Forbidden("this key starts runs of its own tenant")
-    if principal.tenant is not None and message.requester not in (None, principal.name):
+    if principal.tenant is not None and for_another:
         raise Forbidden("this key asks for itself", hint="Callers of the platform ask for others.")
+    if for_another and principal.kind != "local" and principal.may("approver"):
+        # Else a rule that keeps who asks from deciding would keep out whomever they name.
+        raise Forbidden("who decides asks in their own name", hint="Others are asked for by operators.")
+    if principal.tenant is not None and message.priority > 0:
+        raise Forbidden("a tenant's runs don't go before others'", hint="Send a priority of 0 or below.")
     return StartOptions(
         tenant=principal.tenant or tenant or "default",
         requester=message.requester or principal.name,
+        by=principal.name,
         subject=message.subject or "",
         priority=message.priority,
         pace=message.pace,

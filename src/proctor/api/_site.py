@@ -24,6 +24,7 @@ from proctor.api import (
 )
 from proctor.api._caller import Door
 from proctor.api._problems import ANY_PROBLEM, tell_problems
+from proctor.api._waits import Waits
 from proctor.api.protocols import open_protocols
 from proctor.app import Proctor
 
@@ -63,6 +64,7 @@ def make_site(proctor: Proctor, *, door: Door) -> FastAPI:
         responses=ANY_PROBLEM,
     )
     site.state.proctor, site.state.door = proctor, door
+    site.state.waits = Waits(proctor.settings.access.waits_at_once)
     tell_problems(site)
     for router in ROUTERS:
         site.include_router(router, prefix="/api/v1")

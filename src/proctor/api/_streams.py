@@ -38,6 +38,11 @@ Parting: TypeAlias = Literal["closing", "expired", "slow", "unavailable"]
 
 RUN = "run_[0-9a-hjkmnp-tv-z]{26}"
 PLACE = "[0-9]{1,9}"
+_NAMES = frozenset(
+    ("id", "kind", "team", "server", "tool", "deployment", "model", "stage", "outcome", "decision", "code")
+)
+"""Of an event's words those that name something. All others may be texts."""
+
 _ENTRY = f"{RUN}:{PLACE}!?"
 CURSOR = rf"^({RUN})?;({_ENTRY}(,{_ENTRY})*)?$"
 
@@ -97,7 +102,12 @@ class EventStream(Response):
     media_type = "text/event-stream"
 
     def __init__(
-        self, following: AbstractAsyncContextManager[Follower], *, cursor: Cursor | None, seconds: float
+        self,
+        following: AbstractAsyncContextManager[Follower],
+        *,
+        cursor: Cursor | None,
+        seconds: float,
+        whole: bool,
     ) -> None:
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["Content-Length"]
@@ -105,6 +115,8 @@ class EventStream(Response):
         self._cursor = cursor
         """Of one run alone there is none: its events' numbers are the places."""
         self._seconds = seconds
+        self._whole = whole
+        """Whether the reader may read texts."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's own
         """Sends until the end, or until the reader has gone."""
@@ -168,10 +180,12 @@ class EventStream(Response):
 
     def _told(self, item: Item) -> str:
         match item:
+            case Token() if not self._whole:
+                return ""
             case Token():
                 return _message("token", {"run": item.run_id, "agent": item.agent, "text": item.text})
             case Event():
-                return _message(item.type, event_json(item), place=self._behind(item))
+                return _message(item.type, event_json(item, whole=self._whole), place=self._behind(item))
             case RunEnd():
                 place = "" if self._cursor is None else self._behind(item)
                 return _message("end", {"run": item.run_id, "state": item.state}, place=place)
@@ -186,15 +200,20 @@ class EventStream(Response):
         return str(self._cursor)
 
 
-def event_json(event: Event) -> dict[str, Any]:
-    """An event as programs read it."""
+def event_json(event: Event, *, whole: bool) -> dict[str, Any]:
+    """An event as programs read it; where it isn't `whole`, without texts."""
+    data = {
+        name: value
+        for name, value in event.data.items()
+        if whole or name in _NAMES or isinstance(value, bool | int | float)
+    }
     return {
         "run": event.run_id,
         "seq": event.seq,
         "at": event.at.isoformat(),
         "type": event.type,
         "agent": event.agent,
-        "data": event.data,
+        "data": data,
     }
 
 

@@ -15,7 +15,15 @@ from sqlalchemy import Connection
 from proctor import audit, privacy
 from proctor.approvals import roles_from
 from proctor.audit import Head, Heads, Signer, Wanted
-from proctor.core import Clock, ConfigurationError, JsonObject, JsonValue, MissingSetting, digest
+from proctor.core import (
+    Clock,
+    ConfigurationError,
+    DatabaseUnavailable,
+    JsonObject,
+    JsonValue,
+    MissingSetting,
+    digest,
+)
 from proctor.engine import Chore, Workers
 from proctor.inspection import Inspector, Rules
 from proctor.ledger import Prices
@@ -135,12 +143,29 @@ class Record:
         return chores
 
     async def export(self, write: Callable[[bytes], object], wanted: Wanted, *, by: str) -> int:
-        """How many entries were written out. That somebody did so is an entry before."""
+        """How many entries were written out. That somebody did so is an entry before.
+
+        Raises:
+            DatabaseUnavailable: it went away with a part written out, behind which nothing can begin again.
+        """
         signer, at = self.signer, self._clock.now()
         await self._database.commit(partial(note_export, wanted=wanted, by=by, at=at))
-        return await self._database.read(
-            lambda connection: audit.export(connection, write, wanted, signer=signer, by=by, at=at)
-        )
+        begun = False
+
+        def noting(piece: bytes) -> None:
+            nonlocal begun
+            begun = True
+            write(piece)
+
+        def make(connection: Connection) -> int:
+            if begun:
+                raise DatabaseUnavailable(
+                    "the database went away while the record was written out",
+                    hint="Export it again, into a new file.",
+                )
+            return audit.export(connection, noting, wanted, signer=signer, by=by, at=at)
+
+        return await self._database.read(make)
 
     @cached_property
     def _heads(self) -> Heads | None:

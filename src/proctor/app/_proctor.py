@@ -88,6 +88,8 @@ class StartOptions(TypedDict, total=False):
     tenant: str
     requester: str
     """Who asks for the run: an approval rule may keep that person from deciding on it."""
+    by: str
+    """Who starts it. Where that isn't the requester, it is an entry in the record."""
     priority: int
     """The greater, the sooner; 0 where nothing is said."""
     at: datetime
@@ -274,7 +276,12 @@ class Proctor:
         return await self.wait(run.id) if run.state not in ENDED else run
 
     async def answer(self, run: Run) -> str | None:
-        """What a run has answered, with what stands behind its tokens: for whoever asked, and nobody else."""
+        """What a run has answered, with what stands behind its tokens: for whoever asked, and nobody else.
+
+        In a thread in which several have asked, tokens stay: nobody knows whose they are.
+        """
+        if run.thread_id is not None and await self.threads.is_shared(run):
+            return run.result
         return await self._tokens.answer(run)
 
     async def start(self, team: str, task: str, **options: Unpack[StartOptions]) -> Run:
@@ -328,6 +335,7 @@ class Proctor:
             target=self._target,
             tenant=tenant,
             requester=options.get("requester", ""),
+            by=options.get("by", ""),
             priority=options.get("priority", 0),
             due_at=at,
             thread_id=options.get("thread"),

@@ -44,6 +44,11 @@ def check_right(approval: Approval, by: str, roles: Roles, *, link_of: str = "")
         raise Conflict(f"{by} has voted on approval {approval.id} already")
     if approval.roles:
         _check_role(approval, by, roles)
+    elif approval.needs_names and ":" in who:
+        raise Forbidden(
+            f"persons decide this question, and {by} is a program's key",
+            hint="Decide with a key of your own: proctor keys create --person NAME.",
+        )
 
 
 def is_reserved(name: str) -> bool:

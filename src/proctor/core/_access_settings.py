@@ -32,7 +32,7 @@ class AccessGrant(Section):
 
     group: str = Field(min_length=1, max_length=200)
     roles: Annotated[tuple[AccessRole, ...], Field(min_length=1)]
-    tenant: str | None = Field(default=None, min_length=1, max_length=64)
+    tenant: str | None = Field(default=None, min_length=1, max_length=64, pattern="^[^/]*$")
     """The one tenant whose things its members see. Absent: they belong to the platform and see all."""
 
 
@@ -82,6 +82,8 @@ class AccessSettings(Section):
     """After which everybody signs in anew."""
     requests_per_minute: PositiveInt = 1_200
     """Of one key or person, to one process."""
+    waits_at_once: PositiveInt = 100
+    """Streams, and answers waited for under /v1 and /mcp, that one key or person has open at one process."""
     failures_per_minute: PositiveInt = 20
     """Failed tries to authenticate from one address; further ones aren't looked at."""
 

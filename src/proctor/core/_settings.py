@@ -160,6 +160,8 @@ class ServerSettings(Section):
     """Bytes of a request."""
     timeout: Duration = timedelta(seconds=60)
     """After which a request under /api/v1 that has no answer yet is given up."""
+    longest_wait: Duration = timedelta(hours=1)
+    """For which a request under /v1 or /mcp waits for a run. The run goes on."""
 
 
 class LocalModelSettings(Section):

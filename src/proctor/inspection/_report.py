@@ -18,7 +18,14 @@ Part = Literal["decisions", "overrides", "changes", "accesses", "privacy", "othe
 
 PARTS: dict[Part, tuple[str, ...]] = {
     "decisions": ("approval", "standing"),
-    "overrides": ("degradation", "budget.raised", "run.cancelled", "run.resumed", "pin.accepted"),
+    "overrides": (
+        "degradation",
+        "budget.raised",
+        "run.cancelled",
+        "run.resumed",
+        "run.started_for",
+        "pin.accepted",
+    ),
     "changes": ("settings", "budget", "schedule", "key", "policy", "pin", "session"),
     "accesses": ("export", "run.read", "subject.read", "audit"),
     "privacy": ("consent", "hold", "subject"),

@@ -205,7 +205,15 @@ class Knowledge:
     def _note(self, connection: Connection, action: str, collection: str, name: str, *, by: str) -> None:
         # A document's name may be a person's: its digest tells it from others as well.
         data = {"document": digest(name)}
-        audit.append(connection, at=self._clock.now(), actor=by, action=action, thing=collection, data=data)
+        audit.append(
+            connection,
+            at=self._clock.now(),
+            actor=by,
+            action=action,
+            thing=collection,
+            tenant=collection.rpartition("/")[0],
+            data=data,
+        )
 
     async def search(self, collection: str, query: str, *, limit: int = 5) -> tuple[Passage, ...]:
         """The passages that answer a query best, the best first."""

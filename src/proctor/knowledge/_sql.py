@@ -60,7 +60,7 @@ def collections(connection: Connection, under: str) -> dict[str, int]:
     """How many documents each collection holds whose name begins so, by name."""
     query = (
         select(sources.c.collection, func.count().label("documents"))
-        .where(sources.c.collection.startswith(under, autoescape=True))
+        .where(func.substr(sources.c.collection, 1, len(under)) == under)  # LIKE takes capitals for small
         .group_by(sources.c.collection)
         .order_by(sources.c.collection)
     )

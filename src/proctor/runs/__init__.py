@@ -22,7 +22,17 @@ from proctor.runs._share import in_share
 from proctor.runs._sql import states_of, unfinished, wake, waste
 from proctor.runs._tables import blobs, calls, events, runs, thread_states, threads
 from proctor.runs._threads import Threads
-from proctor.runs._values import ENDED, GOING_ON, CallKey, RecordedCall, Run, RunState, Share, Thread
+from proctor.runs._values import (
+    ENDED,
+    GOING_ON,
+    CallKey,
+    RecordedCall,
+    Run,
+    RunState,
+    Share,
+    Thread,
+    check_tenant,
+)
 
 __all__ = [
     "ENDED",
@@ -63,6 +73,7 @@ __all__ = [
     "behind",
     "blobs",
     "calls",
+    "check_tenant",
     "consult",
     "events",
     "first_start",

@@ -17,7 +17,7 @@ from proctor.runs._past import Past
 from proctor.runs._plan import Hooks
 from proctor.runs._queue import Limits
 from proctor.runs._segment import Segment
-from proctor.runs._stop import ask_to_stop, stop
+from proctor.runs._stop import ask_to_stop, not_ended, stop
 from proctor.runs._telling import subject_of, tell_end
 from proctor.runs._values import ENDED, Run, Share
 from proctor.runs._watch import Watchers
@@ -300,6 +300,8 @@ class Execution:
             NotFound: there is no such run.
             Conflict: the run has ended.
         """
+        # A commit that fails has others' commits done again.
+        await self._database.read(lambda connection: not_ended(connection, run_id, tenant=tenant))
         run = await self._database.commit(
             lambda connection: ask_to_stop(connection, run_id, self._clock.now(), by=by, tenant=tenant)
         )

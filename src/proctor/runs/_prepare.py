@@ -9,7 +9,7 @@ from proctor.core import BusyThread, Clock, InvalidInput, Pace, Verdict, new_id
 from proctor.runs import _sql, _threads_sql
 from proctor.runs._plan import Hooks
 from proctor.runs._sql import EventDraft
-from proctor.runs._stop import stop
+from proctor.runs._stop import note_by_hand, stop
 from proctor.runs._values import Run, check_tenant
 
 LONGEST_REQUESTER = 200
@@ -24,6 +24,8 @@ class Prepared:
     drafts: tuple[EventDraft, ...]
     busy_thread: BusyThread
     """What becomes of it where a run of its thread goes on."""
+    by: str = ""
+    """Who starts it, where that is known."""
 
     def insert(self, connection: Connection) -> None:
         """Stores it.
@@ -33,6 +35,8 @@ class Prepared:
             Conflict: the thread belongs to another team, or (`ThreadBusy`) takes no message now.
         """
         _sql.insert_run(connection, self.run, self.drafts)
+        if self.by and self.by != self.run.requester:
+            note_by_hand(connection, self.run, "run.started_for", by=self.by, at=self.run.created_at)
         if self.run.thread_id is not None:
             for run_id in _threads_sql.enter(connection, self.run, self.busy_thread):
                 if not stop(connection, run_id, self.run.created_at):
@@ -77,6 +81,7 @@ class Intake:
         target: str = "",
         tenant: str = "default",
         requester: str = "",
+        by: str = "",
         priority: int = 0,
         due_at: datetime | None = None,
         thread_id: str | None = None,
@@ -140,7 +145,7 @@ class Intake:
             release=self._hooks.release,
         )
         drafts = _first_events(run, verdict)
-        return Prepared(run=run, drafts=drafts, busy_thread=settings.busy_thread)
+        return Prepared(run=run, drafts=drafts, busy_thread=settings.busy_thread, by=by)
 
 
 def _first_events(run: Run, verdict: Verdict) -> tuple[EventDraft, ...]:

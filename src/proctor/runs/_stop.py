@@ -27,6 +27,19 @@ def note_by_hand(connection: Connection, run: Run, action: str, *, by: str, at: 
     audit.append(connection, at=at, actor=by or "proctor", action=action, thing=run.id, tenant=run.tenant)
 
 
+def not_ended(connection: Connection, run_id: str, *, tenant: str | None = None) -> Run:
+    """A run that can be stopped.
+
+    Raises:
+        NotFound: there is no such run.
+        Conflict: the run has ended.
+    """
+    run = _sql.get_run(connection, run_id, tenant=tenant)
+    if run.state in FINAL:
+        raise Conflict(f"run {run_id} is {run.state} already")
+    return run
+
+
 def ask_to_stop(
     connection: Connection, run_id: str, at: datetime, *, by: str = "", tenant: str | None = None
 ) -> Run:
@@ -36,9 +49,7 @@ def ask_to_stop(
         NotFound: there is no such run.
         Conflict: the run has ended.
     """
-    run = _sql.get_run(connection, run_id, tenant=tenant)
-    if run.state in FINAL:
-        raise Conflict(f"run {run_id} is {run.state} already")
+    run = not_ended(connection, run_id, tenant=tenant)
     if not stop(connection, run_id, at):
         _sql.request_cancel(connection, run_id)
     note_by_hand(connection, run, "run.cancelled", by=by, at=at)

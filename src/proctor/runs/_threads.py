@@ -81,6 +81,10 @@ class Threads:
 
         return await self._database.read(query)
 
+    async def is_shared(self, run: Run) -> bool:
+        """Whether somebody else than the run's requester has asked in its thread, too."""
+        return await self._database.read(partial(_threads_sql.is_shared, run=run))
+
     async def before(self, run_id: str) -> tuple[Run, ...]:
         """The runs that go on and that a queued run of their thread waits for, the oldest first."""
 

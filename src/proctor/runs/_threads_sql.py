@@ -99,6 +99,12 @@ def runs_of_thread(connection: Connection, thread_id: str, *, after: int, limit:
     return tuple(connection.scalars(query))
 
 
+def is_shared(connection: Connection, run: Run) -> bool:
+    """Whether runs of another requester belong to a run's thread."""
+    others = exists().where(runs.c.thread_id == run.thread_id, runs.c.requester != run.requester)
+    return bool(connection.scalar(select(others)))
+
+
 def enter(connection: Connection, run: Run, busy: BusyThread) -> tuple[str, ...]:
     """Gives a run that was just stored its turn in its thread; the ids of runs that are to be stopped for it.
 

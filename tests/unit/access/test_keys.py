@@ -1,15 +1,17 @@
 """Keys: found, rotated, revoked, and never told again."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
+from pydantic import ValidationError
 from sqlalchemy import select
 
 from proctor.access import Keys, offer_setup, spend_setup
 from proctor.audit import audit_entries
-from proctor.core import Conflict, InvalidInput, NotFound, Unauthenticated
+from proctor.core import AccessGrant, Conflict, InvalidInput, NotFound, Unauthenticated
 from proctor.store import Database
 from proctor.testing import FakeClock
 
@@ -44,6 +46,13 @@ async def test_whoever_holds_a_key_is_known_by_its_name_and_roles(keys: Keys):
     assert found.may("viewer")
     assert not found.may("approver")
     assert not found.sees("other")
+
+
+async def test_a_tenants_name_has_no_slash(keys: Keys):
+    with pytest.raises(InvalidInput):
+        await keys.create("deploy", roles=["operator"], by="ann", tenant="acme/branch")
+    with pytest.raises(ValidationError, match="tenant"):
+        AccessGrant(group="sre", roles=("viewer",), tenant="acme/branch")
 
 
 async def test_a_persons_own_key_decides_in_their_name(keys: Keys):
@@ -193,3 +202,24 @@ async def test_a_setup_token_is_worth_nothing_after_an_hour_or_beside_an_admin(
     await keys.create("root", roles=["admin"], by="ann")
     with pytest.raises(Unauthenticated):
         await spend_setup(database, token or "", name="admin", clock=clock)
+
+
+async def test_a_wrong_setup_token_and_a_revoked_key_take_no_commit(
+    keys: Keys, database: Database, clock: FakeClock
+):
+    key = (await keys.create("deploy", roles=["operator"], by="ann")).key
+    revoked = await keys.revoke(key.id, by="ann")
+    free = threading.Event()
+    busy = database.commit(lambda _connection: free.wait(20))
+    try:
+        async with asyncio.timeout(10):
+            with pytest.raises(Unauthenticated):
+                await spend_setup(database, "setup_no", name="admin", clock=clock)
+            with pytest.raises(NotFound):
+                await keys.revoke("key_none", by="ann")
+            again = await keys.revoke(key.id, by="ann")
+    finally:
+        free.set()
+        await busy
+
+    assert again == revoked

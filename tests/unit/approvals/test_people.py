@@ -1,6 +1,8 @@
 """Names, and pages of what waits, on both databases."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
@@ -117,6 +119,23 @@ async def test_a_roles_link_doesnt_decide_where_it_matters_who_the_person_is(
         with pytest.raises(Forbidden) as raised:
             await database.commit(work)
     assert "proctor approvals decide" in raised.value.hint
+
+
+async def test_a_programs_key_is_none_of_the_persons_whom_a_question_needs(tmp_path: Path) -> None:
+    async with await Database.open(f"sqlite:///{tmp_path}/p.db") as database:
+
+        def decide(connection: Connection, number: int, by: str, terms: Terms) -> str:
+            id = ask(connection, number, terms=terms)
+            decision = Decision(kind="approve", by=by)
+            approvals.decide(connection, id=id, decision=decision, at=NOON, roles=ROLES)
+            return approvals.get(connection, id).state
+
+        named = Terms(not_requester=True)
+        with pytest.raises(Forbidden, match="a program's key"):
+            await database.commit(partial(decide, number=1, by="key:deploy", terms=named))
+        assert await database.commit(partial(decide, number=2, by="eve", terms=named)) == "decided"
+        anybody = partial(decide, number=3, by="key:deploy", terms=Terms())
+        assert await database.commit(anybody) == "decided"
 
 
 async def test_whoever_agreed_to_a_call_as_asked_or_as_edited_is_not_its_second_person(

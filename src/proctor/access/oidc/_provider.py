@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 from httpx2 import AsyncClient, HTTPError
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 KNOWN = timedelta(hours=1)
 """How long what the provider publishes is believed without another look."""
 LOOK = timedelta(seconds=10)
-"""Between looks for a key that a token names and nobody knows: the provider may have changed its keys."""
+"""Between looks at what the provider publishes, whatever comes: it may be away, or have changed its keys."""
 PATIENCE = 10.0
 """Seconds for an answer of the provider."""
 ALGORITHMS = (
@@ -48,6 +48,9 @@ ALGORITHMS = (
     "Ed25519",
 )
 """All with a public key: a shared secret, or none, proves nothing here."""
+BROKEN = (JoseError, ValueError, TypeError, RecursionError)
+"""What reading a token may raise: its header and claims are anybody's."""
+_WHERE = "`issuer` under [access.oidc] says where it is."
 
 
 class ProviderUnavailable(Unavailable):
@@ -75,6 +78,8 @@ class Provider:
         self._clock = clock
         self._secret = _secret(settings, environ)
         self._published: _Published | None = None
+        self._tried_at: datetime | None = None
+        """When the last look ended, whatever came of it."""
         self._reading = asyncio.Lock()
 
     @staticmethod
@@ -153,13 +158,14 @@ class Provider:
 
     async def _claims(self, token: str, *, audience: str, nonce: str | None = None) -> dict[str, Any]:
         """What a token says, where its signature, issuer, audience, times and nonce are right."""
+        _check_form(token)
         try:
             decoded = jwt.decode(token, (await self._look()).keys, algorithms=ALGORITHMS)
-        except (JoseError, ValueError):
+        except BROKEN:
             # The provider may have new keys. It is asked for them at most every ten seconds.
             try:
                 decoded = jwt.decode(token, (await self._look(LOOK)).keys, algorithms=ALGORITHMS)
-            except (JoseError, ValueError) as error:
+            except BROKEN as error:
                 raise _invalid() from error
         expected: dict[str, Any] = {
             "iss": {"essential": True, "value": self._settings.issuer},
@@ -188,12 +194,35 @@ class Provider:
         return claims
 
     async def _look(self, known: timedelta = KNOWN) -> _Published:
-        """What the provider publishes, read no longer ago than `known`."""
+        """What the provider publishes, read no longer ago than `known`, or as lately as it could be.
+
+        Nobody waits for a look of somebody else's who has no need of one.
+        """
+        if (young := self._young(known)) is not None:
+            return young
         async with self._reading:
-            now, published = self._clock.now(), self._published
-            if published is None or not timedelta(0) <= now - published.read_at < known:
-                self._published = published = await self._read(now)
-            return published
+            if (young := self._young(known)) is not None:
+                return young
+            now = self._clock.now()
+            if self._tried_at is None or not timedelta(0) <= now - self._tried_at < LOOK:
+                try:
+                    self._published = await self._read(now)
+                except ProviderUnavailable:
+                    self._tried_at = self._clock.now()
+                    if (young := self._young(KNOWN)) is not None:
+                        return young
+                    raise
+                self._tried_at = self._clock.now()
+                return self._published
+        if (young := self._young(KNOWN)) is not None:
+            return young
+        raise ProviderUnavailable("the identity provider couldn't be asked a moment ago", hint=_WHERE)
+
+    def _young(self, known: timedelta) -> _Published | None:
+        published = self._published
+        if published is None or not timedelta(0) <= self._clock.now() - published.read_at < known:
+            return None
+        return published
 
     async def _read(self, now: datetime) -> _Published:
         issuer = self._settings.issuer
@@ -236,6 +265,20 @@ async def _object(client: AsyncClient, address: str, issuer: str | None = None) 
     return found
 
 
+def _check_form(token: str) -> None:
+    """Returns where something may be a token, by whomever: for what can't be one nobody is asked.
+
+    Raises:
+        Unauthenticated: it is none.
+    """
+    try:
+        algorithm = jws.extract_compact(token.encode()).headers().get("alg")
+    except BROKEN as error:
+        raise _invalid() from error
+    if algorithm not in ALGORITHMS:
+        raise _invalid()
+
+
 def _secret(settings: OidcSettings, environ: Mapping[str, str]) -> str | None:
     if settings.client_secret_env is None:
         return None
@@ -264,5 +307,5 @@ def _invalid() -> Unauthenticated:
 def _away(error: Exception) -> ProviderUnavailable:
     return ProviderUnavailable(
         f"the identity provider can't be asked: {type(error).__name__}",
-        hint="`issuer` under [access.oidc] says where it is.",
+        hint=_WHERE,
     )

@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from proctor.access import Principal
-from proctor.api._caller import Operator, Running
+from proctor.api._caller import Running, WaitingOperator
 from proctor.api._idempotency import IdempotencyKey, once
 from proctor.api.protocols import _work
 from proctor.api.protocols._asking import (
@@ -126,7 +126,7 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
 async def create_chat_completion(
     *,
     asked: ChatRequest,
-    principal: Operator,
+    principal: WaitingOperator,
     proctor: Running,
     request: Request,
     x_proctor_thread: ThreadHeader = "",

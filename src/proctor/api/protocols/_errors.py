@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
+from proctor.api.protocols._work import StillAtWork
 from proctor.core import InvalidInput, JsonObject, NotFound, ProctorError
 from proctor.runs import Run
 
@@ -92,8 +93,9 @@ class OpenAIRoute(APIRoute):
 
 def told(error: ProctorError) -> JSONResponse:
     """An error as an answer."""
-    if isinstance(error, RunEnded):
-        status, headers = _status_of(error.run), {**NO_RETRY, "x-proctor-run": error.run.id}
+    if isinstance(error, RunEnded | StillAtWork):
+        status = _status_of(error.run) if isinstance(error, RunEnded) else error.status
+        headers = {**NO_RETRY, "x-proctor-run": error.run.id}
     else:
         status, headers = _BAD_REQUEST if error.status == InvalidInput.status else error.status, {}
     after = getattr(error, "retry_after", None)

@@ -26,6 +26,7 @@ from starlette.types import Receive, Scope, Send
 from proctor.access import Principal
 from proctor.api._caller import Door
 from proctor.api._problems import problem
+from proctor.api._waits import Waits
 from proctor.api.protocols import _work
 from proctor.api.protocols._work import Asked, Part
 from proctor.app import Proctor
@@ -33,6 +34,8 @@ from proctor.approvals import Filter
 from proctor.core import Forbidden, InvalidInput, ProctorError
 from proctor.runs import Run
 from proctor.telemetry import incoming
+
+_log = logging.getLogger(__name__)
 
 PRINCIPAL = "proctor.principal"
 
@@ -47,7 +50,8 @@ _WAIT: dict[str, Any] = {
     "type": "number",
     "minimum": 0,
     "maximum": 3600,
-    "description": "Return after so many seconds, even if the team is at work. Absent: when it has ended.",
+    "description": "Return after so many seconds, even if the team is at work. Absent: when it has ended, "
+    "or the server waits no longer.",
 }
 _OUTPUT: dict[str, Any] = {
     "type": "object",
@@ -104,11 +108,11 @@ TASKS, CONTINUE, CANCEL = "run_", "continue_run", "cancel_run"
 class McpDoor:
     """The endpoint: lets in whom the door knows, and serves each request on its own."""
 
-    def __init__(self, proctor: Proctor, door: Door) -> None:
+    def __init__(self, proctor: Proctor, door: Door, waits: Waits) -> None:
         # It tells of each manager's beginning and end, and here each request has one.
         logging.getLogger("mcp.server.streamable_http_manager").setLevel(logging.WARNING)
         self._door = door
-        teams = _Teams(proctor)
+        teams = _Teams(proctor, waits)
         self._server: Server[Any] = Server(
             "proctor",
             instructions=INSTRUCTIONS,
@@ -130,14 +134,15 @@ class McpDoor:
 
 def open_mcp(site: FastAPI, proctor: Proctor, door: Door) -> None:
     """Has a site answer MCP clients under `/mcp`."""
-    site.router.routes.append(Route("/mcp", McpDoor(proctor, door), methods=["POST"]))
+    site.router.routes.append(Route("/mcp", McpDoor(proctor, door, site.state.waits), methods=["POST"]))
 
 
 class _Teams:
     """The tools, and what they do."""
 
-    def __init__(self, proctor: Proctor) -> None:
+    def __init__(self, proctor: Proctor, waits: Waits) -> None:
         self._proctor = proctor
+        self._waits = waits
         self._teams = dict(_tool_names(proctor.app.teams))
 
     async def list(
@@ -163,27 +168,39 @@ class _Teams:
         Raises:
             MCPError: there is no such tool.
         """
-        given = params.arguments or {}
         try:
-            match params.name:
-                case name if name in self._teams:
-                    _check(given, _TASK)
+            return await self._called(ctx, params)
+        except MCPError:
+            raise
+        except ProctorError as error:
+            return _failed(str(error))
+        except Exception:  # noqa: BLE001 - the SDK would tell older clients what it says
+            _log.exception("a call of %s broke", params.name[:100])
+            return _failed("Something in Proctor went wrong.")
+
+    async def _called(
+        self, ctx: ServerRequestContext[Any, Any], params: types.CallToolRequestParams
+    ) -> types.CallToolResult | types.InputRequiredResult:
+        given = params.arguments or {}
+        match params.name:
+            case name if name in self._teams:
+                _check(given, _TASK)
+                with self._waits.one(_principal(ctx)):
                     return await self._work(ctx, params, await self._begin(ctx, params, self._teams[name]))
-                case "continue_run":
-                    _check(given, _CONTINUE)
-                    run = await self._find(ctx, given["run_id"])
+            case "continue_run":
+                _check(given, _CONTINUE)
+                run = await self._find(ctx, given["run_id"])
+                with self._waits.one(_principal(ctx)):
                     await self._decide(ctx, params, run)
                     return await self._work(ctx, params, run)
-                case "cancel_run":
-                    _check(given, _CANCEL)
-                    _needs_operator(ctx)
-                    run = await self._find(ctx, given["run_id"])
-                    await _work.cancel(self._proctor, _principal(ctx), run)
-                    return await self._told(ctx, run)
-                case _:
-                    raise MCPError(types.INVALID_PARAMS, f"there is no tool {params.name[:100]}")
-        except ProctorError as error:
-            return types.CallToolResult(content=[types.TextContent(text=str(error))], is_error=True)
+            case "cancel_run":
+                _check(given, _CANCEL)
+                _needs_operator(ctx)
+                run = await self._find(ctx, given["run_id"])
+                await _work.cancel(self._proctor, _principal(ctx), run)
+                return await self._told(ctx, run)
+            case _:
+                raise MCPError(types.INVALID_PARAMS, f"there is no tool {params.name[:100]}")
 
     async def _begin(
         self, ctx: ServerRequestContext[Any, Any], params: types.CallToolRequestParams, team: str
@@ -237,7 +254,7 @@ class _Teams:
         """The answer of a run that has ended, waits for people, or takes longer than the caller waits."""
         wait = (params.arguments or {}).get("wait_seconds")
         after = await _work.latest(self._proctor, run.id)
-        with suppress(TimeoutError):
+        with suppress(TimeoutError, _work.StillAtWork):
             async with asyncio.timeout(wait):
                 await self._follow(ctx, run, after)
         answered = params.input_responses is not None
@@ -294,6 +311,10 @@ class _Teams:
             structured_content=told,
             is_error=part.state in ("failed", "refused"),
         )
+
+
+def _failed(text: str) -> types.CallToolResult:
+    return types.CallToolResult(content=[types.TextContent(text=text)], is_error=True)
 
 
 _STEPS: Mapping[str, str] = {

@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from proctor.access import Principal
-from proctor.api._caller import Operator, Running, Viewer
+from proctor.api._caller import Operator, Running, Viewer, WaitingOperator
 from proctor.api._idempotency import IdempotencyKey, once
 from proctor.api.protocols import _work
 from proctor.api.protocols._asking import (
@@ -172,7 +172,7 @@ STREAMED: dict[int | str, dict[str, Any]] = {
 async def create_response(
     *,
     asked: ResponseRequest,
-    principal: Operator,
+    principal: WaitingOperator,
     proctor: Running,
     request: Request,
     x_proctor_thread: ThreadHeader = "",

@@ -4,6 +4,7 @@ Knows no protocol. A *part* of a run goes from one place of its log to where the
 people; what is decided begins the next part.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Literal, cast
 
 from proctor.access import Principal
+from proctor.api._approvals import text_for
 from proctor.api._platform import tenant_of
 from proctor.api.protocols._floor import Floor, Piece
 from proctor.app import Proctor, StartOptions
@@ -24,6 +26,7 @@ from proctor.core import (
     InvalidInput,
     Micros,
     NotFound,
+    ProctorError,
     Token,
     canonical_json,
 )
@@ -37,6 +40,18 @@ SHOWN = 16
 
 DECISIONS: Mapping[str, DecisionKind] = {"approve": "approve", "reject": "reject", "respond": "respond"}
 """What can be said of a question through another protocol."""
+
+
+class StillAtWork(ProctorError):
+    """The run takes longer than a request may."""
+
+    code = "still_at_work"
+    status = 504
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(f"run {run.id} is still at work", hint="It goes on: ask for it by its id.")
+        self.run = run
+
 
 _SETTLED = frozenset({"approval.decided", "approval.expired"})
 
@@ -122,7 +137,11 @@ async def find(proctor: Proctor, principal: Principal, run_id: str) -> Run:
 
 
 async def follow(proctor: Proctor, run: Run, floor: Floor, *, after: int = 0) -> AsyncGenerator[Piece, None]:
-    """What is said in a part of a run, as it comes, until the part has ended."""
+    """What is said in a part of a run, as it comes, until the part has ended.
+
+    Raises:
+        StillAtWork: it takes longer than a request may.
+    """
     async with aclosing(_items(proctor, run, after)) as items:
         async for item in items:
             for piece in floor.hear(item):
@@ -130,7 +149,11 @@ async def follow(proctor: Proctor, run: Run, floor: Floor, *, after: int = 0) ->
 
 
 async def log(proctor: Proctor, run: Run, *, after: int = 0) -> AsyncGenerator[Event, None]:
-    """The events of a part of a run, as they come, until the part has ended."""
+    """The events of a part of a run, as they come, until the part has ended.
+
+    Raises:
+        StillAtWork: it takes longer than a request may.
+    """
     async with aclosing(_items(proctor, run, after)) as items:
         async for item in items:
             if isinstance(item, Event):
@@ -138,16 +161,30 @@ async def log(proctor: Proctor, run: Run, *, after: int = 0) -> AsyncGenerator[E
 
 
 async def _items(proctor: Proctor, run: Run, after: int) -> AsyncGenerator[Event | Token, None]:
+    ends = asyncio.get_running_loop().time() + proctor.settings.server.longest_wait.total_seconds()
     watch = proctor.runs.watch(run.id, after=after, until_wait=True)
     async with aclosing(cast("AsyncGenerator[Event | Token, None]", watch)) as items:
-        async for item in items:
+        while True:
+            try:
+                async with asyncio.timeout_at(ends) as timer:
+                    item = await anext(items, None)
+            except TimeoutError:
+                if not timer.expired():
+                    raise
+                raise StillAtWork(run) from None
+            if item is None:
+                return
             yield item
             if isinstance(item, Event) and item.type == "run.waiting":
                 return
 
 
 async def settle(proctor: Proctor, run: Run, *, after: int = 0) -> Part:
-    """A part of a run after it has ended, or come to wait for people."""
+    """A part of a run after it has ended, or come to wait for people.
+
+    Raises:
+        StillAtWork: it takes longer than a request may.
+    """
     async for _ in follow(proctor, run, Floor(), after=after):
         pass
     return await read(proctor, run.id, after=after)
@@ -212,15 +249,12 @@ def _asked(approval: Approval, principal: Principal) -> Asked:
     question, action = approval.question, approval.action
     decides = principal.may("approver")
     name = str(action.get("tool") or question.kind)
-    text = (
-        question.text if decides else f"{approval.team} asks whether it may go on: {question.kind}, {name}."
-    )
     return Asked(
         id=f"{approval.id}.{approval.digest[:SHOWN]}",
         kind=question.kind,
         server=str(action.get("server") or "proctor"),
         name=name,
-        text=text,
+        text=text_for(approval, principal),
         arguments=canonical_json(action.get("arguments") or {}) if decides else "{}",
         expires_at=approval.expires_at,
     )
