@@ -1,13 +1,14 @@
 """The votes of a period, each with when its question was asked, and how much there was to read."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import merge
 from typing import Any, cast
 
-from sqlalchemy import Connection, Row, literal, select
+from sqlalchemy import Connection, Row, Select, literal, select
 
 from proctor.approvals._sql import read_terms
 from proctor.approvals._tables import approvals, votes
@@ -81,12 +82,17 @@ def cast_votes(connection: Connection, *, since: datetime, until: datetime) -> t
     edited: dict[tuple[str, str], str] = {}
     """The keys of calls by those of the questions about their changed arguments."""
     found = []
-    for row in merge(*_queries(connection, since, until), key=lambda row: (row.at, row.approval_id)):
-        if row.question == "action" and row.kind == "edit":
-            edited[row.run_id, key_of(row.call_key, "edited")] = row.call_key
-        found.append(_cast(row, stages.get(row.approval_id), edited))
-        if row.stage == 1:
-            stages[row.approval_id] = row.at
+    with ExitStack() as read:
+        rows = [
+            read.enter_context(connection.execute(query, execution_options={"yield_per": _ROWS}))
+            for query in _queries(since, until)
+        ]
+        for row in merge(*rows, key=lambda row: (row.at, row.approval_id)):
+            if row.question == "action" and row.kind == "edit":
+                edited[row.run_id, key_of(row.call_key, "edited")] = row.call_key
+            found.append(_cast(row, stages.get(row.approval_id), edited))
+            if row.stage == 1:
+                stages[row.approval_id] = row.at
     return tuple(found)
 
 
@@ -120,7 +126,7 @@ _QUESTION = (
 )
 
 
-def _queries(connection: Connection, since: datetime, until: datetime) -> tuple[Iterable[Row[Any]], ...]:
+def _queries(since: datetime, until: datetime) -> tuple[Select[Any], Select[Any]]:
     """The votes; and the decisions without a name, since who gives none casts no vote and decides alone."""
     named = (
         select(*_QUESTION, votes.c.name, votes.c.kind, votes.c.stage, votes.c.at)
@@ -135,7 +141,7 @@ def _queries(connection: Connection, since: datetime, until: datetime) -> tuple[
         .where(at >= since, at < until, approvals.c.decided_by == "")
         .order_by(at, approvals.c.id)
     )
-    return tuple(connection.execute(query.execution_options(yield_per=_ROWS)) for query in (named, unnamed))
+    return named, unnamed
 
 
 def _cast(row: Row[Any], first: datetime | None, edited: Mapping[tuple[str, str], str]) -> Cast:

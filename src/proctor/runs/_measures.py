@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, assert_never
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
+from sqlalchemy import ColumnElement, Connection, CursorResult, Row, Select, func, select
 
 from proctor.core import JsonObject, Measure, MeasuredBy, MeasuredKind, ModelError, Signs, read_object
 from proctor.runs._tables import MEASURED, calls, events, runs
@@ -72,8 +72,9 @@ def measures(
         of.cancelled += row.state == "cancelled"
         of.costs.append(row.cost)
         of.seconds.append((row.finished_at - row.created_at).total_seconds())
-    for row in connection.execute(_logged(since, until, tenant), execution_options={"yield_per": _ROWS}):
-        _take(sums, row)
+    with _streamed(connection, _logged(since, until, tenant)) as logged:
+        for row in logged:
+            _take(sums, row)
     return tuple(sums[key].measure(key) for key in sorted(sums))
 
 
@@ -82,11 +83,12 @@ def signs(connection: Connection, since: datetime, until: datetime) -> tuple[Sig
     counts: Counter[tuple[str, str, str]] = Counter()
     lengths: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     telling = _logged(since, until, None).where(events.c.type.in_(_SIGNS))
-    for row in connection.execute(telling, execution_options={"yield_per": _ROWS}):
-        if row.type != "policy.verdict":
-            counts[row.team, row.tenant, row.type] += 1
-        else:
-            counts[row.team, row.tenant, str(read_object(row.data).get("outcome"))] += 1
+    with _streamed(connection, telling) as told:
+        for row in told:
+            what = row.type
+            if what == "policy.verdict":
+                what = str(read_object(row.data).get("outcome"))
+            counts[row.team, row.tenant, what] += 1
     for row in connection.execute(_lengths(since, until)):
         lengths[row.team, row.tenant].append(row.made)
     return tuple(
@@ -114,9 +116,10 @@ def behind(
 ) -> tuple[str, ...]:
     """The ids of runs that a number of that time comes from, the worst first; no team: of all."""
     weights: Counter[str] = Counter()
-    for row in connection.execute(_logged(since, until, None), execution_options={"yield_per": _ROWS}):
-        if team in ("", row.team):
-            weights[row.run_id] += _weight(by, row.type, read_object(row.data))
+    with _streamed(connection, _logged(since, until, None)) as logged:
+        for row in logged:
+            if team in ("", row.team):
+                weights[row.run_id] += _weight(by, row.type, read_object(row.data))
     return tuple(run_id for run_id, weight in weights.most_common(limit) if weight)
 
 
@@ -125,6 +128,11 @@ def first_start(connection: Connection) -> datetime | None:
     query = select(runs.c.created_at).order_by(runs.c.id).limit(1)
     found: datetime | None = connection.scalar(query)
     return found
+
+
+def _streamed(connection: Connection, query: Select[Any]) -> CursorResult[Any]:
+    """A query's rows, some at a time. Whoever reads them closes it: nobody else does where the server goes away."""
+    return connection.execute(query, execution_options={"yield_per": _ROWS})
 
 
 def _within(column: ColumnElement[Any], since: datetime, until: datetime) -> tuple[ColumnElement[bool], ...]:

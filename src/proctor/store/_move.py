@@ -112,7 +112,8 @@ def _move(table: Table, source: Connection, target: Connection, told: Told) -> M
 
 
 def _chunks(table: Table, connection: Connection) -> Iterator[Sequence[Any]]:
-    yield from connection.execute(select(table), execution_options={"yield_per": CHUNK}).partitions()
+    with connection.execute(select(table), execution_options={"yield_per": CHUNK}) as found:
+        yield from found.partitions()
 
 
 def _count_on(table: Table, target: Connection) -> None:
