@@ -131,7 +131,7 @@ def first_start(connection: Connection) -> datetime | None:
 
 
 def _streamed(connection: Connection, query: Select[Any]) -> CursorResult[Any]:
-    """A query's rows, some at a time. Whoever reads them closes it: nobody else does where the server goes away."""
+    """A query's rows, some at a time. Whoever reads them closes it: else nobody does where a server goes."""
     return connection.execute(query, execution_options={"yield_per": _ROWS})
 
 
