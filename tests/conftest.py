@@ -1,20 +1,28 @@
 """What every test may use."""
 
+import gc
 import os
 import signal
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy import create_engine, text
 
 from proctor import Settings
 
 # pytest's workers are told how wide the terminal is; the commands that tests start have none.
 os.environ.pop("COLUMNS", None)
+
+# How long inputs take to be drawn says how busy the machine is.
+hypothesis_settings.register_profile("proctor", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("proctor")
 
 # A shell lets what it starts in the background ignore Ctrl-C, and so would the commands that tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -81,6 +89,17 @@ def make_settings(url: str, **more: object) -> Settings:
     # Scripted models repeat what tools say: marks in it are the concern of the tests that are for them.
     defaults = {"database": {"url": url, "linger": 0}, "models": models, "policies": {"marking": "off"}}
     return Settings.model_validate({**defaults, **more})
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    """Seconds of this thread's processor time: others' work, and collecting their garbage, is left out."""
+    gc.disable()
+    try:
+        began = time.thread_time()
+        work()
+        return time.thread_time() - began
+    finally:
+        gc.enable()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Final
 from benchmarks._detector._fit import fit, vocabulary
 from benchmarks._detector._samples import Sample
 from proctor.policies.canonical._canonical import canonical
-from proctor.policies.injection._injection import read
+from proctor.policies.injection._check import read
 
 BLOCKS: Final = 2
 DECAY: Final = 1e-4

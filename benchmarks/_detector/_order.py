@@ -11,7 +11,7 @@ from benchmarks._detector._attack import Model
 from benchmarks._detector._fit import fit, vocabulary
 from benchmarks._detector._samples import SEED
 from proctor.policies.canonical._canonical import canonical
-from proctor.policies.injection._injection_orders import sentences
+from proctor.policies.injection._orders import sentences
 
 DECAY: Final = 1e-4
 WORDS_WEIGH: Final = 2.0

@@ -11,8 +11,8 @@ from benchmarks._detector import _course, _samples
 from benchmarks._detector._course import Course
 from benchmarks._detector._samples import Sample
 from proctor.policies._reading import Reading
-from proctor.policies.injection._injection import find
-from proctor.policies.injection._injection_weights import Weights, read_weights
+from proctor.policies.injection._check import find
+from proctor.policies.injection._weights import Weights, read_weights
 
 _LEFT_OUT: Final = (
     ("bastion",),

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from proctor.policies._reading import Finding, Reading, in_small
+from proctor.policies.secrets._formed import formed_secrets
 from proctor.policies.secrets._named_values import named_values
 from proctor.policies.secrets._passwords import spoken_passwords
-from proctor.policies.secrets._secrets import formed_secrets
 
 
 def secrets(reading: Reading) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from proctor.policies._reading import Finding
+from proctor.policies.secrets._names import TellingName, telling_names
 from proctor.policies.secrets._placeholders import (
     bits,
     is_code,
@@ -14,8 +15,7 @@ from proctor.policies.secrets._placeholders import (
     is_uuid,
     is_wordlike,
 )
-from proctor.policies.secrets._secret_names import TellingName, telling_names
-from proctor.policies.secrets._secret_words import is_usual, speaks
+from proctor.policies.secrets._words import is_usual, speaks
 
 _QUOTED = r"(?:[@bfrLu]|@\")?(?P<quote>\\?[\"'`])(?P<quoted>(?:(?!(?P=quote))[^\n]){3,400}+)(?P=quote)"
 _BARE = r"(?P<bare>[^\s\"'`<,;\u2018-\u201d\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]{3,400}+)"

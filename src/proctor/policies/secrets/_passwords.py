@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from proctor.policies._reading import Finding
 from proctor.policies.secrets._named_values import is_mixed
+from proctor.policies.secrets._names import places
 from proctor.policies.secrets._placeholders import is_code, is_name, is_placeholder, is_wordlike
-from proctor.policies.secrets._secret_names import places
-from proctor.policies.secrets._secret_words import is_usual, speaks
+from proctor.policies.secrets._words import is_usual, speaks
 
 _QUOTED = r"(?P<quote>[\"'`“‘«])(?P<quoted>[^\"'`“”‘’«»\n]{3,100})[\"'`”’»]"
 _BARE = r"(?P<bare>[^\s\"'`<>,;\u2018-\u201d\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]{3,64}+)"

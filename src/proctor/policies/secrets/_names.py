@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, TypeAlias
 
-from proctor.policies.secrets._secret_words import secret_words
+from proctor.policies.secrets._words import secret_words
 
 Telling: TypeAlias = Literal["password", "secret", "key"]
 """What a name tells: a password; a secret; something that could be one when its value looks like one."""

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeAlias
 
 from proctor.policies._reading import Finding, Reading
-from proctor.policies.injection._injection_features import Block, blocks, folded, word_features
-from proctor.policies.injection._injection_orders import orders
-from proctor.policies.injection._injection_signs import SURE, is_quoted, mark_signs, order_signs
-from proctor.policies.injection._injection_weights import Head, Weights, weights
+from proctor.policies.injection._features import Block, blocks, folded, word_features
+from proctor.policies.injection._orders import orders
+from proctor.policies.injection._signs import SURE, is_quoted, mark_signs, order_signs
+from proctor.policies.injection._weights import Head, Weights, weights
 
 Read: TypeAlias = list[tuple[Block, set[str]]]
 _Place: TypeAlias = tuple[int, int, float]
@@ -28,21 +28,6 @@ _DATA: Final = frozenset({"tool_result", "knowledge", "memory"})
 def injection(reading: Reading) -> Iterator[Finding]:
     """Where a text tries to give orders to the assistant, by signs and by the model, without overlaps."""
     return find(reading, weights())
-
-
-def signs(reading: Reading) -> Iterator[Finding]:
-    """Where a known sign of an attack stands."""
-
-    def known(text: str) -> Iterator[_Place]:
-        lowered = folded(text)
-        return _known(((block, order_signs(block.ideas)) for block in blocks(lowered)), lowered, reading)
-
-    return _over_views(reading, known)
-
-
-def model(reading: Reading) -> Iterator[Finding]:
-    """Where the model takes a stretch of the text for an attack; in data also for an order to it."""
-    return _over_views(reading, lambda text: _learned(text, read(text), weights(), reading))
 
 
 def find(reading: Reading, learned: Weights) -> Iterator[Finding]:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from proctor.policies.injection._injection_features import Block, block_of, folded, word_features
-from proctor.policies.injection._injection_weights import Head
+from proctor.policies.injection._features import Block, block_of, folded, word_features
+from proctor.policies.injection._weights import Head
 
 _SENTENCE: Final = re.compile(
     r"[^\n.!?\u3002\uff01\uff1f]{1,400}(?:[.!?](?=[^\s\"')\]])[^\n.!?\u3002\uff01\uff1f]{0,200}){0,6}[.!?\u3002\uff01\uff1f:]{0,3}[\"')\]]{0,2}"

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from proctor.policies._reading import Finding
 from proctor.policies.secrets._placeholders import bits, is_placeholder
-from proctor.policies.secrets._secret_proofs import PROOFS
-from proctor.policies.secrets._secret_rules import SecretRule, secret_rules
+from proctor.policies.secrets._proofs import PROOFS
+from proctor.policies.secrets._rules import SecretRule, secret_rules
 
 _SHORTEST_TOKEN = 16
 _LONG_WORD = 32

@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from proctor.core import ConfigurationError
-from proctor.policies.secrets._secret_proofs import PROOFS
+from proctor.policies.secrets._proofs import PROOFS
 
 _EDGED = r"(?<![A-Za-z0-9])(?:{})(?![A-Za-z0-9])"
 _LEAST_BITS = 1.5
