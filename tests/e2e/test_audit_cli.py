@@ -44,6 +44,7 @@ def test_a_record_is_kept_checked_exported_and_reported(terminal: Terminal):  # 
     file.close()
     broken = terminal.json("audit", "verify", code=1)
     assert (broken["sound"], broken["faults"][0]["kind"], broken["faults"][0]["seq"]) == (False, "gap", 3)
+    assert "signature" not in terminal("audit", "heads", code=1)[0], "what is broken isn't signed"
     found = terminal.json("audit", "inspect", "--last", "1d", code=1)
     assert {each["kind"] for each in found["findings"]} == {"record"}
     assert all(each["todo"] for each in found["findings"])

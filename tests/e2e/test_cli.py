@@ -380,6 +380,18 @@ def test_a_server_that_is_told_to_stop_leaves_its_run_to_the_next_process(
     assert terminal("runs", "resume", run_id)[0] == "Late.\n"
 
 
+def test_what_a_server_has_loaded_takes_no_part_in_its_garbage_collections(terminal: Terminal):
+    app = terminal.folder / "desk.py"
+    count = "import atexit, gc\natexit.register(lambda: print('frozen:', gc.get_freeze_count()))\n"
+    app.write_text(app.read_text() + count)
+
+    with serving_process(terminal) as (process, _):
+        process.send_signal(signal.SIGTERM)
+        out, _ = ended(process, code=0)
+
+    assert int(out.rpartition("frozen: ")[2]) > 50_000
+
+
 def test_nothing_is_served_beyond_this_machine(terminal: Terminal):
     _, err = terminal("serve", "--app", "desk.py", "--host", "0.0.0.0", code=1)
 
@@ -406,6 +418,15 @@ def test_a_configuration_is_checked_before_it_fails(terminal: Terminal):
     assert good["ok"]
     assert {each["what"] for each in bad["findings"] if each["state"] == "broken"} == {"models.large", "app"}
     assert "models.small.model" in typo["findings"][0]["todo"]
+
+
+def test_who_names_people_for_alerts_without_an_address_is_told_so(terminal: Terminal):
+    terminal.environ |= {"PROCTOR_ROLES__ONCALL__MEMBERS": '["ann"]', "PROCTOR_ALERTS__ROLES": '["oncall"]'}
+    findings = terminal.json("config", "check", PROCTOR_APP="desk.py")["findings"]
+    [note] = [each for each in findings if each["what"] == "alerts"]
+    tried, _ = terminal("alerts", "test", code=1)
+    assert note["state"] == "note"
+    assert all("[roles.oncall]" in text for text in (note["todo"], tried))
 
 
 def test_both_chains_are_printed_in_their_order(terminal: Terminal):

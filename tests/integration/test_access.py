@@ -8,28 +8,34 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import httpx2
 import pytest
 from autogen_agentchat.agents import AssistantAgent
-from autogen_agentchat.base import ChatAgent
+from autogen_agentchat.base import ChatAgent, Team
+from autogen_agentchat.teams import RoundRobinGroupChat
 from joserfc import jwt
 from joserfc.jwk import KeySet, OctKey
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
 
 import proctor
 from proctor import Settings
-from proctor.api import make_server
+from proctor.api import make_server, make_worker_server
+from proctor.api._caller import TRUSTED
 from proctor.cli._web import web
 from proctor.core import ConfigurationError, MissingSetting, ModelCall
 from proctor.testing import FakeClock, Reply, ScriptedModel
 from servers.identity_provider import AUDIENCE, SECRET, identity_provider, new_keys, signs_in
 
 HERE = "http://localhost:8700"
+HTTPS = "https://proctor.example"
 CALLBACK = f"{HERE}/api/v1/session/callback"
 GRANTS = [
     {"group": "sre", "roles": ["admin"]},
@@ -83,7 +89,7 @@ def opened(tmp_path: Path) -> Open:
                 grace=timedelta(0),
             ) as running,
         ):
-            served = make_server(running, host=host, environ={"OIDC_SECRET": SECRET}, clock=clock)
+            served = make_server(running, host=host, environ={"OIDC_SECRET": SECRET})
             own = httpx2.ASGITransport(served, client=(peer, 1), raise_app_exceptions=False)
             async with httpx2.AsyncClient(mounts={HERE: own, "https://": own}, base_url=HERE) as client:
                 yield Site(running, client)
@@ -126,7 +132,7 @@ async def test_keys_are_made_rotated_and_revoked_over_http_by_admins_of_the_plat
         new_header = {"authorization": f"Bearer {rotated.json()['token']}"}
         new = await site.client.get("/metrics", headers=new_header)
         assert (old.status_code, new.status_code) == (401, 200)
-        gone = await site.client.delete(f"/api/v1/keys/{rotated.json()['id']}", headers=admin)
+        gone = await site.client.post(f"/api/v1/keys/{rotated.json()['id']}/revoke", headers=admin)
         assert gone.json()["state"] == "revoked"
         assert (await site.client.get("/metrics", headers=new_header)).status_code == 401
         listed = (await site.client.get("/api/v1/keys", headers=admin, params={"limit": 2})).json()
@@ -134,6 +140,51 @@ async def test_keys_are_made_rotated_and_revoked_over_http_by_admins_of_the_plat
     assert len(listed["items"]) == 2
     assert listed["next"] == listed["items"][-1]["id"]
     assert "token" not in listed["items"][0]
+
+
+async def test_a_person_is_shut_out_over_http_by_admins_of_the_platform_alone(opened: Open):
+    clock = FakeClock()
+    async with opened(clock=clock) as site:
+        admin = await site.key("admin")
+        theirs = [await site.key("viewer", person=name) for name in ("ann@example.com", "Ann@Example.com")]
+        bobs = await site.key("viewer", person="bob@example.com")
+        tenants = await site.key("admin", tenant="acme")
+        for header in theirs:
+            assert (await site.client.get("/metrics", headers=header)).status_code == 200
+        ann = {"person": "ann@example.com"}
+        refused = await site.client.post("/api/v1/revocations", headers=tenants, json=ann)
+        of_nobody = await site.client.post("/api/v1/revocations", headers=admin, json={})
+        done = await site.client.post("/api/v1/revocations", headers=admin, json=ann)
+        again = await site.client.post("/api/v1/revocations", headers=admin, json=ann)
+        clock.advance(2)
+        after = [await site.client.get("/metrics", headers=header) for header in (*theirs, bobs)]
+
+    assert code(refused) == (403, "forbidden")
+    assert of_nobody.status_code == 422
+    assert [(key["person"], key["state"]) for key in done.json()["keys"]] == [
+        ("ann@example.com", "revoked"),
+        ("Ann@Example.com", "revoked"),
+    ]
+    assert done.json()["sessions"] == 0
+    assert code(again) == (404, "not_found")
+    assert [answer.status_code for answer in after] == [401, 401, 200]
+
+
+async def test_it_is_as_late_as_the_servers_clock_says(opened: Open):
+    clock = FakeClock()
+    async with opened(clock=clock) as site:
+        admin = await site.key("admin")
+        wanted = {"name": "ci", "roles": ["viewer"], "expires_in": 60}
+        made = (await site.client.post("/api/v1/keys", headers=admin, json=wanted)).json()
+        clock.advance(61)
+        shown = (await site.client.get(f"/api/v1/keys/{made['id']}", headers=admin)).json()
+        reports = [
+            (await site.client.get(f"/api/v1/{path}", headers=admin)).json()["until"]
+            for path in ("metrics/summary", "costs", "audit/report", "reviewers")
+        ]
+
+    assert (made["state"], shown["state"]) == ("active", "expired")
+    assert [datetime.fromisoformat(until) for until in reports] == [clock.now()] * 4
 
 
 async def test_the_first_admin_gets_a_key_by_the_setup_token_once(opened: Open):
@@ -178,6 +229,18 @@ async def test_a_server_open_to_this_machine_takes_nobody_from_elsewhere(opened:
     ]
 
 
+async def test_probes_and_scrapers_need_no_name_of_the_server_and_pages_do(opened: Open):
+    by_address, statuses = {"host": "10.0.0.7:8700"}, []
+    for access in ({"authentication": "required"}, {}):
+        async with opened(app=proctor.App(), access=access, server={"url": HTTPS}) as site:
+            key = await site.key("viewer") if access else {}
+            for path in ("/api/v1/health", "/api/v1/ready", "/metrics", "/api/v1/me"):
+                answer = await site.client.get(path, headers=by_address | key)
+                statuses.append(answer.status_code)
+
+    assert statuses == [200, 200, 200, 421, 200, 200, 421, 421]
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "proctor.example"])
 async def test_no_other_address_is_served_without_authentication(opened: Open, host: str):
     with pytest.raises(ConfigurationError, match="loopback"):
@@ -209,6 +272,20 @@ async def test_metrics_are_for_viewers_of_the_platform_unless_they_are_open(open
     assert open_to_all.status_code == 200
 
 
+async def test_a_worker_shows_its_metrics_elsewhere_to_whom_a_server_would(opened: Open):
+    for metrics, expected in (("key", [401, 200, 403]), ("open", [200, 200, 200])):
+        async with opened(server={"metrics": metrics}) as site:
+            worker = httpx2.ASGITransport(make_worker_server(site.running, host="0.0.0.0"))
+            async with httpx2.AsyncClient(transport=worker, base_url="http://10.0.0.7:8701") as client:
+                given = ({}, await site.key("viewer"), await site.key("viewer", tenant="acme"))
+                statuses = [(await client.get("/metrics", headers=each)).status_code for each in given]
+                rest = await client.get("/api/v1/runs", headers=given[1])
+        assert (statuses, rest.status_code) == (expected, 404)
+    async with opened(access={}) as site:
+        with pytest.raises(ConfigurationError, match="loopback"):
+            make_worker_server(site.running, host="0.0.0.0")
+
+
 async def test_every_answer_tells_browsers_to_trust_nothing(opened: Open):
     async with opened(server={"url": "https://proctor.example"}) as site:
         answers = [
@@ -238,6 +315,57 @@ async def test_a_key_that_asks_too_often_waits_and_others_dont(opened: Open):
     assert answers[-1].json()["code"] == "rate_limited"
     assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
     assert other.status_code == 200
+
+
+async def test_requests_begin_no_threads(opened: Open):
+    begun = set[str]()
+    async with opened(access={"authentication": "required"}) as site:
+        key = await site.key()
+        await site.client.get("/api/v1/keys", headers=key)
+        threading.setprofile(lambda *_: begun.add(threading.current_thread().name))
+        try:
+            for _ in range(40):
+                assert (await site.client.get("/api/v1/keys", headers=key)).status_code == 200
+        finally:
+            threading.setprofile(None)  # type: ignore[arg-type]
+    assert not [name for name in begun if name.startswith("Thread-")], "beside those of pools"
+
+
+async def test_what_is_refused_before_any_route_is_told_openais_clients_in_their_own_words(opened: Open):
+    access = {"authentication": "required", "requests_per_minute": 3}
+    async with opened(access=access, server={"longest_body": 2000}) as site:
+        app = make_server(site.running, host="127.0.0.1", environ={})
+        key, guess = await site.key(), {"authorization": "Bearer pk_no"}
+        async with (
+            web(app, host="127.0.0.1", port=0) as address,
+            httpx2.AsyncClient(base_url=f"{address}/v1") as client,
+        ):
+            answers = [
+                await client.get("/models", headers={"host": "evil.example"}),
+                await client.get("/models", headers=guess),
+                await client.get("/embeddings"),
+                await client.put("/models"),
+                await client.post("/responses", headers=key, json={"input": "x" * 2000}),
+                *[await client.get("/models", headers=key) for _ in range(4)],
+            ]
+
+    told = [(each.status_code, each.json().get("error", each.json()).get("code")) for each in answers]
+    assert told == [
+        (421, "wrong_host"),
+        (401, "unauthenticated"),
+        (404, "not_found"),
+        (405, "method_not_allowed"),
+        (413, "body_too_large"),
+        (200, None),
+        (200, None),
+        (200, None),
+        (429, "rate_limit_exceeded"),
+    ]
+    for each in (*answers[:5], answers[-1]):
+        assert each.headers["content-type"] == "application/json"
+        assert set(each.json()["error"]) == {"message", "type", "param", "code"}
+    assert answers[-1].json()["error"]["type"] == "rate_limit_error"
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
 
 
 async def test_an_address_that_guesses_isnt_listened_to_and_locks_nobody_out(opened: Open):
@@ -354,6 +482,109 @@ async def test_what_takes_too_long_is_given_up_and_a_stream_isnt(opened: Open):
 
     assert code(answer) == (504, "answer_too_slow")
     assert "At last." in told
+
+
+@pytest.mark.parametrize("how", ["revoked", "rotated away"])
+async def test_whoever_waits_is_told_nothing_more_once_their_key_holds_no_more(opened: Open, how: str):
+    app = proctor.App()
+
+    @app.team("talk")
+    def talk(ctx: proctor.TeamContext) -> Team:
+        agents: list[ChatAgent] = [
+            AssistantAgent(name, model_client=ctx.model("small")) for name in ("one", "two")
+        ]
+        return RoundRobinGroupChat(agents, max_turns=40)
+
+    async def ponders(call: ModelCall) -> Reply:
+        await asyncio.sleep(0.2)
+        return f"That makes {len(call.messages)}."
+
+    models = {"small": {"model": "gpt-5.4-mini", "price": {"input": 1, "output": 2}}}
+    async with opened(app=app, providers={"openai": ScriptedModel(ponders)}, models=models) as site:
+        key, other = await site.key("operator", name="theirs"), await site.key("operator")
+        served = make_server(site.running, host="127.0.0.1", environ={})
+        async with (
+            web(served, host="127.0.0.1", port=0) as address,
+            httpx2.AsyncClient(base_url=address, timeout=20, headers=key) as client,
+        ):
+            run = await site.running.start("talk", "hello")
+            path = f"/api/v1/runs/{run.id}/events/stream"
+            asked = {"model": "talk", "metadata": {"run": run.id}}
+            asked["messages"] = [{"role": "user", "content": "go on"}]
+            call = {"name": "continue_run", "arguments": {"run_id": run.id}}
+            rpc = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
+            task = {"team": "talk", "task": "hello"}
+            async with client.stream("GET", path, headers=other) as going_on, asyncio.TaskGroup() as group:
+                callers = [
+                    group.create_task(each)
+                    for each in (
+                        client.get(path),
+                        client.post("/v1/chat/completions", json={**asked, "stream": True}),
+                        client.post("/v1/responses", json={"model": "talk", "input": "hi", "stream": True}),
+                        client.post("/v1/chat/completions", json=asked),
+                        client.post(
+                            "/mcp", json=rpc, headers={"accept": "application/json, text/event-stream"}
+                        ),
+                        client.post("/api/v1/runs", json=task, params={"wait": 4}),
+                    )
+                ]
+                waiting = len(callers)  # one of them follows nothing, and the other's stream does
+                while len(site.running.runs.feed.followers) < waiting:
+                    await asyncio.sleep(0.01)
+                [mine] = [each for each in await site.running.keys.page() if each.name == "theirs"]
+                if how == "revoked":
+                    await site.running.keys.revoke(mine.id, by="root")
+                else:
+                    await site.running.keys.rotate(mine.id, by="root", overlap=timedelta(0))
+                await asyncio.wait(callers)
+                state = (await site.running.runs.get(run.id)).state
+                await site.running.runs.cancel(run.id)
+                told = (await going_on.aread()).decode()
+        events, chat, response, completion, mcp, started = [caller.result() for caller in callers]
+
+    assert state == "running"
+    assert "event: end" in told
+    assert events.text.endswith("event: expired\ndata: {}\n\n")
+    assert '"code": "unauthenticated"' in chat.text
+    assert '"code": "unauthenticated"' in response.text
+    assert completion.status_code == started.status_code == 401
+    assert "holds no more" in mcp.text
+
+
+async def test_an_mcp_call_whose_wait_is_over_tells_nothing_once_its_key_holds_no_more(opened: Open):
+    app, asked, released = proctor.App(), asyncio.Event(), asyncio.Event()
+
+    @app.team("slow")
+    def slow(ctx: proctor.TeamContext) -> ChatAgent:
+        return AssistantAgent("a", model_client=ctx.model("small"))
+
+    async def ponders(_call: ModelCall) -> Reply:
+        asked.set()
+        await released.wait()
+        return "At last."
+
+    models = {"small": {"model": "gpt-5.4-mini", "price": {"input": 1, "output": 2}}}
+    async with opened(app=app, providers={"openai": ScriptedModel(ponders)}, models=models) as site:
+        key = await site.key("operator", name="theirs")
+        served = make_server(site.running, host="127.0.0.1", environ={})
+        async with (
+            web(served, host="127.0.0.1", port=0) as address,
+            httpx2.AsyncClient(timeout=20, headers=key) as http,
+            Client(streamable_http_client(f"{address}/mcp", http_client=http)) as client,
+        ):
+            await client.list_tools()  # so that it knows them when the key holds no more
+            task = {"task": "hello", "wait_seconds": TRUSTED + 0.5}
+            calling = asyncio.create_task(client.call_tool("run_slow", task))
+            async with asyncio.timeout(20):
+                await asked.wait()  # from here on nothing happens in the run
+            [mine] = await site.running.keys.page()
+            await site.running.keys.revoke(mine.id, by="root")
+            answer = await calling
+            released.set()
+
+    assert answer.is_error
+    assert "holds no more" in str(answer.content)
+    assert "run_" not in str(answer)
 
 
 async def test_a_request_that_doesnt_come_whole_is_given_up(opened: Open):
@@ -640,6 +871,17 @@ def _bytes_in(folder: Path) -> bytes:
 # The command.
 
 
+def greeting(serving: "subprocess.Popen[str]") -> str:
+    """What `serve` prints, up to the last of its addresses."""
+    assert serving.stdout is not None
+    said = ""
+    while "Metrics: " not in said:
+        line = serving.stdout.readline()
+        assert line, said
+        said += line
+    return said
+
+
 @pytest.mark.slow
 def test_the_first_start_prints_a_token_and_keys_are_made_by_command(tmp_path: Path):
     (tmp_path / "desk.py").write_text("import proctor\n\napp = proctor.App()\n", encoding="utf-8")
@@ -662,12 +904,7 @@ def test_the_first_start_prints_a_token_and_keys_are_made_by_command(tmp_path: P
         [*command, "serve", "--port", "0"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
     )
     try:
-        assert serving.stdout is not None
-        said = ""
-        while "Metrics: " not in said:
-            line = serving.stdout.readline()
-            assert line, said
-            said += line
+        said = greeting(serving)
         address = re.search(r"API: (\S+/api/v1)\.", said)
         offered = re.search(r'"token": "(setup_\S+)"', said)
         assert address
@@ -693,3 +930,20 @@ def test_the_first_start_prints_a_token_and_keys_are_made_by_command(tmp_path: P
         "key.rotated",
         "key.revoked",
     ]
+
+
+@pytest.mark.slow
+def test_the_addresses_that_are_printed_are_those_by_which_others_call_the_server(tmp_path: Path):
+    (tmp_path / "desk.py").write_text("import proctor\n\napp = proctor.App()\n", encoding="utf-8")
+    (tmp_path / "proctor.toml").write_text(
+        f'app = "desk.py"\n[server]\nurl = "{HTTPS}"\n[access]\nauthentication = "required"\n',
+        encoding="utf-8",
+    )
+    command = [sys.executable, "-m", "proctor", "serve", "--host", "0.0.0.0", "--port", "0"]
+    serving = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    try:
+        said = greeting(serving)
+    finally:
+        serving.send_signal(signal.SIGTERM)
+        serving.communicate(timeout=30)
+    assert set(re.findall(r"https?://[^/ ]+", said)) == {HTTPS}

@@ -1,14 +1,18 @@
 """What is wrong is found minute by minute, by one process, and told to people: on both databases."""
 
+import asyncio
+import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text, update
 
 import proctor
 from proctor.alerts import ROUND, Alerts, Backlog, Sources, Tally, bucket_of, hours, tellings, untold, windows
+from proctor.alerts import alerts as table
 from proctor.audit import audit_entries
 from proctor.core import AlertSettings, InvalidInput, MeasuredBy, NotFound, TeamAlertSettings
 from proctor.notices import told
@@ -34,6 +38,8 @@ class Place:
     errors: int = 0
     seconds: float = 1.0
     calls: int = 20
+    every: int = 1
+    """Minutes from one that holds anything to the next."""
     teams: tuple[str, ...] = ("desk",)
     began: datetime = NOON - timedelta(hours=1)
     backlog: tuple[Backlog, ...] = ()
@@ -41,7 +47,8 @@ class Place:
 
     def sources(self) -> Sources:
         def observe(_connection: Connection, since: datetime, until: datetime) -> Mapping[str, Tally]:
-            minutes = (until - since) // MINUTE
+            first, last = ((at - NOON) // MINUTE // self.every for at in (since, until))
+            minutes = last - first
             tally = held(calls=self.calls * minutes, errors=self.errors * minutes, seconds=self.seconds)
             return dict.fromkeys(self.teams, tally) if since >= self.began else {}
 
@@ -163,6 +170,29 @@ async def test_who_was_down_catches_up_and_tells_once_what_is_still_so(database_
         assert await kinds(database) == ["firing"]
 
 
+async def test_hours_that_nobody_looked_at_are_read_beside_what_is_short(tmp_path: Path) -> None:
+    clock, sources = FakeClock(NOON + timedelta(seconds=10)), Place(began=NOON - timedelta(hours=3)).sources()
+    begun, go_on = threading.Event(), threading.Event()
+
+    def observe(connection: Connection, since: datetime, until: datetime) -> Mapping[str, Tally]:
+        begun.set()
+        go_on.wait(20)
+        return sources.observe(connection, since, until)
+
+    slow, settings = replace(sources, observe=observe), AlertSettings(roles=("oncall",))
+    async with await Database.open(f"sqlite:///{tmp_path}/proctor.db") as database:
+        many = [Alerts(database, clock=clock, settings=settings, sources=slow) for _ in range(8)]
+        looking = [asyncio.create_task(alerts.tick()) for alerts in many]
+        try:
+            await asyncio.to_thread(begun.wait, 20)
+            async with asyncio.timeout(10):
+                for _ in range(50):
+                    await count(database, hours)
+        finally:
+            go_on.set()
+            await asyncio.gather(*looking)
+
+
 async def test_what_belongs_together_is_told_in_one_message(database_url: str) -> None:
     clock, place = FakeClock(NOON + timedelta(seconds=10)), Place(errors=8, seconds=9.0, teams=("a", "b"))
     async with await Database.open(database_url) as database:
@@ -204,6 +234,22 @@ async def test_a_silence_holds_at_once_stands_in_the_record_and_ends(database_ur
         query = select(audit_entries.c.actor, audit_entries.c.action).order_by(audit_entries.c.seq)
         done = await database.read(lambda connection: [tuple(row) for row in connection.execute(query)])
         assert done == [("ann", "alert.silenced"), ("bob", "alert.unsilenced")]
+
+
+async def test_a_silence_leaves_an_alert_resolved_that_is_so_at_the_same_time(postgres_url: str) -> None:
+    clock, place = FakeClock(NOON + timedelta(seconds=10)), Place(errors=8)
+    async with asyncio.timeout(60), await Database.open(postgres_url) as database:
+        alerts = make_alerts(database, clock, place)
+        await go(alerts, clock, 4)
+        with database.engine.connect() as other:
+            other.execute(update(table).values(state="resolved", resolved_at=clock.now()))
+            silencing = asyncio.create_task(alerts.silence(span=timedelta(hours=1), reason="known", by="ann"))
+            waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            while not await database.read(lambda connection: connection.scalar(waiting)):
+                await asyncio.sleep(0.01)
+            other.commit()
+            await silencing
+        assert [alert.state for alert in await alerts.page()] == ["resolved"]
 
 
 @pytest.mark.parametrize(
@@ -266,6 +312,35 @@ async def test_what_is_far_from_a_teams_own_past_is_told_with_its_numbers(databa
         assert "highest of 10 days" in found.text
 
 
+async def test_a_trouble_that_is_over_is_soon_resolved_and_the_next_one_told_anew(database_url: str) -> None:
+    clock = FakeClock(NOON + timedelta(seconds=10))
+    place = Place(began=NOON - timedelta(days=10))
+    async with await Database.open(database_url) as database:
+        alerts = make_alerts(database, clock, place, error_rate=0)
+        await alerts.tick()
+        place.errors = 2
+        await go(alerts, clock, 30)
+        assert [alert.state for alert in await alerts.page()] == ["firing"]
+        place.errors = 0
+        await go(alerts, clock, 30)
+        assert [alert.state for alert in await alerts.page()] == ["resolved"]
+        place.errors = 2
+        await go(alerts, clock, 10)
+        assert [alert.state for alert in await alerts.page()] == ["firing", "resolved"]
+
+
+async def test_a_rate_far_below_one_is_told_with_its_digits(tmp_path: Path) -> None:
+    clock = FakeClock(NOON + timedelta(seconds=10))
+    place = Place(calls=4, every=60, began=NOON - timedelta(days=10))
+    async with await Database.open(f"sqlite:///{tmp_path}/a.db") as database:
+        alerts = make_alerts(database, clock, place)
+        await alerts.tick()
+        place.every = 5
+        await go(alerts, clock, 118)
+        (found,) = [alert for alert in await alerts.page() if alert.rule == "burst"]
+        assert found.text.startswith("0.14 runs a minute in 180 min; usual at this time 0.017")
+
+
 async def test_a_team_that_falls_silent_is_told(database_url: str) -> None:
     clock = FakeClock(NOON + timedelta(seconds=10))
     place = Place(began=NOON - timedelta(days=10))
@@ -278,13 +353,35 @@ async def test_a_team_that_falls_silent_is_told(database_url: str) -> None:
         assert [(alert.rule, alert.state) for alert in await alerts.page()] == [("drop", "firing")]
 
 
+@pytest.mark.parametrize(
+    "told", [{"roles": ["leads"]}, {"roles": ["oncall"], "teams": {"desk": {"roles": ["leads"]}}}]
+)
+async def test_nobody_is_told_of_an_alert_where_no_role_has_an_address(
+    settings: proctor.Settings, told: dict[str, object]
+) -> None:
+    clock = FakeClock(NOON + timedelta(seconds=10))
+    reached, silent = {"members": ["ann"], "notify": ["json://127.0.0.1:9"]}, {"members": ["bob"]}
+    more = {"roles": {"oncall": reached, "leads": silent}, "alerts": {**told, "after": 0}}
+    given = proctor.Settings.model_validate({**settings.model_dump(exclude_unset=True), **more})
+    async with proctor.open(proctor.App(), settings=given, executes=False, clock=clock) as running:
+        await running.database.commit(lambda connection: _log_errors(connection, NOON + MINUTE / 2))
+        clock.advance(60)
+        await running.alerts.tick()
+        await running.notices.work()
+        assert [(alert.state, alert.told_at) for alert in await running.alerts.page()] == [("firing", None)]
+        assert await running.notices.page() == ()
+
+
 async def test_a_running_proctor_finds_errors_in_its_log_and_writes_to_people(
     settings: proctor.Settings,
 ) -> None:
     clock = FakeClock(NOON + timedelta(seconds=10))
     more = {
-        "roles": {"oncall": {"members": ["ann"], "notify": ["json://127.0.0.1:9"]}},
-        "alerts": {"roles": ["oncall"], "after": 0},
+        "roles": {
+            "oncall": {"members": ["ann"], "notify": ["json://127.0.0.1:9"]},
+            "leads": {"members": ["bob"]},
+        },
+        "alerts": {"roles": ["leads", "oncall"], "after": 0},
     }
     given = proctor.Settings.model_validate({**settings.model_dump(exclude_unset=True), **more})
     async with proctor.open(proctor.App(), settings=given, executes=False, clock=clock) as running:
@@ -293,6 +390,7 @@ async def test_a_running_proctor_finds_errors_in_its_log_and_writes_to_people(
         await running.alerts.tick()
         found = {(alert.team, alert.rule, alert.state) for alert in await running.alerts.page()}
         assert found == {("desk", "error_rate", "firing")}
+        assert [alert.told_at is None for alert in await running.alerts.page()] == [False]
         await running.notices.work()
         (notice,) = await running.notices.page()
         assert (notice.kind, notice.audience, notice.state) == ("firing", "oncall", "pending")

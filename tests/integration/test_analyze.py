@@ -130,14 +130,15 @@ def test_failures_and_refusals_are_told_as_patterns_and_nobodys_words_are(
     found, office, little = asyncio.run(work(tmp_path))
     assert (found.runs, found.failed, found.refused, found.is_cut) == (2 * RUNS + 3, 2, 1, False)
     broken = found.patterns[0]
-    assert (broken.kind, broken.count, broken.runs) == ("tool.failed", RUNS, RUNS)
+    assert (broken.kind, broken.count, broken.runs, broken.calls) == ("tool.failed", RUNS, RUNS, RUNS)
     assert broken.code.endswith(".look")
     assert broken.suspect is not None
     assert (broken.suspect.dimension, broken.suspect.value) == ("tool", broken.code)
     assert (broken.suspect.share, broken.suspect.usual) == (1.0, 0.2)
     refused, verdict = of(found, "run.refused"), of(found, "policy.verdict")
-    assert (refused.count, refused.code, verdict.message) == (1, verdict.code, "input: deny")
+    assert (refused.count, refused.code, verdict.message) == (1, verdict.code, "the input was refused")
     assert "payment_card" in verdict.code
+    assert refused.message == "who asked is told: Remove the payment card from the text and send it again."
     left = next(one for one in found.patterns if one.kind == "model.fell_back")
     assert left.suspect is not None
     assert (left.suspect.dimension, left.suspect.value, left.suspect.share) == ("model", "large", 1.0)
@@ -151,7 +152,8 @@ def test_failures_and_refusals_are_told_as_patterns_and_nobodys_words_are(
     assert told["patterns"][0]["suspect"]["value"] == broken.code
     shown = command("--since", "1h")
     assert "suspect: tool" in shown
-    assert "100% of this, 20% of calls" in shown
+    assert "in 100% of these, and in 20% of all calls" in shown
+    assert f"gave back an error, in {RUNS} of {RUNS} calls" in shown
     for text in (json.dumps(told), shown):
         assert not any(word in text for word in (SECRET, "Jones", CARD, "4111", "10.0.0.7", "Charge"))
     assert "no failures" in command("--since", "1h", "--tenant", "nobody")

@@ -1,6 +1,8 @@
 """Tools, policies, knowledge, degradation, teams, health and callers over HTTP."""
 
+import asyncio
 import sys
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -185,10 +187,25 @@ async def test_who_asks_is_told_who_they_are_and_strangers_only_that_it_works(tm
         assert (stranger.status_code, stranger.headers["WWW-Authenticate"]) == (401, 'Bearer realm="proctor"')
         for path in ("/health", "/ready"):
             assert (await site.ask("", "GET", path)).json() == {"status": "ok"}
+            assert (await site.ask("", "HEAD", path)).status_code == 200
         await site.proctor.engine.stop(timedelta(0))
         not_ready = await site.ask("", "GET", "/ready")
         assert (not_ready.status_code, not_ready.json()["code"]) == (503, "not_ready")
         assert (await site.ask("", "GET", "/health")).status_code == 200
+
+
+async def test_a_busy_process_is_ready_and_tells_its_figures(tmp_path: Path) -> None:
+    async with opened(f"sqlite:///{tmp_path}/p.db") as site:
+        loop, over = asyncio.get_running_loop(), threading.Event()
+        holding = [loop.run_in_executor(None, over.wait) for _ in range(64)]
+        try:
+            for path in ("/health", "/ready"):
+                assert (await site.ask("", "GET", path)).json() == {"status": "ok"}
+            page, _ = await site.proctor.metrics_page.read()
+        finally:
+            over.set()
+            await asyncio.gather(*holding)
+    assert b"proctor_workers" in page
 
 
 async def test_a_method_that_a_path_has_not_is_told_with_all_that_it_has(tmp_path: Path) -> None:

@@ -52,6 +52,24 @@ async def test_who_waits_too_short_is_told_that_the_run_goes_on(site: Answers, w
     gate.set()
 
 
+async def test_a_server_that_stops_tells_who_waits_that_the_run_goes_on(tmp_path: Path) -> None:
+    world = World()
+    gate = world.gate("hold")
+    async with running(f"sqlite:///{tmp_path}/p.db", world) as opened, answering(opened) as site:
+        async with asyncio.TaskGroup() as group:
+            asking = group.create_task(site.start(task="hold on", wait=50))
+            while not (await site.get("vic", "/runs", state="running"))["items"]:
+                await asyncio.sleep(0)
+            begun = asyncio.get_running_loop().time()
+            opened.runs.feed.close()
+        answer = asking.result()
+        took = asyncio.get_running_loop().time() - begun
+        gate.set()
+    assert answer.status_code == 202
+    assert answer.headers["Location"] == f"/api/v1/runs/{answer.json()['id']}"
+    assert took < 20
+
+
 async def test_a_request_that_is_sent_again_starts_nothing_and_gets_the_same_answer(site: Answers) -> None:
     first = await site.start(key="k1")
     again = await site.start(key="k1")
@@ -132,6 +150,7 @@ async def test_another_tenants_run_is_answered_as_one_that_is_not_there(site: An
         none = await site.ask("other", method, f"/runs/{missing}{rest}")
         assert theirs.status_code == none.status_code == 404
         assert theirs.text.replace(run["id"], missing) == none.text
+        assert none.json()["hint"] == ""  # who calls from elsewhere has no command line
     assert (await site.ask("other", "GET", f"/events/stream?run={run['id']}")).status_code == 404
     assert (await site.ask("other", "GET", "/runs?tenant=acme")).status_code == 403
     assert (await site.get("other", "/runs"))["items"] == []

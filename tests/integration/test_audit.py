@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,11 +23,11 @@ from proctor import Decision, audit
 from proctor.approvals import Filter
 from proctor.audit import Wanted
 from proctor.core import BudgetRule, DatabaseUnavailable, MissingSetting, ModelCall, ToolSpec
-from proctor.inspection import Filed
+from proctor.inspection import Filed, Inspector, Rules
 from proctor.ledger import remove_budget, set_budget
 from proctor.privacy import Subject
 from proctor.store import Database, metadata
-from proctor.testing import Reply, ScriptedModel, tool_call
+from proctor.testing import FakeClock, Reply, ScriptedModel, tool_call
 from proctor.tools import form_of
 
 RECORDER = Path(__file__).parent.parent / "servers" / "recorder.py"
@@ -284,9 +284,41 @@ async def test_a_broken_record_is_not_signed(
     assert "isn't signed" in caplog.text
 
 
+@pytest.mark.parametrize("how", ["cut", "the last one edited", "all gone"])
+async def test_a_record_that_comes_behind_what_was_signed_is_told_in_the_log_at_the_next_look(
+    office: Office, tmp_path: Path, caplog: pytest.LogCaptureFixture, how: str
+):
+    section = {"key_env": "AUDIT_KEY", "heads": str(tmp_path / "heads.jsonl")}
+    async with office.opened(audit=section) as here:
+        if how == "the last one edited":
+            await forge(here.database, "UPDATE audit_entries SET hash = repeat('a', 64) WHERE seq = 2")
+            await forge(here.database, "UPDATE audit_head SET hash = repeat('a', 64)")
+        else:
+            await forge(here.database, f"DELETE FROM audit_entries WHERE seq > {1 if how == 'cut' else 0}")
+            gone = "UPDATE audit_head SET seq = 1" if how == "cut" else "DELETE FROM audit_head"
+            await forge(here.database, gone)
+        assert "isn't signed" not in caplog.text
+        await here.record.end()
+        assert "isn't signed" in caplog.text
+
+
+async def test_heads_of_every_place_count_and_not_those_of_the_first_alone(office: Office, tmp_path: Path):
+    near, far = tmp_path / "near.jsonl", tmp_path / "far.jsonl"
+    section = {"key_env": "AUDIT_KEY", "heads": [str(near), str(far)]}
+    async with office.opened(audit=section) as here:
+        near.write_text("")  # by whoever has the database and this machine
+        assert [head.seq for head in here.record.kept_heads()] == [2]
+        await forge(here.database, "DELETE FROM audit_entries WHERE seq > 1")
+        await forge(here.database, "UPDATE audit_head SET seq = 1, hash = (SELECT hash FROM audit_entries)")
+    async with office.opened(audit=section):
+        pass
+    assert near.read_text() == "", "what was cut is not signed either"
+
+
 async def test_a_place_that_cannot_be_reached_holds_nobody_up(office: Office, tmp_path: Path):
     file = tmp_path / "heads.jsonl"
-    places = [str(tmp_path / "nowhere" / "heads.jsonl"), "http://127.0.0.1:9/heads?token=t0p", str(file)]
+    nowhere = [str(tmp_path), str(tmp_path / "nowhere" / "heads.jsonl")]
+    places = [*nowhere, "http://127.0.0.1:9/heads?token=t0p", str(file)]
     async with office.opened(audit={"key_env": "AUDIT_KEY", "heads": places}):
         pass
     assert [head.seq for head in audit.read_heads(file)[0]] == [2]
@@ -577,7 +609,64 @@ async def test_the_clock_inspects_once_a_day_whoever_is_first(office: Office):
             inspector._day = ""
             await inspector.look()
         days = await here.database.read(lambda c: c.execute(select(metadata.tables["inspections"])).all())
+        (made,) = await here.database.read(lambda c: audit.page(c, Wanted(action="inspection.made")))
     assert len(days) == 1
+    assert (made.actor, made.thing, made.details["found"]) == ("proctor", "daily", 0)
+
+
+@pytest.mark.parametrize("by", ["the clock", "hand"])
+@pytest.mark.parametrize("later", ["finds it", "finds it gone"])
+async def test_what_an_inspection_says_that_began_later_stands(office: Office, later: str, by: str):
+    now, later_finds = datetime.now(UTC), later == "finds it"
+    breaks, mends = (text(f"UPDATE runs SET cost = cost {change} 1000") for change in "+-")
+    async with office.opened() as here:
+        await paid_back(here, "7")
+        rules = here.record.inspector._rules
+
+        def inspector(clock: FakeClock, rules: Callable[[], Awaitable[Rules]]) -> Inspector:
+            made = Inspector(here.database, rules=rules, clock=clock, worker="w", on_found=lambda _: None)
+            clock.advance(3600)
+            return made
+
+        second = inspector(FakeClock(now + timedelta(seconds=2)), rules)
+        if not later_finds:
+            await change(here, breaks)
+            await inspector(FakeClock(now - timedelta(seconds=2)), rules).inspect(EVER)
+
+        async def overtaken() -> Rules:
+            await change(here, breaks if later_finds else mends)
+            await second.look()
+            await change(here, mends if later_finds else breaks)  # as who began first has read it
+            return await rules()
+
+        earlier = inspector(FakeClock(now), overtaken)
+        await (earlier.look() if by == "the clock" else earlier.inspect(EVER))
+        made = await record_of(here, action="inspection.made")
+        found = [filed.kind for filed in await kept(here)]
+    assert found == ["ledger"] * later_finds
+    inspections = [*([] if later_finds else ["by hand"]), "daily", *(["by hand"] if by == "hand" else [])]
+    assert [thing for _, _, thing in made] == inspections
+
+
+async def test_no_row_that_somebody_writes_keeps_the_clock_from_inspecting(office: Office):
+    today, never = f"{datetime.now(UTC):%Y-%m-%d}", "9999-12-31"
+    async with office.opened() as here:
+        inspections = metadata.tables["inspections"]
+        row = {"at": datetime.now(UTC), "worker": "eve", "findings": 0}
+        await change(here, *(insert(inspections).values(day=day, **row) for day in (today, never)))
+        here.record.inspector._begun -= timedelta(hours=1)
+        await here.record.inspector.look()
+        assert len(await record_of(here, action="inspection.made")) == 1
+
+
+async def test_a_finding_that_somebody_deletes_is_found(tmp_path: Path):
+    office = Office(f"sqlite:///{tmp_path}/proctor.db")
+    async with office.opened() as here:
+        run = await paid_back(here, "7")
+        await lose_an_entry(here, run)
+        assert await found_by(here) == [("ledger", run.id)]
+        await change(here, text("UPDATE runs SET cost = cost - 1000"), text("DELETE FROM findings"))
+        assert await found_by(here) == [("record", run.id)]
 
 
 async def test_an_inspection_of_a_long_random_workload_finds_nothing(tmp_path: Path):

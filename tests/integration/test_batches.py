@@ -143,7 +143,7 @@ class Process:
             linger=timedelta(0),
             hooks=Hooks(
                 plan=self._plan,
-                screen=lambda _task, _team: Verdict(outcome="allow"),
+                screen=lambda _task, _team, _parts: Verdict(outcome="allow"),
                 finished=lambda *_: None,
                 segment=lambda _: None,
                 simplifies=lambda _: False,
@@ -175,6 +175,7 @@ class Process:
                 judge=_no_judge,
             ),
             remembers=lambda _: ALLOW,
+            on_memory=lambda _: None,
             redact=lambda text: text,
         )
 

@@ -1,6 +1,7 @@
 """A real PostgreSQL server that stops, crashes, loses answers and returns; a file that can't be written."""
 
 import asyncio
+import re
 import sqlite3
 import subprocess
 import sys
@@ -10,11 +11,15 @@ from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
+import httpx2
 import pytest
 from sqlalchemy import Connection, event, make_url, text
 
+import proctor
+from proctor.api import make_server
 from proctor.core import DatabaseInUse, DatabaseUnavailable
 from proctor.store import Database, Job
+from proctor.testing import FakeClock
 from servers.cutting_proxy import CuttingProxy, cutting_proxy
 from servers.postgres import Postgres, running_postgres
 
@@ -211,8 +216,9 @@ async def test_queries_wait_for_a_server_that_is_away(server: Postgres, url: str
 
 
 async def test_after_the_patience_work_is_refused_and_the_next_finds_the_database_again(
-    server: Postgres, url: str
+    server: Postgres, url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    place = str(server.socket.parent)
     async with opened(url, patience=timedelta(seconds=0.3)) as database:
         await asyncio.to_thread(server.stop)
         try:
@@ -224,6 +230,8 @@ async def test_after_the_patience_work_is_refused_and_the_next_finds_the_databas
         finally:
             await asyncio.to_thread(server.start)
         assert {type(error) for error in refused} == {DatabaseUnavailable}
+        assert not any(place in str(said) for said in (*refused, *caplog.messages))  # drivers name hosts
+        assert re.search(r"is tried again \(\w+( \w{5})?\)$", caplog.text, re.MULTILINE)
         assert await database.commit(add(99)) == 99
         assert await database.read(things) == [99]
 
@@ -243,9 +251,11 @@ async def test_work_after_a_commit_that_nobody_knows_of_is_not_taken_for_it(
 async def test_a_database_that_is_away_at_the_opening_is_named_so_or_waited_for(
     server: Postgres, url: str
 ) -> None:
+    place = str(server.socket.parent)
     await asyncio.to_thread(server.stop)
-    with pytest.raises(DatabaseUnavailable):
+    with pytest.raises(DatabaseUnavailable) as away:
         await Database.open(url)
+    assert place in str(away.value)
     opening = asyncio.create_task(Database.open(url, wait=LONG))
     await asyncio.to_thread(server.start)
     async with asyncio.timeout(30):
@@ -259,7 +269,7 @@ async def test_closing_waits_no_longer_than_a_moment_for_a_server_that_is_away(
         await asyncio.to_thread(server.stop)
         try:
             committed = database.commit(add(1))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 await database.close()
         finally:
             await asyncio.to_thread(server.start)
@@ -362,15 +372,21 @@ async def test_a_file_that_is_locked_or_full_is_told_from_a_defect(tmp_path: Pat
         shell.close()
         assert {type(error) for error in refused} == {DatabaseUnavailable}
 
+        assert not await database.is_ready(within=LONG)
+        while not await database.is_ready(within=LONG):  # it tries by itself; the test's own time bounds it
+            await asyncio.sleep(0.01)
+        assert await database.read(lambda c: c.execute(text("SELECT count(*) FROM writers")).scalar()) == 0
+
         small(database, "max_page_count=1")
         with pytest.raises(DatabaseUnavailable) as raised:
             await database.commit(lambda c: c.execute(text("INSERT INTO things VALUES (zeroblob(99999))")))
         assert raised.value.retryable
         assert raised.value.hint
+        assert not await database.is_ready(within=LONG)
 
 
 async def test_a_database_is_ready_as_long_as_it_answers_with_the_schema_that_is_needed(
-    server: Postgres, url: str
+    server: Postgres, url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     within = timedelta(seconds=5)
     async with opened(url) as database:
@@ -385,3 +401,58 @@ async def test_a_database_is_ready_as_long_as_it_answers_with_the_schema_that_is
             pass
         await database.commit(lambda c: c.execute(text("UPDATE alembic_version SET version_num = '0001'")))
         assert not await database.is_ready(within=within)
+        assert not await database.is_ready(within=within)
+    told = [each.message for each in caplog.records if "isn't ready" in each.message]
+    assert ["schema" in each for each in told] == [False, True]
+
+
+FULL = """
+CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'No space left on device' USING ERRCODE = 'disk_full'; END $$;
+CREATE TRIGGER full_disk BEFORE INSERT ON things EXECUTE FUNCTION full_disk();
+"""
+
+
+async def test_a_database_that_can_be_read_and_not_written_is_not_ready(url: str) -> None:
+    async with opened(url) as database:
+        await database.commit(lambda c: c.execute(text(FULL)))
+        assert await database.is_ready(within=LONG)
+        waiting = database.commit(add(1))
+        while await database.is_ready(within=LONG):  # the test's own time bounds it
+            await asyncio.sleep(0.01)
+        assert not waiting.done()
+        await database.apart(lambda c: c.execute(text("DROP TRIGGER full_disk ON things")))
+        await waiting
+        assert await database.is_ready(within=LONG)
+
+
+async def test_metrics_are_told_while_the_database_is_away_to_whoever_has_read_them_before(
+    server: Postgres, url: str
+) -> None:
+    settings = proctor.Settings.model_validate(
+        {"database": {"url": url}, "access": {"authentication": "required"}}
+    )
+    clock = FakeClock()
+    opened_proctor = proctor.open(proctor.App(), settings=settings, executes=False, environ={}, clock=clock)
+    async with asyncio.timeout(90), opened_proctor as running:
+        keys = [
+            {"authorization": f"Bearer {made.token}"}
+            for made in (
+                await running.keys.create("prometheus", roles=["viewer"], by="root"),
+                await running.keys.create("other", roles=["viewer"], by="root", tenant="acme"),
+                await running.keys.create("never", roles=["viewer"], by="root"),
+            )
+        ]
+        transport = httpx2.ASGITransport(make_server(running, host="127.0.0.1", environ={}))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            before = [(await client.get("/metrics", headers=key)).status_code for key in keys[:2]]
+            server.stop()
+            try:
+                clock.advance(10)  # for a moment each key is believed without a look
+                away = await asyncio.gather(*(client.get("/metrics", headers=key) for key in (*keys, {})))
+            finally:
+                server.start()
+    assert before == [200, 403]
+    assert [each.status_code for each in away] == [200, 503, 503, 401]
+    assert "proctor_release" in away[0].text
+    assert [each.json()["code"] for each in away[1:3]] == ["database_unavailable"] * 2

@@ -155,6 +155,12 @@ async def test_a_run_killed_behind_a_failure_goes_on_just_the_same(
         async with opened(app, at, model, limits=patient, grace=timedelta(0)) as running:
             run = await running.start(team, "hello")
             await reached.wait()
+            async with asyncio.timeout(30):
+                while made.total() != sum(
+                    call.outcome is not None and call.key.kind == "model"
+                    for call in await running.runs.calls(run.id)
+                ):
+                    await asyncio.sleep(0.001)
             for _ in range(20):  # siblings of the silent call come to their ends
                 await asyncio.sleep(0.001)
             while asked and ("agent.failed", "b", "agent_failed") not in await log(running, run):
@@ -488,7 +494,7 @@ async def test_an_agent_that_swallows_its_cancellation_is_left_behind(settings: 
     finally:
         let_go.set()
     assert (run.state, run.result) == ("completed", "said by e")
-    assert took < 6
+    assert took < 20
 
 
 async def test_a_tool_that_swallows_its_cancellation_holds_up_no_cancelled_run(settings: Settings) -> None:
@@ -515,7 +521,7 @@ async def test_a_tool_that_swallows_its_cancellation_holds_up_no_cancelled_run(s
             run = await running.start("team", "hello")
             await reached.wait()
             await running.runs.cancel(run.id)
-            async with asyncio.timeout(8):
+            async with asyncio.timeout(20):
                 run = await running.wait(run.id)
     finally:
         let_go.set()

@@ -19,9 +19,11 @@ from autogen_agentchat.conditions import MaxMessageTermination
 from autogen_agentchat.messages import BaseChatMessage, TextMessage
 from autogen_agentchat.teams import RoundRobinGroupChat
 from autogen_core import CancellationToken
+from starlette.types import Receive, Scope, Send
 
 import proctor
 from conftest import make_settings
+from proctor.cli._web import web
 from proctor.core import ModelRefused, TelemetrySettings
 from proctor.telemetry import LIBRARIES, set_up_logs
 from proctor.testing import ScriptedModel, tool_call
@@ -179,6 +181,37 @@ async def test_no_answer_of_a_provider_puts_into_the_log_what_it_holds(
     lines = logged()
     assert MARK not in json.dumps(lines)
     assert len([line for line in lines if line["logger"] == "proctor.calls"]) == len(answers)
+
+
+async def test_what_strangers_and_readers_who_take_nothing_leave_in_the_log_says_what_it_is(
+    logged: Callable[[], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("uvicorn", "uvicorn.error"):  # as other servers of this process have left them
+        monkeypatch.setattr(logging.getLogger(name), "level", logging.WARNING)
+        monkeypatch.setattr(logging.getLogger(name), "propagate", True)
+
+    async def leaves_off(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            for kind in ("startup", "shutdown"):
+                await receive()
+                await send({"type": f"lifespan.{kind}.complete"})
+            return
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": MARK.encode(), "more_body": True})
+
+    async with asyncio.timeout(30), web(leaves_off, host="127.0.0.1", port=0) as address:
+        port = int(address.rpartition(":")[2])
+        for sent in (f"{MARK}\r\n\r\n", "GET / HTTP/1.1\r\nHost: me\r\n\r\n"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(sent.encode())
+            await reader.read()
+            writer.close()
+            await writer.wait_closed()
+    lines = [line for line in logged() if line["logger"] == "uvicorn.error"]
+    assert [(line["level"], line["event"].partition(" (")[0]) for line in lines] == [
+        ("warning", "Invalid HTTP request received."),
+        ("info", "ASGI callable returned without completing response."),
+    ]
 
 
 async def test_a_line_leads_to_the_trace_that_it_belongs_to(

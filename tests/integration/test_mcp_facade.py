@@ -208,6 +208,7 @@ async def test_what_fails_or_is_refused_is_an_error_of_the_tool(tmp_path: Path, 
             await ask.call_tool("run_dusk", {"task": "x"})
         runs = await desk.proctor.runs.page()
     assert [each.is_error for each in (refused, failed, empty, strange, nothing)] == [True] * 5
+    assert text(nothing) == f"there is no run run_{'0' * 26}"  # and no command that the client doesn't have
     assert refused.structured_content["state"] == "refused"
     assert failed.structured_content["state"] == "failed"
     assert len(runs) == 2

@@ -25,6 +25,7 @@ from proctor.testing import FakeClock, ScriptedModel, tool_call
 CARD = "4111 1111 1111 1111"
 DESK = {"team": "desk"}
 CLERK = DESK | {"agent": "clerk", "deployment": "small", "release": "v7"}
+ENDS = ("ok", "cancelled")
 ROLES = {"leads": {"members": ["ann@example.org"]}}
 
 
@@ -34,7 +35,8 @@ class Diarist(AssistantAgent):
     async def on_messages_stream(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
     ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
-        await self._memory[0].add(MemoryContent(content=f"Card {CARD}", mime_type="text/plain"))
+        for content in (f"Card {CARD}", "Something harmless"):
+            await self._memory[0].add(MemoryContent(content=content, mime_type="text/plain"))
         async for item in super().on_messages_stream(messages, cancellation_token):
             yield item
 
@@ -108,6 +110,10 @@ async def test_a_decision_made_elsewhere_is_counted_once_by_whoever_goes_on_and_
     async with opened(settings, declines, clock=clock) as first:
         run = await first.run("desk", "Decline Ann's credit.")
         assert value(first, "proctor_model_calls_total", **CLERK, outcome="ok") == 1
+        waits = await told(first)
+        assert waits["agent_active_count", "clerk", "desk"] == 0
+        told_of = ("proctor_calls_total", "proctor_tool_calls_total", "proctor_tool_duration_seconds_count")
+        assert not any(count for key, count in waits.items() if key[0] in told_of and "model" not in key)
         assert verdict(first, "input", "allow") == 1
     for replies, decided in ((("It is declined.",), 1), ((), 2)):
         # As `proctor approvals decide` does: by a process that executes nothing, and is scraped by nobody.
@@ -121,6 +127,8 @@ async def test_a_decision_made_elsewhere_is_counted_once_by_whoever_goes_on_and_
             assert value(then, "proctor_approvals_total", **DESK, decision="approve") == 1
             assert value(then, "proctor_approval_wait_seconds_sum", **DESK) == 90
             assert (value(then, "proctor_model_calls_total", **CLERK, outcome="ok") or 0) == len(replies)
+            counted = [value(then, "proctor_calls_total", **DESK, kind="tool", result=end) for end in ENDS]
+            assert counted == [len(replies), 0]
             assert (verdict(then, "output", "allow") or 0) == len(replies)
             assert not verdict(then, "input", "allow")
             ended = value(then, "proctor_runs_total", **DESK, release="v7", status="completed")
@@ -148,6 +156,57 @@ async def test_verdicts_are_counted_at_every_stage(make: Callable[..., Settings]
         assert verdict(running, "output", "deny") == 1
         assert verdict(running, "knowledge", "deny", team="") == 1
         assert verdict(running, "memory", "deny", team="diary") == 1
+
+
+async def test_what_is_remembered_again_when_a_run_goes_on_is_told_once(
+    make: Callable[..., Settings],
+) -> None:
+    review = {"mode": "manual", "roles": ["leads"]}
+    settings = make(policies={"memory": {"payment_card": "deny"}}, teams={"diary": {"review": review}})
+    async with opened(settings, "So be it.") as first:
+        run = await first.run("diary", "Remember the card.")
+        assert run.state == "waiting"
+        assert [verdict(first, "memory", outcome, "diary") for outcome in ("deny", "allow")] == [1, 1]
+        (approval,) = await first.approvals()
+        await first.decide(approval.id, Decision(kind="approve", by="ann@example.org"))
+    async with opened(settings) as then:
+        run = await then.wait(run.id)
+        log = await then.runs.events(run.id)
+        assert not any(verdict(then, "memory", outcome, "diary") for outcome in ("deny", "allow"))
+        assert run.finished_at is not None
+        found = await then.analyze(run.created_at, run.finished_at)
+    assert run.state == "completed"
+    assert found.read == 1, "what may be kept is no trouble"
+    told = [event.data["outcome"] for event in log if event.type == "policy.verdict"]
+    assert sorted(map(str, told)) == ["allow", "deny"]
+
+
+async def test_a_run_that_is_cancelled_while_nobody_executes_it_is_counted(
+    make: Callable[..., Settings],
+) -> None:
+    settings, clock = make(), FakeClock()
+    async with opened(settings, executes=False, clock=clock) as server:
+        later = await server.start("desk", "Later.", at=clock.now() + timedelta(hours=1))
+        await server.runs.cancel(later.id)
+        ended = value(server, "proctor_runs_total", **DESK, release="v7", status="cancelled")
+    assert ended == 1
+
+
+async def test_a_failed_run_that_is_cancelled_was_counted_as_failed_and_is_not_counted_again(
+    make: Callable[..., Settings],
+) -> None:
+    async with opened(make(), ModelRefused("no"), "Yes.") as running:
+        run = await running.run("desk", "Question 1")
+        assert run.state == "failed"
+        assert (await running.runs.cancel(run.id)).state == "cancelled"
+        assert (await running.run("desk", "Question 2")).state == "completed"
+        counted = {
+            status: value(running, "proctor_runs_total", **DESK, release="v7", status=status)
+            for status in ("completed", "failed", "cancelled")
+        }
+        rate = value(running, "task_completion_rate", **DESK)
+    assert counted == {"completed": 1, "failed": 1, "cancelled": 0}
+    assert rate == 0.5
 
 
 async def test_what_was_paid_for_nothing_is_told_so_that_all_costs_add_up_to_the_journal(

@@ -14,9 +14,10 @@ from autogen_agentchat.base import ChatAgent
 
 import proctor
 from proctor import Settings
+from proctor.api import make_server
 from proctor.app import decision_page
 from proctor.approvals import Filter
-from proctor.cli._web import metrics_site, web
+from proctor.cli._web import web
 from proctor.core import MissingSetting, ModelCall
 from proctor.testing import FakeClock, Reply, ScriptedModel, tool_call
 from servers.receivers import Mailbox, Webhook, mail_server, webhook_receiver
@@ -107,7 +108,7 @@ async def test_a_person_decides_by_the_link_in_a_mail_and_the_run_goes_on(
     async with opened(shop, settings) as running:
         page = decision_page(running, environ=ENVIRON)
         async with (
-            web(metrics_site(running.metrics_page, page), host="127.0.0.1", port=0) as address,
+            web(make_server(running, host="127.0.0.1", page=page), host="127.0.0.1", port=0) as address,
             httpx2.AsyncClient(base_url=address) as http,
         ):
             run = await running.run("desk", "Refund order 7.")
@@ -156,7 +157,7 @@ async def test_a_link_to_a_room_votes_as_the_role_and_once(
     async with opened(shop, settings) as running:
         page = decision_page(running, environ=ENVIRON)
         async with (
-            web(metrics_site(running.metrics_page, page), host="127.0.0.1", port=0) as address,
+            web(make_server(running, host="127.0.0.1", page=page), host="127.0.0.1", port=0) as address,
             httpx2.AsyncClient(base_url=address) as http,
         ):
             run = await running.run("desk", "Refund order 7.")

@@ -1,26 +1,44 @@
 """Rules and boards, held against a real Prometheus and against the metrics that there are."""
 
+import asyncio
 import json
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from autogen_agentchat.agents import AssistantAgent
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
+from starlette.applications import Starlette
+from starlette.routing import Route
 
 import proctor
 from benchmarks._prometheus._server import running_prometheus
 from conftest import make_settings
+from proctor.api import make_worker_server
 from proctor.cli._main import app as commands
 from proctor.cli._monitoring import CHECKS, SHIPPED, shaped, shipped
-from proctor.cli._web import metrics_site, web
-from proctor.core import ModelRefused
-from proctor.telemetry import BudgetStanding, Metrics, SharedState
-from proctor.testing import ScriptedModel
+from proctor.cli._web import web
+from proctor.core import (
+    ModelCall,
+    ModelOverloaded,
+    ModelRefused,
+    ModelResult,
+    ToolCall,
+    ToolResult,
+    ToolSpec,
+    Usage,
+)
+from proctor.telemetry import BudgetStanding, Metrics, MetricsPage, SharedState, measure_model, measure_tool
+from proctor.testing import FakeScope, ScriptedModel
 from servers.prometheus import program
 
 BOARDS = tuple(name for name in SHIPPED if name.endswith(".json"))
@@ -28,6 +46,7 @@ RULES = ("recording.yml", "alerts.yml")
 ROOT = Path(__file__).parents[2]
 BOUND = 300
 OF_PROMETHEUS = {"up", "process_cpu_seconds_total"}
+QUANTILES = ("p50", "p95", "p99")
 GUIDES = ("ProctorSlowResponses", "ProctorErrorRate", "ProctorCallBurst")
 _NAME = re.compile(
     r"\b(?:proctor[:_][a-z0-9_:]+|agent_active_count|task_completion_rate|response_time_\w+|up\b)"
@@ -56,10 +75,14 @@ def queries() -> list[str]:
         ),
         *(rule["expr"] for rule in rules()),
     ]
-    values = {"$team": ".*", "$__rate_interval": "1m", "$__range": "1h"}
-    for variable, value in values.items():
-        asked = [query.replace(variable, value) for query in asked]
-    return asked
+    return [query.replace("${quantile}", one) for one in QUANTILES for query in map(filled_in, asked)]
+
+
+def filled_in(query: str, window: str = "1m") -> str:
+    """A query with what Grafana would put in its variables' places, but for the quantile."""
+    for variable, value in {"$team": ".*", "$__rate_interval": window, "$__range": "1h"}.items():
+        query = query.replace(variable, value)
+    return query
 
 
 def known() -> set[str]:
@@ -138,10 +161,43 @@ def test_a_board_is_whole(name: str):
         assert not cells & taken, f"{panel['title']} lies on another panel"
         taken |= cells
         assert panel["type"] in {"timeseries", "stat"}
+        assert panel["title"]
+        assert panel["description"].endswith(".")
         assert panel["fieldConfig"]["defaults"]["unit"]
         assert panel["targets"]
-        assert all(target["datasource"]["uid"] == "${datasource}" for target in panel["targets"])
-    assert [one["name"] for one in found["templating"]["list"]] == ["datasource", "team"]
+        for target in panel["targets"]:
+            assert target["datasource"]["uid"] == "${datasource}"
+            told_apart = set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))
+            by = re.search(r"sum by \(([\w, ]+)\) \(rate", target["expr"])
+            assert target["legendFormat"]
+            assert by is None or told_apart == set(by[1].split(", ")) - {"le"}, target["expr"]
+    names = [one["name"] for one in found["templating"]["list"]]
+    assert names[:2] == ["datasource", "team"]
+    used = {name for name in re.findall(r"\$\{?([a-z]+)", json.dumps(panels)) if not name.startswith("__")}
+    assert used == set(names)
+    assert len({panel["title"] for panel in panels}) == len(panels)
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_grafanas_own_types_know_all_that_a_board_says(name: str):
+    """What they don't know is lost on the way through them: a misspelt option draws nothing."""
+    register_default_plugins()
+    read = Dashboard.from_json(board(name))
+    back = json.loads(JSONEncoder().encode(read))
+    assert not list(lost(board(name), back))
+
+
+def lost(said: Any, back: Any, place: str = "") -> Iterator[str]:
+    """Where what was said isn't there any more."""
+    match said, back:
+        case dict(), dict():
+            for key, value in said.items():
+                yield from lost(value, back.get(key), f"{place}/{key}")
+        case list(), list() if len(said) == len(back):
+            for number, (one, other) in enumerate(zip(said, back, strict=True)):
+                yield from lost(one, other, f"{place}/{number}")
+        case _ if said != back:
+            yield place
 
 
 def test_nothing_shipped_asks_for_a_tenant_or_a_person():
@@ -322,7 +378,7 @@ async def test_a_real_prometheus_reads_a_real_process_and_understands_every_quer
     model = ScriptedModel(["Yes.", "No.", ModelRefused("never")])
     async with (
         proctor.open(app, settings=settings, providers={"openai": model}) as running,
-        web(metrics_site(running.metrics_page, None), host="127.0.0.1", port=0) as address,
+        web(make_worker_server(running, host="127.0.0.1"), host="127.0.0.1", port=0) as address,
     ):
         for name in SHIPPED:
             text = shaped(shipped(name), [address.removeprefix("http://")], window="5s", hold="0s")
@@ -343,10 +399,109 @@ async def test_a_real_prometheus_reads_a_real_process_and_understands_every_quer
     assert {key[-1]: value for key, value in workers.items()} == {"silent": 0, "stopping": 0, "working": 1}
 
 
+async def all_happens(metrics: Metrics) -> None:
+    """Lets everything that is measured happen once in a team."""
+    scope = FakeScope(team="desk", agent="clerk", release="v7")
+    call = ModelCall(scope=scope, model="small", messages=(), on_text=lambda _: None)
+    answer = ModelResult(
+        message={"role": "assistant", "content": "Yes."},
+        finish_reason="stop",
+        usage=Usage(input=100, output=10, cached_input=40, reasoning=4),
+        deployment="small",
+        model="fake",
+        cost=250,
+    )
+    tool = ToolCall(
+        scope=scope, tool=ToolSpec(server="shop", name="look_up", description="", parameters={}), arguments={}
+    )
+
+    async def answers(asked: ModelCall) -> ModelResult:
+        assert asked.on_text is not None
+        asked.on_text("Yes.")
+        return answer
+
+    async def recalls(_call: ModelCall) -> ModelResult:
+        return replace(answer, cached=True, saved=250, cost=0)
+
+    async def fails(_call: ModelCall) -> ModelResult:
+        raise ModelOverloaded("busy")
+
+    async def looks_up(_call: ToolCall) -> ToolResult:
+        return ToolResult(text="7", cost=30)
+
+    async def finds_nothing(_call: ToolCall) -> ToolResult:
+        return ToolResult(text="no such order", is_error=True)
+
+    for asked in (answers, recalls, fails):
+        with suppress(ModelOverloaded):
+            await measure_model(metrics)(call, asked)
+    for used in (looks_up, finds_nothing):
+        await measure_tool(metrics)(tool, used)
+    metrics.model_retried(call, ModelOverloaded("busy"))
+    metrics.model_fell_back(call, "large", ModelOverloaded("busy"))
+    metrics.model_hedged(call)
+    metrics.rate_waited(call, 0.5)
+    metrics.wasted("desk", "clerk", "v7", 20)
+    metrics.breaker_changed("small", "open")
+    metrics.budget_told("warned", "daily")
+    metrics.agent_failed("desk", "clerk", "model_overloaded")
+    metrics.policy_said("desk", "input", "deny")
+    metrics.approval_decided("desk", "approve", 90.0)
+    metrics.level_changed(1, "errors")
+    metrics.ledger_differs(1)
+    metrics.inspection_found(1)
+    for status in ("completed", "failed"):
+        metrics.run_finished("desk", status, 12.0, "v7")
+
+
+async def test_every_query_of_a_board_shows_what_happens(tmp_path: Path) -> None:
+    metrics = Metrics()
+    state = SharedState(
+        runs={("desk", "queued"): 1},
+        queued_seconds={"desk": 12.5},
+        approvals={"desk": 2},
+        approval_seconds={"desk": 600.0},
+        budgets=(BudgetStanding(name="daily", limit=100, spent=40, set_aside=5, lost=1),),
+        workers={"working": 2},
+    )
+
+    async def look() -> SharedState:
+        return state
+
+    wanted = {
+        filled_in(target["expr"].replace("${quantile}", "p99"), "5s")
+        .replace("_5m", "_5s")
+        .replace("_1m", "_5s")
+        for name in BOARDS
+        for panel in board(name)["panels"]
+        for target in panel["targets"]
+    }
+    page = MetricsPage(metrics, look)
+    async with (
+        asyncio.timeout(BOUND),
+        web(Starlette(routes=[Route("/metrics", page)]), host="127.0.0.1", port=0) as address,
+    ):
+        for name in SHIPPED:
+            text = shaped(shipped(name), [address.removeprefix("http://")], window="5s", hold="0s")
+            (tmp_path / name).write_text(text.replace("_interval: 15s", "_interval: 1s"), encoding="utf-8")
+        async with running_prometheus(program("prometheus"), tmp_path / "prometheus.yml") as prometheus:
+            await all_happens(metrics)
+            await prometheus.ready(1)
+            silent = wanted
+            for _ in range(10):  # an increase is seen from a series' second value on
+                await all_happens(metrics)
+                await prometheus.scraped()
+                silent = {query for query in silent if not await prometheus.query(query)}
+                if not silent:
+                    break
+    await page.close()
+    assert not silent
+
+
 @pytest.mark.slow
 def test_prometheus_agrees_with_the_journal_of_three_processes() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.prometheus", "--seconds", "20", "--json"],
+        [sys.executable, "-m", "benchmarks.prometheus", "--seconds", "30", "--json"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from autogen_core.model_context import ChatCompletionContext
 import proctor
 from proctor import Settings
 from proctor.core import ModelCall, TeamSettings
+from proctor.runs import RecordedCall
 from proctor.testing import Reply, ScriptedModel, tool_call
 from teams.zoo import add_teams, script
 
@@ -75,6 +77,12 @@ async def whole(settings: Settings, kind: str) -> tuple[proctor.Run, Stop, list[
     return run, stop, effects
 
 
+def all_recorded(calls: Sequence[RecordedCall], *, models: int) -> bool:
+    """Whether so many models' answers are recorded, and the answers of all tools that were called."""
+    answered = [call for call in calls if call.key.kind == "model" and call.outcome is not None]
+    return len(answered) == models and all(c.outcome is not None for c in calls if c.key.kind == "tool")
+
+
 async def interrupted(
     settings: Settings, kind: str, after: int
 ) -> tuple[proctor.Run, Counter[str], list[str]]:
@@ -89,7 +97,8 @@ async def interrupted(
             await first.reached.wait()
             for _ in range(100):  # siblings of the silent call come to their ends
                 await asyncio.sleep(0.001)
-            await running.database.commit(lambda _: None)
+            while not all_recorded(await running.runs.calls(run.id), models=first.calls):
+                await asyncio.sleep(0.001)
     second = Stop(after=None)
     async with proctor.open(app, settings=settings, providers={"openai": ScriptedModel(second)}) as running:
         async with asyncio.timeout(20):

@@ -12,8 +12,9 @@ import httpx2
 import pytest
 from sqlalchemy import Connection, event
 
+from proctor.api._caller import Trust
 from proctor.api._streams import EventStream
-from proctor.core import Token
+from proctor.core import Decision, Event, NotFound, Token, Unavailable
 from proctor.runs import RunEnd
 from servers.runs_site import Answers, World, answering, listening, running
 
@@ -180,6 +181,21 @@ async def test_a_teams_stream_tells_of_runs_that_go_on_and_of_those_that_come(
     assert elsewhere not in {each.data.get("run") for each in found}
 
 
+async def test_who_names_neither_run_nor_team_follows_all_that_they_may_see(
+    site: Answers, world: World
+) -> None:
+    gate = world.gate("hold")
+    ours = (await site.start("acme", task="hold on")).json()["id"]
+    theirs = (await site.start(task="hold on")).json()["id"]
+    async with asyncio.TaskGroup() as group:
+        following = group.create_task(follow(site, "/events/stream", caller="acme", params={"seconds": 2}))
+        later = (await site.start("acme", task="later")).json()["id"]
+        gate.set()
+    ended = {each.data["run"] for each in following.result() if each.kind == "end"}
+    assert ended == {ours, later}
+    assert theirs not in {each.data.get("run") for each in following.result()}
+
+
 async def test_a_tenants_stream_is_not_led_to_anothers_runs_by_a_place(site: Answers) -> None:
     theirs = (await site.start("acme", wait=30)).json()["id"]
     forged = f"{'run_' + '0' * 26};{theirs}:0"
@@ -269,6 +285,80 @@ async def test_many_who_follow_a_run_are_read_for_together(tmp_path: Path, world
         assert len(queries) < 100
 
 
+async def test_runs_that_are_watched_are_read_together(tmp_path: Path, world: World) -> None:
+    gate = world.gate("hold")
+    async with running(url_in(tmp_path), world) as opened:
+        run = await opened.start("talk", "hold on")
+        queries = []
+
+        def count(_: Connection, __: object, statement: str, *___: object) -> None:
+            if "FROM events" in statement:
+                queries.append(statement)
+
+        async def watch() -> list[Event]:
+            return [item async for item in opened.runs.watch(run.id) if isinstance(item, Event)]
+
+        async with asyncio.TaskGroup() as group:
+            watching = [group.create_task(watch()) for _ in range(50)]
+            while len(opened.runs.feed.followers) < 50:
+                await asyncio.sleep(0)
+            event.listen(opened.database.engine, "before_cursor_execute", count)
+            gate.set()
+        event.remove(opened.database.engine, "before_cursor_execute", count)
+        log = list(await opened.runs.events(run.id))
+        assert [watched.result() for watched in watching] == [log] * 50
+        assert len(queries) < 50
+        with pytest.raises(NotFound):
+            await anext(aiter(opened.runs.watch("run_nope")))
+
+
+async def test_who_watches_until_a_person_is_asked_goes_on_behind_the_decision(
+    tmp_path: Path, world: World
+) -> None:
+    rule = {"tools": ["refund"], "roles": ["manager"]}
+    settings = {"roles": {"manager": {"members": ["ann"]}}, "teams": {"desk": {"approvals": [rule]}}}
+    async with running(url_in(tmp_path), world, **settings) as opened:
+
+        async def watch(after: int) -> list[Event]:
+            items = opened.runs.watch(run.id, after=after, until_wait=True)
+            return [item async for item in items if isinstance(item, Event)]
+
+        run = await opened.start("desk", "refund order 7")
+        before = await watch(0)
+        assert before[-1].type == "run.waiting"
+        assert await watch(before[-1].seq) == []
+        (approval,) = await opened.approvals()
+        await opened.decide(approval.id, Decision(kind="approve", by="ann", digest=approval.digest))
+        after = await watch(before[-1].seq)
+        assert after[-1].type == "run.completed"
+        assert [*before, *after] == list(await opened.runs.events(run.id))
+
+
+async def test_who_watches_slowly_misses_words_and_no_event(tmp_path: Path, world: World) -> None:
+    world.words, gate = "word " * 1_200, world.gate("hold")
+    async with running(url_in(tmp_path), world) as opened:
+        run = await opened.start("talk", "hold on")
+        watched: list[Event | Token] = []
+        async for item in opened.runs.watch(run.id):
+            watched.append(item)
+            gate.set()
+            await opened.wait(run.id)
+        events = [item for item in watched if isinstance(item, Event)]
+        assert events == list(await opened.runs.events(run.id))
+        assert len(watched) - len(events) < 1_200
+
+
+async def test_who_watches_a_process_that_stops_is_told_so(tmp_path: Path, world: World) -> None:
+    world.gate("hold")
+    async with running(url_in(tmp_path), world) as opened:
+        run = await opened.start("talk", "hold on")
+        watched = aiter(opened.runs.watch(run.id))
+        await anext(watched)
+        opened.runs.feed.close()
+        with pytest.raises(Unavailable):
+            await anext(watched)
+
+
 async def test_a_reader_that_takes_nothing_is_let_go_and_told_so(tmp_path: Path, world: World) -> None:
     world.words = "word " * 1_200
     world.turns = 2
@@ -285,10 +375,11 @@ async def test_a_reader_that_takes_nothing_is_let_go_and_told_so(tmp_path: Path,
         async def receive() -> Any:
             await asyncio.Event().wait()
 
-        following = opened.runs.feed.follow({run.id: 0})
-        stream = asyncio.create_task(
-            EventStream(following, cursor=None, seconds=BOUND, whole=True)({"type": "http"}, receive, send)
-        )
+        async def recall() -> None: ...
+
+        following, trust = opened.runs.feed.follow({run.id: 0}), Trust(recall)
+        reading = EventStream(following, trust=trust, cursor=None, seconds=BOUND, whole=True)
+        stream = asyncio.create_task(reading({"type": "http"}, receive, send))
         while not opened.runs.feed.followers:
             await asyncio.sleep(0)
         gate.set()

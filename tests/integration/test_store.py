@@ -1,14 +1,18 @@
 """The database: its schema's history, its writer, its lock."""
 
 import asyncio
+import gc
 import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
+from warnings import catch_warnings, simplefilter
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 import proctor.app
 import proctor.knowledge  # noqa: F401 - registers its tables
@@ -181,3 +185,116 @@ async def test_functions_that_block_every_thread_of_the_loop_hold_up_no_query(da
         finally:
             go.set()
             await asyncio.gather(*blocked)
+
+
+async def test_closing_waits_for_a_read_whose_caller_has_gone(postgres_url: str) -> None:
+    reads, read = threading.Event(), threading.Event()
+
+    def slow(connection: Connection) -> None:
+        reads.set()
+        connection.execute(text("SELECT pg_sleep(0.5)"))
+        read.set()
+
+    database = await Database.open(postgres_url)
+    with catch_warnings(record=True) as told:
+        simplefilter("always")
+        caller = asyncio.create_task(database.read(slow))
+        await asyncio.to_thread(reads.wait, 20)
+        caller.cancel()
+        await asyncio.wait([caller])
+        await database.close()
+        assert read.is_set()
+        gc.collect()
+    assert not told
+
+
+class Closing(asyncio.SelectorEventLoop):
+    """Is closed just after the writer has asked whether it is."""
+
+    def is_closed(self) -> bool:
+        return threading.current_thread().name != "proctor-writer" and super().is_closed()
+
+
+def test_a_loop_that_is_closed_meanwhile_ends_no_writer(tmp_path: Path) -> None:
+    goes_on = threading.Event()
+
+    async def begin() -> Database:
+        database = await Database.open(f"sqlite:///{tmp_path}/proctor.db")
+        database.commit(lambda _: goes_on.wait(20))
+        return database
+
+    async def use(database: Database) -> None:
+        async with asyncio.timeout(20), database:
+            assert await database.commit(lambda c: c.scalar(text("SELECT 1"))) == 1
+
+    loop = Closing()
+    database = loop.run_until_complete(begin())
+    loop.close()
+    goes_on.set()
+    asyncio.run(use(database))
+
+
+@asynccontextmanager
+async def nobody_reads(url: str) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Waits until somebody wants to read the schema, who can't before the end; then all sessions must end."""
+    engine = make_engine(url)
+    others = text("FROM pg_stat_activity WHERE datname = current_database() AND pid NOT IN (:own, :held)")
+    sessions, waiting = text(f"SELECT count(*) {others}"), text(f"SELECT wait_event_type = 'Lock' {others}")
+    with catch_warnings(record=True) as told, engine.connect() as holder, engine.connect() as seen:
+        simplefilter("always")
+        seen.execution_options(isolation_level="AUTOCOMMIT")
+        ids = {
+            name: each.scalar(text("SELECT pg_backend_pid()"))
+            for name, each in (("own", seen), ("held", holder))
+        }
+        holder.execute(text("LOCK TABLE alembic_version"))
+
+        async def somebody_waits() -> None:
+            async with asyncio.timeout(20):
+                while not any(seen.scalars(waiting, ids)):
+                    await asyncio.sleep(0.01)
+
+        yield somebody_waits
+        holder.rollback()
+        async with asyncio.timeout(20):
+            while seen.scalar(sessions, ids):
+                await asyncio.sleep(0.01)
+        gc.collect()
+    engine.dispose()
+    assert not told
+
+
+async def test_an_opening_that_is_cancelled_leaves_no_connection_open(postgres_url: str) -> None:
+    await (await Database.open(postgres_url)).close()
+    async with nobody_reads(postgres_url) as somebody_waits:
+        opening = asyncio.create_task(Database.open(postgres_url))
+        await somebody_waits()
+        opening.cancel()
+        await asyncio.wait([opening])
+
+
+async def test_a_closing_that_is_cancelled_leaves_no_connection_open(postgres_url: str) -> None:
+    database = await Database.open(postgres_url)
+    async with nobody_reads(postgres_url) as somebody_waits:
+        reading = asyncio.create_task(
+            database.read(lambda c: c.scalar(text("SELECT * FROM alembic_version")))
+        )
+        await somebody_waits()
+        closing = asyncio.create_task(database.close())
+        await asyncio.wait([closing], timeout=0.1)
+        closing.cancel()
+        await asyncio.wait([closing])
+    assert await reading
+
+
+def test_a_streamed_read_leaves_nothing_open_where_its_connection_is_lost(postgres_url: str) -> None:
+    engine = make_engine(postgres_url)
+    with engine.connect() as reading, engine.connect() as other, catch_warnings(record=True) as told:
+        simplefilter("always")
+        session = reading.scalar(text("SELECT pg_backend_pid()"))
+        other.execute(text("SELECT pg_terminate_backend(:session)"), {"session": session})
+        with pytest.raises(OperationalError):
+            reading.execute(text("SELECT 1"), execution_options={"yield_per": 10})
+        gc.collect()
+    engine.dispose()
+    assert not told

@@ -227,14 +227,14 @@ class Diarist(AssistantAgent):
 @pytest.mark.parametrize(
     ("said", "kept", "outcome"),
     [
-        ("I like tea.", "I like tea.", None),
+        ("I like tea.", "I like tea.", "allow"),
         (f"My card is {CARD}.", "My card is [payment card].", "redact"),
         (f"My token is {SECRET}.", None, "deny"),
     ],
     ids=["plain", "card", "secret"],
 )
 async def test_memory_keeps_only_what_may_be_kept(
-    make: Callable[..., Settings], said: str, kept: str | None, outcome: str | None
+    make: Callable[..., Settings], said: str, kept: str | None, outcome: str
 ) -> None:
     app, notes = proctor.App(), ListMemory(name="notes")
 
@@ -248,4 +248,4 @@ async def test_memory_keeps_only_what_may_be_kept(
         told = [verdict for verdict in await verdicts(running, run) if verdict["stage"] == "memory"]
     assert run.state == "completed", run.error
     assert [each.content for each in notes.content] == ([] if kept is None else [kept])
-    assert [each["outcome"] for each in told] == ([] if outcome is None else [outcome])
+    assert [each["outcome"] for each in told] == [outcome]

@@ -242,7 +242,7 @@ async def stopped(settings: Settings, kind: str, after: int) -> None:
     begun = SimpleNamespace(calls=0, silent=False)
 
     async def model(call: ModelCall) -> Reply:
-        if begun.silent and begun.calls >= after and not reached.is_set():
+        if begun.silent and begun.calls >= after:
             reached.set()
             await asyncio.get_running_loop().create_future()
         begun.calls += 1
@@ -265,8 +265,9 @@ async def stopped(settings: Settings, kind: str, after: int) -> None:
         for task in (ended, silent):
             task.cancel()
         await asyncio.gather(ended, silent, return_exceptions=True)
-        await running.database.commit(lambda _: None)
-    reached.set()
+        while not begun.calls <= sum(call.outcome is not None for call in await running.runs.calls(run.id)):
+            await asyncio.sleep(0.01)
+    begun.silent = False
     async with (
         asyncio.timeout(20),
         proctor.open(zoo(), settings=settings, providers={"openai": ScriptedModel(model)}) as running,

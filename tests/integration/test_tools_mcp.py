@@ -472,6 +472,19 @@ async def test_closing_during_the_start_does_not_wait_for_it():
             await starting
 
 
+async def test_closing_while_a_start_is_given_up_leaves_nothing(tmp_path):
+    told_to_end = tmp_path / "told"
+    deaf = command("odd_tool_server.py", "deaf", str(told_to_end))
+    settings = ToolServerSettings(command=deaf, start_timeout=timedelta(seconds=1))
+    async with server_with(settings) as server:
+        starting = asyncio.create_task(server.start())
+        await until(told_to_end.exists)
+        await server.close()
+        assert odd_servers() == []
+        with pytest.raises(ToolServerUnavailable):
+            await starting
+
+
 def odd_servers() -> list[psutil.Process]:
     """Beside what else this process has started, such as a database."""
     return processes_of("odd_tool_server")

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from proctor.telemetry import incoming
 from proctor.testing import ScriptedModel, tool_call
 from servers.collector import Collected, Span, collector
 from servers.openai_endpoint import Endpoint, completion, says, serving
+from servers.ports import free_port
 
 CALLER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -208,7 +208,7 @@ def test_a_run_is_one_trace_across_processes_and_a_wait_for_a_person(
     assert len(collected.named("chat")) == len(endpoint.bodies) == 2
     asked, done = collected.named("execute_tool")
     assert [name for name, _ in asked.events] == ["approval.requested"]
-    assert asked.about["proctor.outcome"] == "cancelled"
+    assert asked.about["proctor.outcome"] == "suspended"
     [wait] = collected.named("approval")
     assert wait.about["proctor.approval.id"] == approval["id"]
     assert wait.about["proctor.approval.decision"] == "approve"
@@ -259,6 +259,37 @@ async def test_failures_are_told_by_their_codes(tmp_path: Path, collected: Colle
     assert b"top secret" not in b"".join(collected.bodies)
 
 
+async def test_a_failed_run_that_is_resumed_sends_its_root_once_and_its_segments_tell_the_rest(
+    tmp_path: Path, collected: Collected
+):
+    settings = traced(tmp_path, collected)
+    replies = [ModelRefused("no"), ModelRefused("no"), "On its way.", "Thank you.", ModelRefused("no")]
+    async with proctor.open(
+        application(), settings=settings, providers={"openai": ScriptedModel(replies)}
+    ) as running:
+        run = await running.run("desk", "Where is order 7?")
+        for _ in range(2):
+            await running.resume(run.id)
+            run = await running.wait(run.id)
+        assert run.state == "completed", run.error
+        other = await running.run("desk", "Where is order 8?")
+        assert (await running.runs.cancel(other.id)).state == "cancelled"
+    roots, segments = collected.named("invoke_workflow"), collected.named("segment")
+    assert [(root.about["proctor.run.id"], root.about["proctor.state"]) for root in roots] == [
+        (run.id, "failed"),
+        (other.id, "failed"),
+    ]
+    assert [
+        (one.about["proctor.attempt"], one.about["proctor.state"], one.about.get("error.type"))
+        for one in segments
+    ] == [(2, "failed", "model_refused"), (3, "completed", None)]
+    assert [one.failed for one in segments] == [True, False]
+    assert {one.parent for one in segments} == {roots[0].id}
+    assert len({span.id for span in collected.spans}) == len(collected.spans)
+    ends = collected.metrics["gen_ai.invoke_workflow.duration"]
+    assert sum(end["count"] for end in ends) == 4, "each end is measured, and none twice"
+
+
 async def test_texts_are_left_out_unless_they_are_wanted_and_then_redacted(
     tmp_path: Path, collected: Collected
 ):
@@ -287,8 +318,7 @@ async def test_texts_are_left_out_unless_they_are_wanted_and_then_redacted(
 async def test_a_collector_that_is_away_harms_no_run_and_is_logged_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        nobody = Collected(port=free.getsockname()[1])
+    nobody = Collected(port=free_port())
     for _ in range(2):
         caplog.clear()
         run = await one_run(tmp_path, nobody, [LOOKS_UP, "On its way.", "Thank you."])
@@ -303,11 +333,16 @@ async def test_a_collector_that_is_away_harms_no_run_and_is_logged_once(
 
 async def test_a_collector_that_hangs_holds_up_no_end(tmp_path: Path, collected: Collected):
     collected.hold.clear()
-    began = asyncio.get_running_loop().time()
-    run = await one_run(tmp_path, collected, ["Yes.", "Yes."])
-    assert run.state == "completed"
-    assert asyncio.get_running_loop().time() - began < 5
+    settings, model = traced(tmp_path, collected), ScriptedModel(["Yes.", "Yes."])
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(60):
+        async with proctor.open(application(), settings=settings, providers={"openai": model}) as running:
+            run = await running.run("desk", "Hello")
+            began = loop.time()
+        took = loop.time() - began
     collected.hold.set()
+    assert run.state == "completed"
+    assert took < 8  # it gives the collector 2 s; what is left would take 10
 
 
 async def test_no_variable_of_the_environment_names_a_collector(

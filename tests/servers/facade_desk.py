@@ -50,6 +50,10 @@ class TokenDoor:
             raise Unauthenticated("nobody is known by this key")
         return CALLERS[token]
 
+    async def recall(self, request: Request) -> None:
+        """Whoever has the token keeps it."""
+        await self.enter(request)
+
 
 def said_to(call: ModelCall) -> str:
     """The last words that anybody but the tools said to the model."""

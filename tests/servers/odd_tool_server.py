@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 
@@ -94,6 +95,11 @@ if __name__ == "__main__":
         case "stubborn":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             serve(habit)
+            time.sleep(60)
+        case "deaf":
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            sys.stdin.read()
+            Path(sys.argv[2]).touch()
             time.sleep(60)
         case "endless_garbage":
             while True:

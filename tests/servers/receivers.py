@@ -1,7 +1,6 @@
 """A real mail server and a real webhook receiver, each on its own port, that keep what they were sent."""
 
 import json
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,8 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from servers.ports import free_port
 
 
 @dataclass
@@ -63,8 +64,7 @@ class Webhook:
 
 @contextmanager
 def mail_server() -> Iterator[Mailbox]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        box = Mailbox(*free.getsockname())
+    box = Mailbox("127.0.0.1", free_port())
     controller = Controller(box, hostname=box.host, port=box.port)
     controller.start()
     try:

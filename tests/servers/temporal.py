@@ -1,7 +1,6 @@
 """A real Temporal server that can be killed and started again on the same data and address."""
 
 import asyncio
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from proctor.core import EngineSettings
+from servers.ports import free_port
 
 PATIENCE = 30
 """Seconds for a server to come on a busy machine."""
@@ -21,9 +21,7 @@ class Temporal:
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "temporal.db"
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port: int = probe.getsockname()[1]
+        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

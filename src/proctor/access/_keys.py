@@ -11,7 +11,17 @@ from proctor import audit
 from proctor.access import _sql
 from proctor.access._secrets import hash_of, is_same, new_secret
 from proctor.access._values import Key, NewKey, Principal, Role
-from proctor.core import Clock, Conflict, InvalidInput, NotFound, Unauthenticated, new_id, person
+from proctor.core import (
+    Clock,
+    Conflict,
+    InvalidInput,
+    NotFound,
+    Unauthenticated,
+    check_name,
+    check_tenant,
+    new_id,
+    person,
+)
 from proctor.store import Database
 
 FRESH = timedelta(seconds=2)
@@ -21,11 +31,11 @@ COARSE = timedelta(minutes=5)
 OVERLAP = timedelta(days=1)
 """How long a rotated key goes on beside its successor, where nothing else is said."""
 LONGEST_LIFE = timedelta(days=3650)
+PROCTORS_OWN = ("proctor", "setup", "expiry")
+"""Names that Proctor itself signs with."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+KEY_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 _TOKEN = re.compile(r"pk_([0-9a-z]{26})_[A-Za-z0-9_-]{43}")
-_LONGEST_PERSON = 200
-_LONGEST_TENANT = 64
 
 
 class Keys:
@@ -151,18 +161,7 @@ class Keys:
         def job(connection: Connection) -> Key:
             at = self._clock.now()
             key = _locked(connection, key_id)
-            if key.revoked_at is None:
-                _sql.revoke_key(connection, key_id, at)
-                audit.append(
-                    connection,
-                    at=at,
-                    actor=by,
-                    action="key.revoked",
-                    thing=key_id,
-                    tenant=key.tenant or "",
-                    data={"name": key.name},
-                )
-            return _locked(connection, key_id)
+            return revoke_key(connection, key, by=by, at=at) if key.revoked_at is None else key
 
         # A commit that fails has others' commits done again.
         key = await self.get(key_id)
@@ -199,6 +198,21 @@ class Keys:
             return None
         self._seen[key_id] = (now, *found)
         return found
+
+
+def revoke_key(connection: Connection, key: Key, *, by: str, at: datetime) -> Key:
+    """A key in force, revoked in the caller's transaction."""
+    _sql.revoke_key(connection, key.id, at)
+    audit.append(
+        connection,
+        at=at,
+        actor=by,
+        action="key.revoked",
+        thing=key.id,
+        tenant=key.tenant or "",
+        data={"name": key.name},
+    )
+    return replace(key, revoked_at=at)
 
 
 def create_key(
@@ -250,12 +264,12 @@ def _make(
     person: str,
     life: timedelta | None,
 ) -> NewKey:
-    if not _NAME.fullmatch(name):
+    if not re.fullmatch(KEY_NAME, name):
         raise InvalidInput(f"{name!r} can't name a key", hint="Letters, digits, dots, - and _, at most 100.")
     if not roles:
         raise InvalidInput("a key without a role opens nothing")
-    if tenant is not None and not _is_tenant(tenant):
-        raise InvalidInput("no tenant is called so", hint="Printable characters, at most 64, no slash.")
+    if tenant is not None:
+        check_tenant(tenant)
     if life is not None and not timedelta(0) < life <= LONGEST_LIFE:
         raise InvalidInput("a key lives for some time, and for ten years at most")
     check_person(person)
@@ -272,21 +286,15 @@ def _make(
     return NewKey(key=key, token=f"pk_{key.id.removeprefix('key_')}_{new_secret()}")
 
 
-def _is_tenant(name: str) -> bool:
-    # The slash parts a tenant's name from what is kept under it.
-    return 0 < len(name) <= _LONGEST_TENANT and name.isprintable() and "/" not in name
-
-
 def check_person(name: str) -> None:
     """Returns where a name can be a person's.
 
     Raises:
         InvalidInput: it is one that programs or Proctor itself sign with, or none at all.
     """
-    if len(name) > _LONGEST_PERSON or not name.isprintable():
-        raise InvalidInput("that is no person's name")
-    if ":" in person(name) or person(name) == "expiry":
-        raise InvalidInput(f"nobody is called {name}", hint="Names with a colon are not for persons.")
+    check_name("person", name)
+    if ":" in person(name) or person(name) in PROCTORS_OWN:
+        raise InvalidInput(f"nobody is called {name}", hint="Programs and Proctor itself sign so.")
 
 
 def _locked(connection: Connection, key_id: str) -> Key:

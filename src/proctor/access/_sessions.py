@@ -88,15 +88,8 @@ class Sessions:
 
         def job(connection: Connection) -> None:
             session = _sql.find_session(connection, session_id)
-            if session is not None and _sql.delete_session(connection, session_id):
-                audit.append(
-                    connection,
-                    at=self._clock.now(),
-                    actor=session.name,
-                    action="session.ended",
-                    thing=session.name,
-                    tenant=session.tenant or "",
-                )
+            if session is not None:
+                end_session(connection, session, by=session.name, at=self._clock.now())
 
         await self._database.commit(job)
         self._seen.pop(session_id, None)
@@ -116,3 +109,16 @@ class Sessions:
             self._seen.clear()
         self._seen[session_id] = (now, session)
         return session
+
+
+def end_session(connection: Connection, session: Session, *, by: str, at: datetime) -> None:
+    """Ends a session in the caller's transaction, unless another one has ended it."""
+    if _sql.delete_session(connection, session.id):
+        audit.append(
+            connection,
+            at=at,
+            actor=by,
+            action="session.ended",
+            thing=session.name,
+            tenant=session.tenant or "",
+        )

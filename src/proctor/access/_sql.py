@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, exists, insert, o
 
 from proctor.access._tables import keys, sessions, setups
 from proctor.access._values import Key, Role, Session
+from proctor.core import person
 
 
 def insert_key(connection: Connection, key: Key, digest: str) -> None:
@@ -57,6 +58,12 @@ def has_admin(connection: Connection, at: datetime) -> bool:
     return any("admin" in roles.split() for roles in connection.scalars(query))
 
 
+def keys_of_person(connection: Connection, name: str, at: datetime) -> tuple[Key, ...]:
+    """A person's own keys that are in force, however the name is written; nobody else changes them."""
+    query = select(keys).where(keys.c.person != "", *_in_force(at)).order_by(keys.c.id).with_for_update()
+    return tuple(_key(row) for row in connection.execute(query) if person(row.person) == person(name))
+
+
 def revoke_key(connection: Connection, key_id: str, at: datetime) -> None:
     """Ends a key."""
     connection.execute(update(keys).where(keys.c.id == key_id).values(revoked_at=at))
@@ -103,9 +110,10 @@ def delete_session(connection: Connection, session_id: str) -> bool:
     return connection.execute(delete(sessions).where(sessions.c.id == session_id)).rowcount > 0
 
 
-def delete_sessions_of(connection: Connection, name: str) -> int:
-    """Ends all sessions of a person; tells how many."""
-    return connection.execute(delete(sessions).where(sessions.c.name == name)).rowcount
+def sessions_of_person(connection: Connection, name: str) -> tuple[Session, ...]:
+    """All sessions of a person, however the name is written."""
+    rows = connection.execute(select(sessions))
+    return tuple(_session(row) for row in rows if person(row.name) == person(name))
 
 
 def delete_old_sessions(connection: Connection, *, seen_before: datetime, began_before: datetime) -> None:

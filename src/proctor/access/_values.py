@@ -1,7 +1,7 @@
 """Who somebody is to the server, and what that lets them do."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Literal, TypeAlias
 
@@ -72,6 +72,10 @@ class Key:
             return "revoked"
         return "expired" if self.expires_at is not None and self.expires_at <= at else "active"
 
+    def told(self, at: datetime) -> Mapping[str, object]:
+        """What programs are told of it, by its fields' names."""
+        return {**asdict(self), "roles": sorted(self.roles), "state": self.state(at)}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewKey:
@@ -79,6 +83,10 @@ class NewKey:
 
     key: Key
     token: str = field(repr=False)
+
+    def told(self) -> Mapping[str, object]:
+        """What programs are told of it, this once."""
+        return {**self.key.told(self.key.created_at), "token": self.token}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

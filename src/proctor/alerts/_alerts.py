@@ -169,7 +169,10 @@ class Alerts:
 
     def _hush(self, connection: Connection, at: datetime) -> None:
         silences = _sql.silences_at(connection, at)
-        _sql.put(connection, [hushed(alert, silences) for alert in _sql.standing(connection)])
+        for alert in _sql.standing(connection):
+            state = hushed(alert, silences).state
+            if state != alert.state:
+                _sql.turn(connection, alert, state)
 
     async def _note(self, hour: datetime, until: datetime) -> None:
         """Notes what an hour held at which nobody looked; the minutes, too, where they still serve."""
@@ -179,8 +182,8 @@ class Alerts:
         def read(connection: Connection) -> list[tuple[datetime, Mapping[str, Tally]]]:
             return [(ended, observe(connection, ended - MINUTE, ended)) for ended in minutes]
 
-        whole = await self._database.read(lambda connection: observe(connection, hour, hour + HOUR))
-        parts = await self._database.read(read)
+        whole = await self._database.read_long(lambda connection: observe(connection, hour, hour + HOUR))
+        parts = await self._database.read_long(read)
 
         def write(connection: Connection) -> None:
             if _sql.claim(connection, hour + HOUR):

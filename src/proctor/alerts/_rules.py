@@ -5,6 +5,7 @@ is faint, slow, or of a small team. Something is acute where one of them is far 
 **and** far from usual **and** the newest minutes agree: what is over isn't told.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -52,18 +53,21 @@ class _Numbers:
     """How often it could have; minutes where it is a rate."""
     mean: float
     spread: float
+    most: float = math.inf
+    """How often it could have happened; without end where it is a rate."""
 
     def chance(self, *, falls: bool) -> float:
         tail = at_most if falls else at_least
-        return tail(self.happened, self.mean, self.spread)
+        return tail(self.happened, self.mean, self.spread, self.most)
 
     def bears_out(self, longer: "_Numbers") -> bool:
-        """Whether it holds at least half as much of what is unusual, for its length; or too little to say."""
-        if longer.mean == 0 or self.mean == 0:
+        """Whether it is at least half as unusual as the time before it; or holds too little to say."""
+        happened, mean = longer.happened - self.happened, longer.mean - self.mean
+        if mean <= 0 or self.mean == 0:
             return True
-        if max(longer.happened * self.mean / longer.mean, self.happened) < TELLING:
+        if max(happened * self.mean / mean, self.happened) < TELLING:
             return True
-        return abs(self.happened / self.mean - 1) >= abs(longer.happened / longer.mean - 1) / 2
+        return abs(self.happened / self.mean - 1) >= abs(happened / mean - 1) / 2
 
     def is_far(self, factor: float, *, falls: bool) -> bool:
         if falls:
@@ -276,7 +280,7 @@ def _share_look(counted: _Counted, share: Share, tallies: Mapping[int, Tally]) -
     numbers = {}
     for span in BASELINE_SPANS:
         happened, of = counted.pair(tallies[span])
-        numbers[span] = _Numbers(happened=happened, of=of, mean=of * share.rate, spread=share.spread)
+        numbers[span] = _Numbers(happened=happened, of=of, mean=of * share.rate, spread=share.spread, most=of)
     return _Look(
         rule=counted.rule,
         by=counted.by,
@@ -334,9 +338,14 @@ def _compare(team: str, look: _Look, limit: float, days: int) -> Finding | None:
     newest = next((span for span, numbers in look.numbers.items() if _tells(numbers)), max(look.numbers))
     lately = look.numbers[newest]
     chance = lately.chance(falls=falls)
-    if look.is_near(lately) or chance > AGREES:
+    lasting = _lasting(look)
+    if look.is_near(lately) or chance > AGREES or newest not in lasting:
         return None
-    chances = _chances(look, newest)
+    chances = {
+        span: numbers.chance(falls=falls)
+        for span, numbers in lasting.items()
+        if span >= newest and numbers.is_far(look.factor, falls=falls)
+    }
     acute = min(chances.values(), default=1.0) < limit
     if not acute and (chance > STILL or newest == max(look.numbers)):
         return None
@@ -354,18 +363,16 @@ def _compare(team: str, look: _Look, limit: float, days: int) -> Finding | None:
     )
 
 
-def _chances(look: _Look, newest: int) -> dict[int, float]:
-    """How likely each stretch of time is by chance, as far as the shorter ones bear it out.
+def _lasting(look: _Look) -> dict[int, _Numbers]:
+    """Stretches of time from the shortest on, as long as none is far less unusual than the time before it.
 
-    Where one holds far less of what is unusual than the longer one, that is over.
+    Where one is, what was unusual is over.
     """
-    found = {}
-    shorter: list[_Numbers] = []
+    found: dict[int, _Numbers] = {}
     for span, numbers in look.numbers.items():
-        far = span >= newest and numbers.is_far(look.factor, falls=look.falls)
-        if far and all(one.bears_out(numbers) for one in shorter):
-            found[span] = numbers.chance(falls=look.falls)
-        shorter.append(numbers)
+        if not all(shorter.bears_out(numbers) for shorter in found.values()):
+            break
+        found[span] = numbers
     return found
 
 
@@ -384,7 +391,8 @@ def _told(look: _Look, numbers: _Numbers, span: int, days: int) -> str:
                 f"{format_usd(round(mean))}, by {days} days"
             )
         return (
-            f"{happened:,.1f} {look.words} {look.unit} {when}; usual at this time {mean:,.1f}, by {days} days"
+            f"{_rate(happened)} {look.words} {look.unit} {when}; usual at this time {_rate(mean)}, "
+            f"by {days} days"
         )
     of = numbers.of or 1
     text = (
@@ -393,6 +401,10 @@ def _told(look: _Look, numbers: _Numbers, span: int, days: int) -> str:
     )
     highest = "" if look.highest is None else f", highest of {days} days {_percent(look.highest)}"
     return text + highest
+
+
+def _rate(number: float) -> str:
+    return f"{number:,.1f}" if number >= 1 or not number else f"{number:.2g}"
 
 
 def _percent(share: float) -> str:

@@ -88,6 +88,12 @@ def put(connection: Connection, kept: Sequence[Alert]) -> None:
     connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=new), rows)
 
 
+def turn(connection: Connection, alert: Alert, state: AlertState) -> None:
+    """Puts an alert into another state, unless somebody else did meanwhile."""
+    still = alerts.c.id == alert.id, alerts.c.state == alert.state
+    connection.execute(update(alerts).where(*still).values(state=state))
+
+
 def drop(connection: Connection, ids: Sequence[str]) -> None:
     """Takes out alerts that came to nothing."""
     if ids:

@@ -25,7 +25,9 @@ SAYING = 20
 """Trials of an hour whose share is worth telling."""
 SATURDAY = 5
 SHRINK = 100
-"""Trials' worth of the whole day's share that is mixed into an hour's."""
+"""Trials' worth of the whole day's share that is mixed into an hour's, at the least."""
+SHRINK_RARE = 5
+"""The same in events, where the past held so many: of what is rare an hour alone knows next to nothing."""
 APART = 1e-4
 """An hour so unlikely is left out: it was an incident itself."""
 STEADY = 0.03
@@ -42,6 +44,7 @@ class Share:
     """How often something usually happens, of how often it could."""
 
     rate: float
+    """More than 0, however seldom it happened."""
     spread: float
     """The rate's own relative variance."""
     highest: float
@@ -70,9 +73,10 @@ class Tail:
 
 
 class Usual:
-    """The past of one team, hour by hour."""
+    """The past of one team, hour by hour. What is usual can be asked for once it `is_enough`."""
 
     def __init__(self, hours: Sequence[tuple[datetime, Tally]], began: datetime) -> None:
+        """`hours` come with their beginnings, the oldest first; none is before `began`."""
         self._hours = hours
         self._began = began
         """Since when the team is known: hours without a row were empty from then on."""
@@ -106,7 +110,13 @@ class Usual:
         return found
 
     def rate(self, count: Count, unit: float, at: datetime) -> Rate | None:
-        """How often something happens in a minute at that time of that kind of day, counted in such units."""
+        """How often something happens in a minute at that time of that kind of day, counted in such units.
+
+        `unit` is what one of them counts for, and more than 0: 1 for what comes one by one.
+
+        Raises:
+            IndexError: there is no past at all.
+        """
         # Between the middles of two hours the rate goes from the one to the other.
         middle = at.replace(minute=30, second=0, microsecond=0)
         other = middle + HOUR if at >= middle else middle - HOUR
@@ -146,15 +156,17 @@ class Usual:
     def _share(self, pair: Pair, hour: int) -> Share | None:
         near = [pair(tally) for at, tally in self._hours if _apart(at.hour, hour) <= 1]
         every = [pair(tally) for _, tally in self._hours]
-        if sum(trials for _, trials in every) < FEWEST:
+        known = sum(trials for _, trials in every)
+        if known < FEWEST:
             return None
         day, _ = _without_incidents(every)
-        rate, kept = _without_incidents(near, prior=(day * SHRINK, SHRINK))
+        mixed = max(min(SHRINK_RARE / day, known), SHRINK)
+        rate, kept = _without_incidents(near, prior=(day * mixed, mixed))
         spread = _spread(kept, rate) if len(kept) > FEWEST_HOURS else _spread(every, rate)
         happened = sum(count for count, _ in kept)
         return Share(
             rate=rate,
-            spread=max(spread, STEADY) + 1 / (happened + rate * SHRINK + 1),
+            spread=max(spread, STEADY) + 1 / (happened + day * mixed + 1),
             highest=max((count / trials for count, trials in kept if trials >= SAYING), default=rate),
         )
 
@@ -213,7 +225,10 @@ def _apart(hour: int, other: int) -> int:
 def _without_incidents(
     hours: Sequence[tuple[float, float]], prior: tuple[float, float] = (0.5, 1.0)
 ) -> tuple[float, Sequence[tuple[float, float]]]:
-    """The rate of those hours that aren't incidents themselves, and those hours."""
+    """The rate of those hours that aren't incidents themselves, and those hours.
+
+    Both numbers of `prior`, events and trials, are more than 0, and so the rate is.
+    """
     kept = [(count, trials) for count, trials in hours if trials > 0]
     for _ in range(3):
         rate = _pooled(kept, prior)
@@ -236,9 +251,12 @@ def _pooled(hours: Sequence[tuple[float, float]], prior: tuple[float, float]) ->
 
 
 def _spread(hours: Sequence[tuple[float, float]], rate: float) -> float:
-    """How much more the hours vary than by chance, relative to the rate's square."""
-    expected = sum((rate * trials) ** 2 for _, trials in hours)
+    """How much more the hours surely vary than by chance, relative to the rate's square."""
+    means = [rate * trials for _, trials in hours]
+    expected = sum(mean**2 for mean in means)
     if expected == 0:
         return 0.0
-    more = sum((count - rate * trials) ** 2 - rate * trials for count, trials in hours)
-    return max(more / expected, 0.0)
+    more = sum((count - mean) ** 2 - mean for (count, _), mean in zip(hours, means, strict=True))
+    # Of what is rare one hour with two events would make any number likely: so far chance may go alone.
+    unsure = 2 * math.sqrt(sum(2 * mean**2 + mean for mean in means))
+    return max((more - unsure) / expected, 0.0)

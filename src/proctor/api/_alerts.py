@@ -4,14 +4,14 @@ from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
 
-from proctor.alerts import RULES, Alert, AlertState, Rule, Silence, rules_in_force
+from proctor.alerts import RULES, AlertState, Rule, rules_in_force
 from proctor.api._caller import Running
-from proctor.api._pages import After, Limit, Page
+from proctor.api._pages import After, Limit, Page, page_of
 from proctor.api._platform import PlatformOperator, PlatformViewer
-from proctor.api._texts import Sent, Storable, Wanted, Whole, id_of
+from proctor.api._texts import SAYS_SOMETHING, Sent, Shown, Storable, Wanted, Whole, id_of
 
 router = APIRouter(tags=["alerts"])
 
@@ -22,13 +22,9 @@ LONGEST = 30 * 86_400
 """Seconds: a month."""
 
 
-SAYS_SOMETHING = r"^[^\x00]*[^\x00-\x20\x7f-\xa0\s][^\x00]*$"
-
-
-class AlertLine(BaseModel):
+class AlertLine(Shown):
     """Something that is wrong, or was."""
 
-    model_config = ConfigDict(from_attributes=True)
     id: str
     rule: Rule
     team: str = Field(description="Empty: of all teams together.")
@@ -44,10 +40,9 @@ class AlertLine(BaseModel):
     told_at: AwareDatetime | None
 
 
-class SilenceLine(BaseModel):
+class SilenceLine(Shown):
     """Alerts of which nobody is told until its end."""
 
-    model_config = ConfigDict(from_attributes=True)
     id: str
     rule: str
     team: str
@@ -74,7 +69,7 @@ class ToSilence(Sent):
     reason: str = Field(pattern=SAYS_SOMETHING, max_length=500)
 
 
-class RuleLine(BaseModel):
+class AlertRule(BaseModel):
     """A rule, and what it says by the configuration."""
 
     rule: Rule
@@ -84,7 +79,7 @@ class RuleLine(BaseModel):
 class RuleList(BaseModel):
     """All rules."""
 
-    rules: list[RuleLine]
+    rules: list[AlertRule]
 
 
 @router.get("/alerts", summary="List alerts, newest first")
@@ -99,28 +94,31 @@ async def list_alerts(
     limit: Limit = 50,
 ) -> Page[AlertLine]:
     """The page behind `after`; those that are over stay as history."""
-    found = await proctor.alerts.page(states=state, team=team or None, rule=rule, before=after, limit=limit)
-    more = found[-1].id if len(found) == limit else None
-    return Page(items=[_alert(each) for each in found], next=more)
+    found = await proctor.alerts.page(
+        states=state, team=team or None, rule=rule, before=after, limit=limit + 1
+    )
+    return page_of(found, limit, AlertLine.model_validate)
 
 
 @router.get("/alerts/{id}", summary="Show an alert")
 async def show_alert(id: AlertId, _principal: PlatformViewer, proctor: Running) -> AlertLine:
     """The alert, with the runs behind it."""
-    return _alert(await proctor.alerts.get(id))
+    return AlertLine.model_validate(await proctor.alerts.get(id))
 
 
 @router.get("/alert-rules", summary="List the rules, and what they say")
 async def list_rules(_principal: PlatformViewer, proctor: Running) -> RuleList:
     """By the configuration."""
     said = rules_in_force(proctor.settings.alerts)
-    return RuleList(rules=[RuleLine(rule=rule, says=said[rule]) for rule in RULES])
+    return RuleList(rules=[AlertRule(rule=rule, says=said[rule]) for rule in RULES])
 
 
 @router.get("/silences", summary="List the silences that hold")
 async def list_silences(_principal: PlatformViewer, proctor: Running) -> SilenceList:
     """Oldest first."""
-    return SilenceList(silences=[_silence(each) for each in await proctor.alerts.silences()])
+    return SilenceList(
+        silences=[SilenceLine.model_validate(each) for each in await proctor.alerts.silences()]
+    )
 
 
 @router.post("/silences", summary="Let nobody be told of some alerts for a while", status_code=201)
@@ -133,18 +131,10 @@ async def silence(body: ToSilence, principal: PlatformOperator, proctor: Running
         reason=body.reason,
         by=principal.name,
     )
-    return _silence(made)
+    return SilenceLine.model_validate(made)
 
 
 @router.delete("/silences/{id}", summary="End a silence")
 async def unsilence(id: SilenceId, principal: PlatformOperator, proctor: Running) -> SilenceLine:
     """The silence, which has ended."""
-    return _silence(await proctor.alerts.unsilence(id, by=principal.name))
-
-
-def _alert(alert: Alert) -> AlertLine:
-    return AlertLine.model_validate(alert)
-
-
-def _silence(silence: Silence) -> SilenceLine:
-    return SilenceLine.model_validate(silence)
+    return SilenceLine.model_validate(await proctor.alerts.unsilence(id, by=principal.name))

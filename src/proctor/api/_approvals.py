@@ -9,10 +9,10 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 
 from proctor.access import Principal
 from proctor.api._caller import Approver, Running, Viewer
-from proctor.api._pages import After, Limit, Page
+from proctor.api._pages import After, Limit, Page, page_of
 from proctor.api._platform import tenant_of
 from proctor.api._tags import TAGGED, IfMatch, check_match, tag
-from proctor.api._texts import Sent, Storable, Wanted, id_of
+from proctor.api._texts import Sent, Shown, Storable, Wanted, id_of
 from proctor.approvals import Approval, Filter, State
 from proctor.core import LONGEST_NAME, Decision, DecisionKind, QuestionKind, StandingScope
 
@@ -99,7 +99,7 @@ class Decided(BaseModel):
     arguments: dict[str, Any] | None
 
 
-class Voted(BaseModel):
+class Voted(Shown):
     """One person's answer of several that are needed."""
 
     by: str
@@ -109,7 +109,7 @@ class Voted(BaseModel):
     at: AwareDatetime
 
 
-class Handed(BaseModel):
+class Handed(Shown):
     """Who decides in whose place."""
 
     by: str
@@ -182,9 +182,8 @@ async def list_approvals(
         person=principal.name if mine else "",
         tenant=tenant_of(principal, tenant),
     )
-    found = await proctor.approvals(wanted, after=after, limit=limit)
-    more = found[-1].id if len(found) == limit else None
-    return Page(items=[_line(each, principal) for each in found], next=more)
+    found = await proctor.approvals(wanted, after=after, limit=limit + 1)
+    return page_of(found, limit, lambda each: _line(each, principal))
 
 
 @router.get(
@@ -306,11 +305,8 @@ def _whole(approval: Approval) -> ApprovalWhole:
         labels=list(terms.labels),
         barred=list(approval.barred),
         quorum=approval.quorum,
-        votes=[
-            Voted(by=vote.by, kind=vote.kind, stage=vote.stage, comment=vote.comment, at=vote.at)
-            for vote in approval.votes
-        ],
-        delegations=[Handed(by=given.by, to=given.to, at=given.at) for given in approval.delegations],
+        votes=[Voted.model_validate(vote) for vote in approval.votes],
+        delegations=[Handed.model_validate(given) for given in approval.delegations],
         requester=approval.requester,
         thread=approval.thread_id,
         on_expiry=terms.on_expiry,

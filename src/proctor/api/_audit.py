@@ -3,22 +3,22 @@
 from asyncio import to_thread
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from tempfile import SpooledTemporaryFile
 from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from proctor import audit, inspection
 from proctor.api._caller import Auditor, Running
-from proctor.api._pages import After, Limit, Page
+from proctor.api._pages import After, Limit, Page, page_of
 from proctor.api._platform import PlatformAuditor, tenant_of
-from proctor.api._texts import Instant, Sent, Since, Storable, Until, Wanted, period
+from proctor.api._texts import Instant, Sent, Shown, Since, Storable, Until, Wanted, period
 from proctor.audit import Entry, FaultKind
-from proctor.inspection import Filed, FindingKind, Part, Severity, part_of
+from proctor.inspection import FindingKind, Part, Severity, part_of
 
 router = APIRouter(tags=["audit"])
 
@@ -44,10 +44,9 @@ class EntryLine(BaseModel):
     hash: str
 
 
-class FaultLine(BaseModel):
+class FaultLine(Shown):
     """Something that isn't as it was written."""
 
-    model_config = ConfigDict(from_attributes=True)
     kind: FaultKind
     seq: int = Field(description="The first entry of which that is known; 0: it is about none.")
     text: str
@@ -75,10 +74,9 @@ class ToExport(Sent):
     thing: Storable = Field(default="", max_length=200)
 
 
-class FindingLine(BaseModel):
+class FindingLine(Shown):
     """Something that isn't as it should be."""
 
-    model_config = ConfigDict(from_attributes=True)
     id: str
     kind: FindingKind
     severity: Severity
@@ -128,11 +126,10 @@ async def list_entries(
     wanted = audit.Wanted(
         since=since, until=until, actor=actor, action=action, thing=thing, tenant=tenant_of(principal, tenant)
     )
-    found = await proctor.database.read(
-        partial(audit.newest, wanted=wanted, before=int(after or 0), limit=limit)
+    found = await proctor.database.read_long(
+        partial(audit.newest, wanted=wanted, before=int(after or 0), limit=limit + 1)
     )
-    more = str(found[-1].seq) if len(found) == limit else None
-    return Page(items=[_entry(each) for each in found], next=more)
+    return page_of(found, limit, _entry, place=lambda entry: str(entry.seq))
 
 
 @router.get("/audit/verification", summary="Check that the record is as it was written")
@@ -140,7 +137,7 @@ async def verify_record(_principal: PlatformAuditor, proctor: Running) -> Checke
     """Reads the whole record, and holds it against the signed heads that this server can read."""
     record = proctor.record
     heads = await to_thread(record.kept_heads)
-    found = await proctor.database.read(partial(audit.verify, heads=heads, trusted=record.trusted))
+    found = await proctor.database.read_long(partial(audit.verify, heads=heads, trusted=record.trusted))
     return Checked(
         sound=found.sound,
         entries=found.entries,
@@ -180,9 +177,8 @@ async def list_findings(
     limit: Limit = 50,
 ) -> Page[FindingLine]:
     """The page behind `after`."""
-    found = await proctor.database.read(partial(inspection.page, all=all, after=after, limit=limit))
-    more = found[-1].id if len(found) == limit else None
-    return Page(items=[_finding(each) for each in found], next=more)
+    found = await proctor.database.read(partial(inspection.page, all=all, after=after, limit=limit + 1))
+    return page_of(found, limit, FindingLine.model_validate)
 
 
 @router.get("/audit/report", summary="Tell who did how much in a period, and what was found")
@@ -190,8 +186,8 @@ async def report_period(
     _principal: PlatformAuditor, proctor: Running, since: Since = None, until: Until = None
 ) -> Told:
     """Of the last 30 days, where no time is given."""
-    begin, end = period(since, until, now=datetime.now(UTC), usual=USUAL)
-    made = await proctor.database.read(partial(inspection.report, since=begin, until=end))
+    begin, end = period(since, until, now=proctor.clock.now(), usual=USUAL)
+    made = await proctor.database.read_long(partial(inspection.report, since=begin, until=end))
     deeds: dict[Part, list[Deed]] = {part: [] for part in get_args(Part)}
     for each in made.deeds:
         deed = Deed(action=each.action, actor=each.actor, times=each.times, last_at=each.last_at)
@@ -201,7 +197,7 @@ async def report_period(
         until=end,
         deeds=deeds,
         overruled=[_entry(each) for each in made.overruled],
-        findings=[_finding(each) for each in made.findings],
+        findings=[FindingLine.model_validate(each) for each in made.findings],
     )
 
 
@@ -223,7 +219,3 @@ def _entry(entry: Entry) -> EntryLine:
         previous=entry.previous,
         hash=entry.hash,
     )
-
-
-def _finding(filed: Filed) -> FindingLine:
-    return FindingLine.model_validate(filed)

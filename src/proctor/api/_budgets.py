@@ -1,7 +1,7 @@
 """Budgets: what may be spent, how they stand and will stand."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, TypeAlias
 from zoneinfo import ZoneInfo
@@ -157,7 +157,7 @@ class BudgetList(BaseModel):
     budgets: list[BudgetLine]
 
 
-class Held(BaseModel):
+class Holding(BaseModel):
     """Who holds how much of a budget."""
 
     budget: str
@@ -170,7 +170,7 @@ class Held(BaseModel):
 class Holdings(BaseModel):
     """What is set aside of budgets, and what is lost."""
 
-    held: list[Held]
+    held: list[Holding]
 
 
 class Removed(BaseModel):
@@ -183,10 +183,13 @@ class Removed(BaseModel):
 @router.get("/budgets", summary="Show how every budget stands")
 async def list_budgets(_principal: PlatformViewer, proctor: Running, limit: Many = 5) -> BudgetList:
     """For each, the values that spent most of it in this period."""
+    at = proctor.clock.now()
 
     def load(connection: Connection) -> BudgetList:
         rules, stored = _rules(connection, proctor)
-        return BudgetList(budgets=[_line(connection, name, rules, stored, limit) for name in sorted(rules)])
+        return BudgetList(
+            budgets=[_line(connection, name, rules, stored, at=at, limit=limit) for name in sorted(rules)]
+        )
 
     return await proctor.database.read(load)
 
@@ -196,12 +199,13 @@ async def show_budget(
     name: BudgetName, _principal: PlatformViewer, proctor: Running, response: Response, limit: Many = 5
 ) -> BudgetLine:
     """The values that spent most of it in this period; its ETag is for setting it anew."""
+    at = proctor.clock.now()
 
     def load(connection: Connection) -> BudgetLine:
         rules, stored = _rules(connection, proctor)
         _find(name, rules)
         tag(response, *_version(name, rules, stored))
-        return _line(connection, name, rules, stored, limit)
+        return _line(connection, name, rules, stored, at=at, limit=limit)
 
     return await proctor.database.read(load)
 
@@ -220,16 +224,16 @@ async def put_budget(
 
     It stands above that of the configuration until it is removed.
     """
-    made = _made(rule, proctor)
+    made, at = _made(rule, proctor), proctor.clock.now()
 
     def work(connection: Connection) -> BudgetLine:
         rules, stored = _rules(connection, proctor, lock=True)
         if name in rules:
             check_match(if_match, *_version(name, rules, stored))
-        set_budget(connection, name, made, at=datetime.now(UTC), by=principal.name)
+        set_budget(connection, name, made, at=at, by=principal.name)
         rules, stored = _rules(connection, proctor)
         tag(response, *_version(name, rules, stored))
-        return _line(connection, name, rules, stored, 5)
+        return _line(connection, name, rules, stored, at=at, limit=5)
 
     return await proctor.database.commit(work)
 
@@ -245,7 +249,7 @@ async def delete_budget(
         if name not in stored:
             raise NotFound(f"no budget {name} was set", hint="What the configuration says stays.")
         check_match(if_match, *_version(name, rules, stored))
-        remove_budget(connection, name, at=datetime.now(UTC), by=principal.name)
+        remove_budget(connection, name, at=proctor.clock.now(), by=principal.name)
         return Removed(removed=name, holds_again=name in _configured(proctor))
 
     return await proctor.database.commit(work)
@@ -254,7 +258,7 @@ async def delete_budget(
 @router.get("/budget-forecasts", summary="Foretell how budgets will stand at their periods' ends")
 async def foretell_budgets(_principal: PlatformViewer, proctor: Running, limit: Many = 5) -> Outlooks:
     """If spending goes on as in the last 7 days; nothing for budgets of runs."""
-    at = datetime.now(UTC)
+    at = proctor.clock.now()
 
     def load(connection: Connection) -> Outlooks:
         rules, _ = _rules(connection, proctor)
@@ -271,7 +275,7 @@ async def show_holdings(_principal: PlatformViewer, proctor: Running) -> Holding
     found = await proctor.database.read(holdings)
     return Holdings(
         held=[
-            Held(
+            Holding(
                 budget=each.budget,
                 subject=each.subject,
                 period=each.period,
@@ -340,6 +344,8 @@ def _line(
     name: str,
     rules: Mapping[str, BudgetRule],
     stored: Mapping[str, BudgetRule],
+    *,
+    at: datetime,
     limit: int,
 ) -> BudgetLine:
     budget: Budget = make_budget(name, rules[name])
@@ -357,9 +363,7 @@ def _line(
         step_micros=budget.step,
         roles=list(rule.roles),
         origin="set" if name in stored else "configuration",
-        balances=[
-            Stand(**_stand(each)) for each in balances(connection, budget, at=datetime.now(UTC), limit=limit)
-        ],
+        balances=[Stand(**_stand(each)) for each in balances(connection, budget, at=at, limit=limit)],
     )
 
 

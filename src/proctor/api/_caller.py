@@ -1,6 +1,9 @@
 """Who sends a request, and whether they may. Each route says by its type which role it takes."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Request, Security
@@ -10,7 +13,10 @@ from fastapi.security.http import HTTPBearer
 from proctor.access import Principal, Role
 from proctor.api._waits import Waits
 from proctor.app import Proctor
-from proctor.core import Forbidden
+from proctor.core import DatabaseUnavailable, Forbidden, RateLimited
+
+TRUSTED = 2.0
+"""Seconds for which a key or session is believed without another look."""
 
 _bearer = HTTPBearer(scheme_name="key", description="An API key of Proctor.", auto_error=False)
 
@@ -25,6 +31,36 @@ class Door(Protocol):
             Unauthenticated: nobody knows.
         """
 
+    async def recall(self, request: Request) -> None:
+        """Returns where whoever was let in with a request would be let in with it still.
+
+        Raises:
+            Unauthenticated: they wouldn't.
+            RateLimited: nobody looks, as too many have failed from where they are.
+        """
+
+
+class Trust:
+    """That who was let in with a request would be let in with it still: for answers that last."""
+
+    def __init__(self, recall: Callable[[], Awaitable[None]]) -> None:
+        self._recall = recall
+        self._looked = asyncio.get_running_loop().time()
+
+    async def renew(self) -> None:
+        """Returns where they may be told more. While nobody can tell they may.
+
+        Raises:
+            Unauthenticated: their key or session holds no more.
+        """
+        loop = asyncio.get_running_loop()
+        if loop.time() - self._looked < TRUSTED:
+            return
+        with suppress(TimeoutError, DatabaseUnavailable, RateLimited):
+            async with asyncio.timeout(TRUSTED):
+                await self._recall()
+        self._looked = loop.time()
+
 
 async def _running(request: Request) -> Proctor:
     proctor: Proctor = request.app.state.proctor
@@ -34,6 +70,11 @@ async def _running(request: Request) -> Proctor:
 async def _principal(request: Request) -> Principal:
     door: Door = request.app.state.door
     return await door.enter(request)
+
+
+async def _trust(request: Request) -> Trust:
+    door: Door = request.app.state.door
+    return Trust(partial(door.recall, request))
 
 
 def _needs(role: Role) -> Callable[..., Awaitable[Principal]]:
@@ -61,6 +102,7 @@ def _waits_as(role: Role) -> Callable[..., AsyncIterator[Principal]]:
 
 
 Running = Annotated[Proctor, Depends(_running)]
+Trusted = Annotated[Trust, Depends(_trust)]
 Viewer = Annotated[Principal, Security(_needs("viewer"), scopes=["viewer"])]
 Operator = Annotated[Principal, Security(_needs("operator"), scopes=["operator"])]
 Approver = Annotated[Principal, Security(_needs("approver"), scopes=["approver"])]

@@ -1,6 +1,6 @@
 """What was spent."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 from proctor.api._caller import Running, Viewer
 from proctor.api._platform import PlatformAuditor, PlatformViewer, tenant_of
 from proctor.api._texts import Since, Until, Wanted, period
-from proctor.core import SystemClock
 from proctor.ledger import (
     Dimension,
     Slice,
@@ -124,7 +123,7 @@ async def show_costs(
     limit: Annotated[int, Query(ge=1, le=MOST_ROWS, description="Rows at most.")] = 50,
 ) -> Costs:
     """The sums by one or two dimensions; of the last 30 days, where no time is given."""
-    begin, end = period(since, until, now=datetime.now(UTC), usual=USUAL)
+    begin, end = period(since, until, now=proctor.clock.now(), usual=USUAL)
     wanted = Slice(since=begin, until=end, team=team, tenant=tenant_of(principal, tenant) or "")
     dimensions = list(dict.fromkeys(by))
 
@@ -151,14 +150,14 @@ async def show_costs(
             ],
         )
 
-    return await proctor.database.read(load)
+    return await proctor.database.read_long(load)
 
 
 @router.get("/costs/storage", summary="Measure what is kept now, and what that costs a month")
 async def show_storage(_principal: PlatformViewer, proctor: Running) -> Stored:
     """Conversations by tenant and team, and knowledge."""
     measuring = Storage(
-        proctor.database, clock=SystemClock(), usd_per_gb_month=proctor.settings.storage.usd_per_gb_month
+        proctor.database, clock=proctor.clock, usd_per_gb_month=proctor.settings.storage.usd_per_gb_month
     )
     kept = [
         KeptLine(
@@ -195,7 +194,7 @@ async def reconcile_costs(_principal: PlatformAuditor, proctor: Running) -> Reco
             last_differences=last.differences if last else None,
         )
 
-    return await proctor.database.read(load)
+    return await proctor.database.read_long(load)
 
 
 def _sums(row: Spending, whole: Spending) -> Sums:

@@ -7,10 +7,10 @@ from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, Field
 
 from proctor.api._caller import Running
-from proctor.api._pages import After, Limit, Page
+from proctor.api._pages import After, Limit, Page, page_of
 from proctor.api._platform import PlatformOperator, PlatformViewer
-from proctor.api._texts import Sent, Storable, Whole
-from proctor.degradation import Hold, Level, Passage, describe
+from proctor.api._texts import Sent, Shown, Storable, Whole
+from proctor.degradation import Hold, Level, describe
 
 router = APIRouter(tags=["degradation"])
 
@@ -18,7 +18,7 @@ LONGEST = 30 * 86_400
 """Seconds: a month."""
 
 
-class Held(BaseModel):
+class HeldLevel(BaseModel):
     """A level that somebody holds."""
 
     level: Level
@@ -28,7 +28,7 @@ class Held(BaseModel):
     by: str
 
 
-class WorkerLine(BaseModel):
+class WorkerLine(Shown):
     """Where a worker stands."""
 
     worker: str
@@ -41,7 +41,7 @@ class Stands(BaseModel):
 
     level: Level = Field(description="The level that new runs meet.")
     means: str
-    hold: Held | None
+    hold: HeldLevel | None
     workers: list[WorkerLine]
 
 
@@ -63,7 +63,7 @@ class Released(BaseModel):
     released: bool
 
 
-class PassageLine(BaseModel):
+class LevelChange(Shown):
     """A change of one worker's level."""
 
     id: str
@@ -83,14 +83,12 @@ async def show_level(_principal: PlatformViewer, proctor: Running) -> Stands:
         level=outlook.level,
         means=describe(outlook.level),
         hold=_held(outlook.hold) if outlook.hold else None,
-        workers=[
-            WorkerLine(worker=each.worker, level=each.level, seen_at=each.seen_at) for each in outlook.workers
-        ],
+        workers=[WorkerLine.model_validate(each) for each in outlook.workers],
     )
 
 
 @router.put("/degradation/hold", summary="Hold a level in all processes for a while")
-async def hold_level(body: ToHold, principal: PlatformOperator, proctor: Running) -> Held:
+async def hold_level(body: ToHold, principal: PlatformOperator, proctor: Running) -> HeldLevel:
     """What all processes take within 2 s, whatever their rules say; afterwards the rules go on from there."""
     span = timedelta(seconds=body.seconds)
     hold = await proctor.degradation.hold(
@@ -108,24 +106,11 @@ async def release_level(principal: PlatformOperator, proctor: Running) -> Releas
 @router.get("/degradation/history", summary="List changes of the level, newest first")
 async def list_passages(
     _principal: PlatformViewer, proctor: Running, after: After = "", limit: Limit = 50
-) -> Page[PassageLine]:
+) -> Page[LevelChange]:
     """The page behind `after`."""
-    found = await proctor.degradation.history(before=after, limit=limit)
-    more = found[-1].id if len(found) == limit else None
-    return Page(items=[_passage(each) for each in found], next=more)
+    found = await proctor.degradation.history(before=after, limit=limit + 1)
+    return page_of(found, limit, LevelChange.model_validate)
 
 
-def _held(hold: Hold) -> Held:
-    return Held(level=hold.level, since=hold.at, until=hold.until, reason=hold.reason, by=hold.by)
-
-
-def _passage(passage: Passage) -> PassageLine:
-    return PassageLine(
-        id=passage.id,
-        at=passage.at,
-        worker=passage.worker,
-        level=passage.level,
-        previous=passage.previous,
-        rule=passage.rule,
-        detail=dict(passage.detail),
-    )
+def _held(hold: Hold) -> HeldLevel:
+    return HeldLevel(level=hold.level, since=hold.at, until=hold.until, reason=hold.reason, by=hold.by)

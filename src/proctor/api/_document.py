@@ -19,6 +19,10 @@ class _Closed:
         """Never."""
         raise Unauthenticated("nobody enters here")
 
+    async def recall(self, request: Request) -> None:
+        """Never."""
+        await self.enter(request)
+
 
 async def describe() -> str:
     """The document as it is kept beside the code, whatever is configured here."""

@@ -33,7 +33,7 @@ class ServerDoor:
         self._provider = provider
         self._cookie = cookie
         self._rates = Rates(settings)
-        self._local = Principal(name=_user(), kind="local", roles=frozenset({"admin"}), tenant=None)
+        self._local = local_caller()
 
     async def enter(self, request: Request) -> Principal:
         """Who they are.
@@ -49,23 +49,34 @@ class ServerDoor:
             principal = await self._find(request, address)
         except Unauthenticated:
             if request.headers.get("authorization") or request.cookies.get(self._cookie):
-                self._rates.failed(address)
+                await self._rates.failed(address)
             raise
         if principal.kind != "local":
-            self._rates.take(principal)
+            await self._rates.take(principal)
         return principal
 
-    def check(self, address: str) -> None:
+    async def recall(self, request: Request) -> None:
+        """Returns where whoever was let in with a request would be let in with it still. It counts as none.
+
+        Raises:
+            Unauthenticated: they wouldn't.
+            CrossSite: neither.
+            RateLimited: too many have failed from where they are, and nobody here knows their key or session.
+            DatabaseUnavailable: nobody can tell at the moment.
+        """
+        await self._find(request, address_of(request))
+
+    async def check(self, address: str) -> None:
         """Returns where an address may still try to say who it is.
 
         Raises:
             RateLimited: it has failed too often.
         """
-        self._rates.check(address)
+        await self._rates.check(address)
 
-    def failed(self, address: str) -> None:
+    async def failed(self, address: str) -> None:
         """Counts a try that failed."""
-        self._rates.failed(address)
+        await self._rates.failed(address)
 
     async def _find(self, request: Request, address: str) -> Principal:
         headers = request.headers
@@ -76,7 +87,7 @@ class ServerDoor:
         secret = request.cookies.get(self._cookie)
         if secret and not anybody:
             if not self._sessions.knows(secret):
-                self._rates.check(address)
+                await self._rates.check(address)
             principal = await self._sessions.find(secret)
             check_same_site(request.method, headers, needs_proof=True)
             return principal
@@ -95,12 +106,12 @@ class ServerDoor:
         # before, and whoever the provider has signed a token for. To check that takes no database.
         if token.startswith(KEY) or self._provider is None:
             if not self._keys.knows(token):
-                self._rates.check(address)
+                await self._rates.check(address)
             return await self._keys.find(token)
         try:
             return await self._provider.bearer(token)
         except Unauthenticated:
-            self._rates.check(address)
+            await self._rates.check(address)
             raise
 
 
@@ -118,9 +129,10 @@ def _bearer(headers: Headers) -> str | None:
     return given[len(SCHEME) :].strip()
 
 
-def _user() -> str:
-    """Who runs the server: whoever reaches it is on that machine."""
+def local_caller() -> Principal:
+    """Who runs this process, for whoever reaches it on this machine alone."""
     try:
-        return getpass.getuser()
+        user = getpass.getuser()
     except (KeyError, OSError):
-        return "local"
+        user = "local"
+    return Principal(name=user, kind="local", roles=frozenset({"admin"}), tenant=None)

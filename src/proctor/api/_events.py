@@ -7,11 +7,11 @@ from fastapi import APIRouter, Header, Query, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
 from proctor.access import Principal
-from proctor.api._caller import Running, Viewer, WaitingViewer
+from proctor.api._caller import Running, Trusted, Viewer, WaitingViewer
 from proctor.api._pages import Limit
 from proctor.api._platform import tenant_of
 from proctor.api._runs import RunId
-from proctor.api._streams import CURSOR, PLACE, RUN, Cursor, EventStream, event_json
+from proctor.api._streams import CURSOR, PLACE, RUN, TOLD, Cursor, EventStream, event_json
 from proctor.api._texts import Storable, Wanted
 from proctor.core import EventType, NotFound
 from proctor.runs import MOST_FOLLOWED, TeamRuns
@@ -58,7 +58,7 @@ STREAM: dict[int | str, dict[str, Any]] = {
         "`token`: a piece of a model's answer, without a place, and not for whoever is a viewer alone. "
         "`end`: a run has ended, and with the last one the stream. "
         "`closing`, `expired`, `slow`, `unavailable`: connect again.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": TOLD,
     }
 }
 
@@ -73,11 +73,11 @@ async def list_events(
     limit: Limit = 50,
 ) -> Response:
     """The page behind `after`."""
-    found = await proctor.runs.log(id, tenant=tenant_of(principal), after=after, limit=limit)
-    more = found[-1].seq if len(found) == limit else None
+    found = await proctor.runs.log(id, tenant=tenant_of(principal), after=after, limit=limit + 1)
+    more = found[limit - 1].seq if len(found) > limit else None
     whole = _reads_texts(principal)
     # In ASCII: recorded texts may hold halves of characters.
-    said = json.dumps({"items": [event_json(event, whole=whole) for event in found], "next": more})
+    said = json.dumps({"items": [event_json(event, whole=whole) for event in found[:limit]], "next": more})
     return Response(said, media_type="application/json")
 
 
@@ -92,6 +92,7 @@ async def follow_run(
     *,
     id: RunId,
     principal: WaitingViewer,
+    trust: Trusted,
     proctor: Running,
     last_event_id: Place = "",
     seconds: Seconds = USUAL,
@@ -100,12 +101,12 @@ async def follow_run(
     place = int(last_event_id or 0)
     run = await proctor.runs.get(id, tenant=tenant_of(principal))
     following, whole = proctor.runs.feed.follow({run.id: place}), _reads_texts(principal)
-    return EventStream(following, cursor=None, seconds=seconds, whole=whole)
+    return EventStream(following, trust=trust, cursor=None, seconds=seconds, whole=whole)
 
 
 @router.get(
     "/events/stream",
-    summary="Follow many runs, or a team",
+    summary="Follow many runs, a team, or all",
     status_code=200,
     response_class=EventStream,
     responses=STREAM,
@@ -113,6 +114,7 @@ async def follow_run(
 async def follow_runs(
     *,
     principal: WaitingViewer,
+    trust: Trusted,
     proctor: Running,
     run: Annotated[
         list[Annotated[str, Field(pattern=f"^{RUN}$")]],
@@ -120,7 +122,10 @@ async def follow_runs(
     ] = [],  # noqa: B006 - FastAPI copies it
     team: Annotated[
         Storable,
-        Query(max_length=64, description="All runs of a team that go on or come, where no run is named."),
+        Query(
+            max_length=64,
+            description="Where no run is named, all that go on or come: of this team, or of all.",
+        ),
     ] = "",
     tenant: Wanted = "",
     last_event_id: Places = "",
@@ -133,8 +138,10 @@ async def follow_runs(
         if len(await feed.owned(run, tenant=shown)) < len(set(run)):
             raise NotFound("one of the runs isn't there")
         cursor.name(run)
-        return EventStream(feed.follow(dict(cursor.places)), cursor=cursor, seconds=seconds, whole=whole)
-    proctor.app.find(team)
+        following = feed.follow(dict(cursor.places))
+        return EventStream(following, trust=trust, cursor=cursor, seconds=seconds, whole=whole)
+    if team:
+        proctor.app.find(team)
     wanted = TeamRuns(team=team, tenant=shown)
     if cursor.mark:  # it comes from outside, and may name anything
         owned = await feed.owned(cursor.places, tenant=shown, team=team)
@@ -143,7 +150,7 @@ async def follow_runs(
         mark, going_on = await feed.beginning(wanted)
         cursor.mark, cursor.places = mark, dict.fromkeys(going_on, 0)
     following = feed.follow_team(wanted, dict(cursor.places), mark=cursor.mark, over=frozenset(cursor.over))
-    return EventStream(following, cursor=cursor, seconds=seconds, whole=whole)
+    return EventStream(following, trust=trust, cursor=cursor, seconds=seconds, whole=whole)
 
 
 def _reads_texts(principal: Principal) -> bool:

@@ -6,11 +6,14 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from proctor.api._problems import problem
+from proctor.api._problems import refusal
 from proctor.core import LOOPBACK_NAMES, Forbidden, InvalidInput, ServerSettings, is_loopback
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+
+FREE = ("/decide/", "/api/v1/health", "/api/v1/ready")
+"""What is asked for by any name: who has a decision link needs no more, and probes know an address alone."""
 
 _STRICT = {
     "x-content-type-options": "nosniff",
@@ -63,23 +66,26 @@ class KnownHosts:
     """Refuses requests that call the server by a name that isn't its own.
 
     Else a page of somebody else's could let its own name point to this machine, and would be taken by the
-    browser for a page of this server. Decision links are let through: whoever has one needs no more.
+    browser for a page of this server. Paths that begin as a free one are let through.
     """
 
-    def __init__(self, app: ASGIApp, *, names: Collection[str], everywhere: bool) -> None:
+    def __init__(
+        self, app: ASGIApp, *, names: Collection[str], everywhere: bool, free: tuple[str, ...]
+    ) -> None:
         self._app = app
         self._names = names
         self._everywhere = everywhere
+        self._free = free
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
-        if scope["type"] == "http" and self._everywhere and not scope["path"].startswith("/decide/"):
+        if scope["type"] == "http" and self._everywhere and not scope["path"].startswith(self._free):
             name = host_of(Headers(scope=scope).get("host", ""))
             if name not in self._names:
-                refusal = WrongHost(
+                wrong = WrongHost(
                     "the server isn't called so", hint="`hosts` under [server] lists further names."
                 )
-                await problem(refusal)(scope, receive, send)
+                await refusal(wrong, scope)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 

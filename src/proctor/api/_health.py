@@ -37,12 +37,14 @@ class NotReady(Unavailable):
     code = "not_ready"
 
 
+@router.head("/health", include_in_schema=False)
 @router.get("/health", summary="Whether the process answers")
 async def health() -> Health:
     """Answers as long as the process does; says nothing of what it depends on."""
     return Health(status="ok")
 
 
+@router.head("/ready", include_in_schema=False)
 @router.get("/ready", summary="Whether the server can work")
 async def ready(proctor: Running) -> Health:
     """Answers 200 as long as the database does and has the schema needed, and the engine runs; else 503."""

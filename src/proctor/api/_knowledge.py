@@ -5,6 +5,7 @@ code that searches it. Who belongs to a tenant meets its collections alone.
 """
 
 from asyncio import to_thread
+from operator import attrgetter
 from typing import Annotated, TypeAlias
 
 from fastapi import APIRouter, Path, Query
@@ -12,13 +13,12 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from proctor.access import Principal
 from proctor.api._caller import Operator, Running, Viewer
-from proctor.api._pages import Limit, Page
-from proctor.api._platform import tenant_of
-from proctor.api._texts import STORABLE, LongText, Sent, Storable, Wanted, Whole
+from proctor.api._pages import Limit, Page, page_of
+from proctor.api._platform import tenant_for, tenant_of
+from proctor.api._texts import STORABLE, LongText, Sent, Shown, Storable, TenantWanted, Whole
 from proctor.app import Proctor
-from proctor.core import NotFound
+from proctor.core import NotFound, check_tenant
 from proctor.knowledge import Document, FoundBy, Knowledge
-from proctor.runs import check_tenant
 
 router = APIRouter(tags=["knowledge"])
 
@@ -54,7 +54,7 @@ class Kept(BaseModel):
     suspected: bool = Field(description="It may give orders to whoever reads it: a person should look.")
 
 
-class DocumentLine(BaseModel):
+class DocumentLine(Shown):
     """A document that is kept."""
 
     name: str
@@ -86,7 +86,7 @@ class Sought(Sent):
     limit: Whole = Field(default=5, ge=1, le=50)
 
 
-class PassageLine(BaseModel):
+class FoundPassage(Shown):
     """A piece of a document that answers a query."""
 
     source: str
@@ -99,7 +99,7 @@ class PassageLine(BaseModel):
 class Answers(BaseModel):
     """The passages that answer best, the best first."""
 
-    passages: list[PassageLine]
+    passages: list[FoundPassage]
 
 
 class Dropped(BaseModel):
@@ -109,7 +109,7 @@ class Dropped(BaseModel):
 
 
 @router.get("/knowledge", summary="List the collections")
-async def list_collections(principal: Viewer, proctor: Running, tenant: Wanted = "") -> CollectionList:
+async def list_collections(principal: Viewer, proctor: Running, tenant: TenantWanted = "") -> CollectionList:
     """Of one tenant, or of the platform and all tenants."""
     whose, knowledge = tenant_of(principal, tenant), await _knowledge(proctor)
     under = "" if whose is None else f"{whose}/"
@@ -130,33 +130,28 @@ async def list_documents(
     collection: Collection,
     principal: Viewer,
     proctor: Running,
-    tenant: Wanted = "",
+    tenant: TenantWanted = "",
     after: Behind = "",
     limit: Limit = 50,
 ) -> Page[DocumentLine]:
     """The page behind `after`; an unknown collection is an empty one."""
     knowledge = await _knowledge(proctor)
-    found = await knowledge.documents(_whole_name(principal, tenant, collection), after=after, limit=limit)
-    lines = [
-        DocumentLine(
-            name=each.name,
-            title=each.title,
-            language=each.language,
-            updated_at=each.updated_at,
-            about_a_person=each.about_a_person,
-        )
-        for each in found
-    ]
-    return Page(items=lines, next=lines[-1].name if len(lines) == limit else None)
+    name = _whole_name(principal, tenant, collection)
+    found = await knowledge.documents(name, after=after, limit=limit + 1)
+    return page_of(found, limit, DocumentLine.model_validate, place=attrgetter("name"))
 
 
 @router.post("/knowledge/{collection}/documents", summary="Put a document, or another in its place")
 async def put_document(
-    collection: Collection, body: NewDocument, principal: Operator, proctor: Running, tenant: Wanted = ""
+    collection: Collection,
+    body: NewDocument,
+    principal: Operator,
+    proctor: Running,
+    tenant: TenantWanted = "",
 ) -> Kept:
     """What became of it: the policy may take something out of it, or keep it out."""
     knowledge = await _knowledge(proctor)
-    document = Document(**body.model_dump(), tenant=tenant_of(principal, tenant) or "default")
+    document = Document(**body.model_dump(), tenant=tenant_for(principal, tenant))
     name = _whole_name(principal, tenant, collection)
     changes = await knowledge.add(name, [document], by=principal.name)
     outcome = "refused" if changes.refused else "stored" if changes.stored else "unchanged"
@@ -169,7 +164,7 @@ async def drop_document(
     name: Annotated[str, Query(min_length=1, max_length=500, pattern=STORABLE)],
     principal: Operator,
     proctor: Running,
-    tenant: Wanted = "",
+    tenant: TenantWanted = "",
 ) -> Dropped:
     """The document, which nothing finds any more."""
     knowledge = await _knowledge(proctor)
@@ -180,23 +175,12 @@ async def drop_document(
 
 @router.post("/knowledge/{collection}/search", summary="Look something up")
 async def search(
-    collection: Collection, body: Sought, principal: Viewer, proctor: Running, tenant: Wanted = ""
+    collection: Collection, body: Sought, principal: Viewer, proctor: Running, tenant: TenantWanted = ""
 ) -> Answers:
     """The passages that answer best."""
     knowledge = await _knowledge(proctor)
     found = await knowledge.search(_whole_name(principal, tenant, collection), body.query, limit=body.limit)
-    return Answers(
-        passages=[
-            PassageLine(
-                source=each.source,
-                title=each.title,
-                text=each.text,
-                score=each.score,
-                found_by=list(each.found_by),
-            )
-            for each in found
-        ]
-    )
+    return Answers(passages=[FoundPassage.model_validate(each) for each in found])
 
 
 async def _knowledge(proctor: Proctor) -> Knowledge:

@@ -6,13 +6,13 @@ import time
 from collections.abc import Awaitable, Callable
 
 from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import SlidingWindowCounterRateLimiter
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from proctor.access import Principal
-from proctor.api._problems import problem
+from proctor.api._problems import refusal
 from proctor.core import AccessSettings, InvalidInput, ProctorError, RateLimited, Unavailable
 
 SLOWEST_BODY = 30.0
@@ -41,39 +41,47 @@ class AnswerTooSlow(Unavailable):
     status = 504
 
 
+class ServerStops(Unavailable):
+    """The process stops before the answer was there."""
+
+    code = "closing"
+
+
 class Rates:
     """What callers have asked of this process in the last minute."""
 
     def __init__(self, settings: AccessSettings) -> None:
+        # The storage of the same name that isn't asynchronous begins threads, and the loop waits for each.
         self._windows = SlidingWindowCounterRateLimiter(MemoryStorage())
         self._requests = RateLimitItemPerMinute(settings.requests_per_minute)
         self._failures = RateLimitItemPerMinute(settings.failures_per_minute)
 
-    def take(self, principal: Principal) -> None:
+    async def take(self, principal: Principal) -> None:
         """Counts a request.
 
         Raises:
             RateLimited: there were too many.
         """
         who = ("principal", principal.kind, principal.tenant or "", principal.name)
-        if not self._windows.hit(self._requests, *who):
-            raise self._limited(self._requests, *who)
+        if not await self._windows.hit(self._requests, *who):
+            raise await self._limited(self._requests, *who)
 
-    def check(self, address: str) -> None:
+    async def check(self, address: str) -> None:
         """Returns where an address hasn't failed too often to say who it is.
 
         Raises:
             RateLimited: it has.
         """
-        if not self._windows.test(self._failures, "address", network_of(address)):
-            raise self._limited(self._failures, "address", network_of(address))
+        if not await self._windows.test(self._failures, "address", network_of(address)):
+            raise await self._limited(self._failures, "address", network_of(address))
 
-    def failed(self, address: str) -> None:
+    async def failed(self, address: str) -> None:
         """Counts a request of which nobody knows who sends it."""
-        self._windows.hit(self._failures, "address", network_of(address))
+        await self._windows.hit(self._failures, "address", network_of(address))
 
-    def _limited(self, item: RateLimitItemPerMinute, *who: str) -> RateLimited:
-        after = self._windows.get_window_stats(item, *who).reset_time - time.time()
+    async def _limited(self, item: RateLimitItemPerMinute, *who: str) -> RateLimited:
+        stats = await self._windows.get_window_stats(item, *who)
+        after = stats.reset_time - time.time()
         return RateLimited("too many requests in a minute", retry_after=max(1.0, after))
 
 
@@ -104,7 +112,7 @@ class Bounds:
             await self._app(scope, receive, send)
             return
         body = _Body(receive, longest=self._longest, slowest=min(SLOWEST_BODY, self._timeout / 2))
-        answer = _Answer(send, body, refuse=lambda error: problem(error)(scope, receive, send))
+        answer = _Answer(send, body, refuse=lambda error: refusal(error, scope)(scope, receive, send))
         body.check_length(Headers(scope=scope).get("content-length", ""))
         if body.broke is not None:
             await answer.refuse(body.broke)
@@ -113,6 +121,9 @@ class Bounds:
         try:
             async with asyncio.timeout(limit) as answer.timer:
                 await self._app(scope, body.receive, answer.send)
+        except asyncio.CancelledError:  # the server stops, and waits no longer
+            await answer.refuse(ServerStops("the server stops", hint="Ask again soon."))
+            raise
         except TimeoutError:
             if not answer.timer.expired():
                 raise

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from math import ceil
 from typing import Annotated, Literal
 
@@ -69,9 +69,9 @@ async def summarise(
     tenant: Wanted = "",
 ) -> Summary:
     """The last hour where no time is given, and at most the day before `until`. Sums are exact."""
-    begin, end = period(since, until, now=datetime.now(UTC), usual=USUAL, most=LONGEST)
+    begin, end = period(since, until, now=proctor.clock.now(), usual=USUAL, most=LONGEST)
     whose = tenant_of(principal, tenant)
-    found = await proctor.database.read(
+    found = await proctor.database.read_long(
         lambda connection: summed(measures(connection, begin, end, tenant=whose), by, team)
     )
     return Summary(since=begin, until=end, by=by, figures=found)

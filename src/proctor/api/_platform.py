@@ -18,8 +18,17 @@ def tenant_of(principal: Principal, wanted: str = "") -> str | None:
     if principal.tenant is None:
         return wanted or None
     if not principal.tenant or wanted not in ("", principal.tenant):
-        raise Forbidden("these are another tenant's", hint="Leave `tenant` out.")
+        raise Forbidden("that is another tenant's", hint="Leave `tenant` out.")
     return principal.tenant
+
+
+def tenant_for(principal: Principal, wanted: str = "") -> str:
+    """The tenant for which a caller does something: the wanted one, else their own, else `default`.
+
+    Raises:
+        Forbidden: the caller wants another tenant's.
+    """
+    return tenant_of(principal, wanted) or "default"
 
 
 def _of_platform(principal: Principal) -> Principal:

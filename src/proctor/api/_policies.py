@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from proctor.api._caller import Running
 from proctor.api._platform import PlatformViewer
-from proctor.api._texts import LongText, Sent, Storable, Wanted
+from proctor.api._texts import LongText, Sent, Shown, Storable, Wanted
 from proctor.core import InvalidInput, Outcome, PolicySettings, Stage, Treatment, Verdict
 from proctor.policies import KINDS, Policy, Ruled, lint, taken_out
 
@@ -67,7 +67,7 @@ class Explained(BaseModel):
     findings: list[Found]
 
 
-class RuleLine(BaseModel):
+class PolicyRule(BaseModel):
     """One rule, in the order in which they are asked: the first that matches a finding holds."""
 
     rule: str
@@ -81,7 +81,7 @@ class StageLine(BaseModel):
     """What is looked for where a text passes by."""
 
     stage: Stage
-    rules: list[RuleLine]
+    rules: list[PolicyRule]
 
 
 class PolicyWhole(BaseModel):
@@ -91,7 +91,7 @@ class PolicyWhole(BaseModel):
     stages: list[StageLine]
 
 
-class OddRule(BaseModel):
+class OddRule(Shown):
     """What whoever wrote a rule probably didn't mean."""
 
     rule: str
@@ -119,7 +119,7 @@ async def lint_policy(_principal: PlatformViewer, proctor: Running) -> Odd:
     """Nothing, where all is well."""
     settings = proctor.settings
     found = lint(settings.policies, teams=settings.teams)
-    remarks = [OddRule(rule=each.rule, says=each.says, todo=each.todo) for each in found]
+    remarks = [OddRule.model_validate(each) for each in found]
     return Odd(version=proctor.policy.version, remarks=remarks)
 
 
@@ -178,9 +178,9 @@ def _found(ruled: Ruled) -> Found:
     )
 
 
-def _rules_of(settings: PolicySettings, stage: Stage, team: str) -> list[RuleLine]:
+def _rules_of(settings: PolicySettings, stage: Stage, team: str) -> list[PolicyRule]:
     own = [
-        RuleLine(
+        PolicyRule(
             rule=rule.id,
             finds=list(rule.finds),
             words=list(rule.words),
@@ -192,7 +192,7 @@ def _rules_of(settings: PolicySettings, stage: Stage, team: str) -> list[RuleLin
     ]
     defaults = getattr(settings, stage)
     return own + [
-        RuleLine(
+        PolicyRule(
             rule=f"{stage}.{kind}", finds=[kind], words=[], at_least=0.0, outcome=getattr(defaults, kind)
         )
         for kind in KINDS

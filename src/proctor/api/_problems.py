@@ -1,4 +1,7 @@
-"""Everything that goes wrong, as RFC 9457 tells it: `application/problem+json` with our codes."""
+"""Everything that goes wrong, as RFC 9457 tells it: `application/problem+json` with our codes.
+
+Under `/v1` it is told as OpenAI's API tells it.
+"""
 
 import json
 import logging
@@ -9,7 +12,9 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
+from starlette.types import Scope
 
+from proctor.api._openai_errors import PREFIX, openai_error, openai_fault
 from proctor.core import ProctorError
 
 log = logging.getLogger("proctor.api")
@@ -45,22 +50,37 @@ ANY_PROBLEM: dict[int | str, dict[str, Any]] = {
 """What every route may answer beside what it is for."""
 
 
-def problem(error: ProctorError) -> Response:
-    """An error as an answer."""
+def refusal(error: ProctorError, scope: Scope) -> Response:
+    """An error as the answer to a request."""
     told = Problem(
         type=f"urn:proctor:problem:{error.code}",
         title=(type(error).__doc__ or "").partition("\n")[0],
         status=error.status,
         detail=error.message,
         code=error.code,
-        hint=error.hint,
+        hint=_hint_of(error),
         retryable=error.retryable,
     )
+    return _answer(scope, told, headers_of(error))
+
+
+def words_of(error: ProctorError) -> str:
+    """An error in words: what went wrong, and what to do next."""
+    return "\n".join(filter(None, (error.message, _hint_of(error))))
+
+
+def _hint_of(error: ProctorError) -> str:
+    """What to do next; nothing where it is a command: who calls from elsewhere has no command line."""
+    return "" if error.hint.startswith("`proctor ") else error.hint
+
+
+def headers_of(error: ProctorError) -> dict[str, str]:
+    """What the head of an answer says of an error."""
     after = getattr(error, "retry_after", None)
     headers = {} if after is None else {"Retry-After": str(max(1, round(after)))}
     if error.status == 401:  # noqa: PLR2004 - RFC 9110 wants it said how to authenticate
         headers["WWW-Authenticate"] = 'Bearer realm="proctor"'
-    return _answer(told, headers)
+    return headers
 
 
 def tell_problems(site: FastAPI) -> None:
@@ -71,12 +91,12 @@ def tell_problems(site: FastAPI) -> None:
     site.add_exception_handler(Exception, _broken)
 
 
-async def _of_ours(_request: Request, error: Exception) -> Response:
+async def _of_ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, ProctorError)
-    return problem(error)
+    return refusal(error, request.scope)
 
 
-async def _unreadable(_request: Request, error: Exception) -> Response:
+async def _unreadable(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     faults = [
         Fault(place=".".join(str(part) for part in one["loc"]), detail=str(one["msg"]))
@@ -90,7 +110,7 @@ async def _unreadable(_request: Request, error: Exception) -> Response:
         code="invalid_input",
         errors=faults,
     )
-    return _answer(told)
+    return _answer(request.scope, told)
 
 
 async def _of_http(request: Request, error: Exception) -> Response:
@@ -106,7 +126,7 @@ async def _of_http(request: Request, error: Exception) -> Response:
         detail=str(error.detail),
         code=code,
     )
-    return _answer(told, headers)
+    return _answer(request.scope, told, headers)
 
 
 def _methods_of(request: Request) -> set[str]:
@@ -119,7 +139,7 @@ def _methods_of(request: Request) -> set[str]:
     }
 
 
-async def _broken(_request: Request, error: Exception) -> Response:
+async def _broken(request: Request, error: Exception) -> Response:
     log.error("a request broke", exc_info=error)
     told = Problem(
         type="urn:proctor:problem:error",
@@ -128,10 +148,14 @@ async def _broken(_request: Request, error: Exception) -> Response:
         detail="The log tells what.",
         code="error",
     )
-    return _answer(told)
+    return _answer(request.scope, told)
 
 
-def _answer(told: Problem, headers: dict[str, str] | None = None) -> Response:
+def _answer(scope: Scope, told: Problem, headers: dict[str, str] | None = None) -> Response:
+    if scope["path"].startswith(PREFIX):
+        message = f"{told.detail}\n{told.hint}".strip()
+        fault = openai_fault(told.status, message, code=told.code)
+        return openai_error(told.status, fault, headers)
     # In ASCII: what is told of a request may hold halves of characters, which no other encoding takes.
     said = json.dumps(told.model_dump())
     return Response(said, status_code=told.status, headers=headers, media_type=MEDIA)

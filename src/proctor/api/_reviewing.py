@@ -1,18 +1,17 @@
 """What was approved in advance, and how people decide."""
 
-from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from proctor.api._caller import Approver, Running, Viewer
-from proctor.api._pages import After, Limit, Page
+from proctor.api._pages import After, Limit, Page, page_of
 from proctor.api._platform import PlatformAuditor, tenant_of
-from proctor.api._texts import Since, Until, Wanted, id_of, period
+from proctor.api._texts import Shown, Since, Until, Wanted, id_of, period
 from proctor.app import reviewers
-from proctor.approvals import Reviewer, Standing
+from proctor.approvals import Reviewer
 from proctor.core import DecisionKind, StandingScope
 
 router = APIRouter(tags=["approvals"])
@@ -22,10 +21,9 @@ StandingId: TypeAlias = Annotated[str, id_of("std")]
 USUAL = timedelta(days=30)
 
 
-class InAdvance(BaseModel):
+class InAdvance(Shown):
     """An approval given in advance."""
 
-    model_config = ConfigDict(from_attributes=True)
     id: str
     team: str
     tenant: str
@@ -44,21 +42,21 @@ class InAdvance(BaseModel):
     revoked_by: str | None
 
 
-class Seconds(BaseModel):
+class Seconds(Shown):
     """How long many decisions took."""
 
     median: float
     p90: float
 
 
-class Agreed(BaseModel):
+class Agreed(Shown):
     """How often two said the same of one thing."""
 
     compared: int
     agreed: int
 
 
-class Suspect(BaseModel):
+class Suspect(Shown):
     """What looks as if somebody approved without looking. A reason to ask, and no proof."""
 
     kind: Literal["glance", "unread", "burst"]
@@ -101,17 +99,16 @@ async def list_standing(
 ) -> Page[InAdvance]:
     """The page behind `after`."""
     found = await proctor.runs.desk.standing(
-        team=team, tenant=tenant_of(principal, tenant), after=after, limit=limit
+        team=team, tenant=tenant_of(principal, tenant), after=after, limit=limit + 1
     )
-    more = found[-1].id if len(found) == limit else None
-    return Page(items=[_given(each) for each in found], next=more)
+    return page_of(found, limit, InAdvance.model_validate)
 
 
 @router.delete("/standing-approvals/{id}", summary="End what was approved in advance")
 async def revoke_standing(id: StandingId, principal: Approver, proctor: Running) -> InAdvance:
     """What answers nothing any more: such calls are asked about again."""
     desk = proctor.runs.desk
-    return _given(await desk.revoke(id, by=principal.name, tenant=tenant_of(principal)))
+    return InAdvance.model_validate(await desk.revoke(id, by=principal.name, tenant=tenant_of(principal)))
 
 
 @router.get("/reviewers", summary="Show how people decide, and what looks like rubber stamping")
@@ -119,13 +116,9 @@ async def list_reviewers(
     _principal: PlatformAuditor, proctor: Running, since: Since = None, until: Until = None, role: Wanted = ""
 ) -> Reviewers:
     """Everybody who decided something; of the last 30 days, where no time is given."""
-    begin, end = period(since, until, now=datetime.now(UTC), usual=USUAL)
+    begin, end = period(since, until, now=proctor.clock.now(), usual=USUAL)
     found = await reviewers(proctor.database, since=begin, until=end, role=role)
     return Reviewers(since=begin, until=end, reviewers=[_reviewer(each) for each in found])
-
-
-def _given(standing: Standing) -> InAdvance:
-    return InAdvance.model_validate(standing)
 
 
 def _reviewer(each: Reviewer) -> ReviewerLine:
@@ -135,10 +128,10 @@ def _reviewer(each: Reviewer) -> ReviewerLine:
         decisions=each.decisions,
         kinds={kind: each.kinds[kind] for kind in get_args(DecisionKind)},
         approved=round(each.approved, 4),
-        waited_s=Seconds(**asdict(each.waited)),
-        told_s=None if each.told is None else Seconds(**asdict(each.told)),
-        looked_s=Seconds(**asdict(each.looked)),
-        others=Agreed(**asdict(each.others)),
-        judge=Agreed(**asdict(each.judge)),
-        signs=[Suspect(**asdict(sign)) for sign in each.signs],
+        waited_s=Seconds.model_validate(each.waited),
+        told_s=None if each.told is None else Seconds.model_validate(each.told),
+        looked_s=Seconds.model_validate(each.looked),
+        others=Agreed.model_validate(each.others),
+        judge=Agreed.model_validate(each.judge),
+        signs=[Suspect.model_validate(sign) for sign in each.signs],
     )

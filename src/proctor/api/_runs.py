@@ -1,26 +1,34 @@
-"""Runs: started, shown, cancelled, resumed; and the calls that they made."""
+"""Runs: started, shown, cancelled, resumed."""
 
 import asyncio
-import json
-from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
-from functools import partial
 from typing import Annotated, Any, Literal, TypeAlias
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
-from proctor import audit
 from proctor.access import Principal
-from proctor.api._caller import Operator, Running, Viewer
+from proctor.api._caller import Operator, Running, Trust, Trusted, Viewer
 from proctor.api._idempotency import IdempotencyKey, once
-from proctor.api._pages import After, Limit, Page
-from proctor.api._platform import tenant_of
-from proctor.api._texts import Instant, Since, Storable, Wanted, id_of
+from proctor.api._pages import After, Limit, Page, page_of
+from proctor.api._platform import tenant_for, tenant_of
+from proctor.api._streams import unless
+from proctor.api._texts import (
+    ID,
+    SAYS_SOMETHING,
+    Instant,
+    PersonName,
+    Sent,
+    Since,
+    Storable,
+    TenantName,
+    Wanted,
+    Whole,
+    id_of,
+)
 from proctor.app import Proctor, StartOptions
-from proctor.core import CallKind, Conflict, Forbidden, Pace, RunError
-from proctor.runs import ENDED, RecordedCall, Run, RunState
+from proctor.core import Conflict, Forbidden, Pace, RunError
+from proctor.runs import ENDED, Run, RunState
 from proctor.telemetry import incoming
 
 router = APIRouter(tags=["runs"])
@@ -28,20 +36,12 @@ router = APIRouter(tags=["runs"])
 LONGEST_WAIT = 50
 """Seconds; the server gives up requests that take longer."""
 
-_NAMED = r"\w!-~\u00a1-\u00ac\u00ae-\u00ff\u2010-\u2027"
-NAME = rf"^[{_NAMED}][{_NAMED} ]*$"
-"""Printable characters, not beginning with a space."""
-_BLANK = r"\x00-\x20\x7f-\xa0\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f\u2060\u3000\ufeff"
-
 RunId: TypeAlias = Annotated[str, id_of("run")]
-ThreadId: TypeAlias = Annotated[str, Field(pattern="^thr_[0-9a-hjkmnp-tv-z]{26}$")]
-PersonName: TypeAlias = Annotated[str, Field(pattern=NAME, max_length=200)]
-TenantName: TypeAlias = Annotated[str, Field(pattern=NAME, max_length=64)]
 Task: TypeAlias = Annotated[
     str,
     Field(
         min_length=1,
-        pattern=rf"^[^\x00]*[^{_BLANK}][^\x00]*$",
+        pattern=SAYS_SOMETHING,
         description="What the team is to do; how long it may be, `policies.input` says.",
     ),
 ]
@@ -56,17 +56,16 @@ Wait: TypeAlias = Annotated[
 ]
 
 
-class Message(BaseModel):
+class Message(Sent):
     """What a team is asked, as a run."""
 
-    model_config = ConfigDict(extra="forbid")
     task: Task
     requester: PersonName | None = Field(
         default=None,
         description="Who asks. Only callers of the platform who don't decide ask for others; it is recorded.",
     )
     subject: PersonName | None = Field(default=None, description="The person whom the run is about.")
-    priority: int = Field(
+    priority: Whole = Field(
         default=0, ge=-1000, le=1000, description="The greater, the sooner. Tenants' callers send 0 at most."
     )
     pace: Pace = Field(default="prompt", description="`patient`: nobody waits, it may take the cheap way.")
@@ -76,7 +75,9 @@ class Start(Message):
     """A run that is asked for."""
 
     team: Annotated[Storable, Field(min_length=1, max_length=64)]
-    thread: ThreadId | None = Field(default=None, description="The conversation that the task belongs to.")
+    thread: str | None = Field(
+        default=None, pattern=f"^thr_{ID}$", description="The conversation that the task belongs to."
+    )
     at: Instant | None = Field(default=None, description="When it may begin at the earliest.")
     tenant: TenantName | None = Field(
         default=None, description="Whose run it is: the caller's own tenant, else `default`."
@@ -126,21 +127,6 @@ class RunShown(BaseModel):
     finished_at: AwareDatetime | None
 
 
-class CallShown(BaseModel):
-    """One call that a run has made, as the journal holds it."""
-
-    kind: CallKind
-    agent: str
-    name: str = Field(description="The deployment, or the tool as `server.tool`.")
-    attempt: int
-    outcome: Literal["open", "answered", "error", "refused"]
-    cost_micros: int
-    started_at: AwareDatetime
-    duration_ms: float | None = Field(description="None where nobody has answered yet.")
-    request: dict[str, Any] | None = Field(default=None, description="With `contents` alone.")
-    answer: dict[str, Any] | None = Field(default=None, description="With `contents` alone.")
-
-
 ACCEPTED: dict[int | str, dict[str, Any]] = {
     200: {"model": RunShown, "description": "It has ended, or waits for a person"},
     202: {
@@ -156,6 +142,7 @@ async def start_run(
     *,
     start: Start,
     principal: Operator,
+    trust: Trusted,
     proctor: Running,
     request: Request,
     response: Response,
@@ -176,7 +163,7 @@ async def start_run(
     if (sent := once(principal, idempotency_key, "POST /runs", start.model_dump(mode="json"))) is not None:
         options["once"] = sent
     run = await proctor.start(start.team, start.task, **options)
-    return await answer_start(run, principal, proctor, response, wait=wait)
+    return await answer_start(run, principal, trust, proctor, response, wait=wait)
 
 
 @router.get("/runs", summary="List runs, newest first")
@@ -198,10 +185,9 @@ async def list_runs(
         tenant=tenant_of(principal, tenant),
         since=since,
         before=after,
-        limit=limit,
+        limit=limit + 1,
     )
-    more = found[-1].id if len(found) == limit else None
-    return Page(items=[shown(run) for run in found], next=more)
+    return page_of(found, limit, shown)
 
 
 @router.get("/runs/{id}", summary="Show a run")
@@ -222,37 +208,6 @@ async def resume_run(id: RunId, principal: Operator, proctor: Running) -> RunSho
     return shown(await proctor.resume(id, by=principal.name, tenant=tenant_of(principal)))
 
 
-@router.get("/runs/{id}/calls", summary="List the calls that a run has made", response_model=list[CallShown])
-async def list_calls(
-    *,
-    id: RunId,
-    principal: Operator,
-    proctor: Running,
-    contents: Annotated[
-        bool, Query(description="With requests and answers, for auditors; the record notes who read them.")
-    ] = False,
-) -> Response:
-    """The calls in the order in which they finished."""
-    if contents and not principal.may("auditor"):
-        raise Forbidden("contents of calls take the role auditor", hint="An admin gives roles.")
-    run = await proctor.runs.get(id, tenant=tenant_of(principal))
-    if contents:
-        await proctor.database.commit(
-            partial(
-                audit.append,
-                at=datetime.now(UTC),
-                actor=principal.name,
-                action="run.read",
-                thing=run.id,
-                tenant=run.tenant,
-            )
-        )
-    calls = await proctor.runs.calls(id, tenant=run.tenant)
-    # In ASCII: recorded texts may hold halves of characters.
-    told = [_call(call, contents=contents).model_dump(mode="json") for call in calls]
-    return Response(json.dumps(told), media_type="application/json")
-
-
 def options_of(
     message: Message, principal: Principal, request: Request, *, tenant: str | None
 ) -> StartOptions:
@@ -262,8 +217,6 @@ def options_of(
         Forbidden: the caller speaks for others, or a tenant's steps before all others.
     """
     for_another = message.requester not in (None, principal.name)
-    if principal.tenant is not None and tenant not in (None, principal.tenant):
-        raise Forbidden("this key starts runs of its own tenant")
     if principal.tenant is not None and for_another:
         raise Forbidden("this key asks for itself", hint="Callers of the platform ask for others.")
     if for_another and principal.kind != "local" and principal.may("approver"):
@@ -272,7 +225,7 @@ def options_of(
     if principal.tenant is not None and message.priority > 0:
         raise Forbidden("a tenant's runs don't go before others'", hint="Send a priority of 0 or below.")
     return StartOptions(
-        tenant=principal.tenant or tenant or "default",
+        tenant=tenant_for(principal, tenant or ""),
         requester=message.requester or principal.name,
         by=principal.name,
         subject=message.subject or "",
@@ -283,13 +236,18 @@ def options_of(
 
 
 async def answer_start(
-    run: Run, principal: Principal, proctor: Proctor, response: Response, *, wait: int
+    run: Run, principal: Principal, trust: Trust, proctor: Proctor, response: Response, *, wait: int
 ) -> Started | RunShown:
-    """What a request is told that has started a run. Without waiting it is the same whenever it is sent."""
+    """What a request is told that has started a run. Without waiting it is the same whenever it is sent.
+
+    Raises:
+        Unauthenticated: the caller's key or session holds no more.
+    """
     if wait and run.state not in ENDED:
         with suppress(TimeoutError, RunError):  # of a run whose process stops, another one will know
             async with asyncio.timeout(wait):
-                run = await proctor.wait(run.id)
+                run = await unless(proctor.runs.feed.closed(), proctor.wait(run.id)) or run
+        await trust.renew()
     if run.state == "refused" or (wait and run.state in {*ENDED, "waiting"}):
         response.status_code = 200
         return await whole(run, principal, proctor)
@@ -331,33 +289,3 @@ def shown(run: Run, *, result: str | None = None) -> RunShown:
         due_at=run.due_at,
         finished_at=run.finished_at,
     )
-
-
-def _call(call: RecordedCall, *, contents: bool) -> CallShown:
-    return CallShown(
-        kind=call.key.kind,
-        agent=call.key.agent,
-        name=_name(call),
-        attempt=call.attempt,
-        outcome=_outcome(call.outcome),
-        cost_micros=call.cost,
-        started_at=call.started_at,
-        duration_ms=call.duration_ms,
-        request=dict(call.request) if contents else None,
-        answer=dict(call.outcome) if contents and call.outcome is not None else None,
-    )
-
-
-def _name(call: RecordedCall) -> str:
-    """The deployment that answered, or the tool that was asked for."""
-    if call.key.kind == "tool":
-        return f"{call.request['server']}.{call.request['tool']}".removeprefix(".")
-    return str((call.outcome or {}).get("deployment") or call.request.get("model") or "")
-
-
-def _outcome(outcome: Mapping[str, Any] | None) -> Literal["open", "answered", "error", "refused"]:
-    if outcome is None:
-        return "open"
-    if outcome.get("refused_by"):
-        return "refused"
-    return "error" if outcome.get("is_error") else "answered"

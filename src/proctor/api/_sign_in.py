@@ -7,14 +7,15 @@ from urllib.parse import quote, unquote
 
 from fastapi import APIRouter, Query, Request, Response, status
 from fastapi.responses import RedirectResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from proctor.access import Sessions, spend_setup
+from proctor.access import KEY_NAME, Sessions, spend_setup
 from proctor.access.oidc import Provider
 from proctor.api._caller import Running, Viewer
 from proctor.api._door import ServerDoor, address_of
-from proctor.api._keys import KEY_NAME, KeyMade, told
-from proctor.core import Clock, NotFound, Unauthenticated
+from proctor.api._keys import KeyMade
+from proctor.api._texts import Sent
+from proctor.core import NotFound, Unauthenticated
 
 router = APIRouter(tags=["session"])
 
@@ -36,7 +37,6 @@ class SignIn:
     secure: bool
     """Whether cookies go by https alone."""
     door: ServerDoor
-    clock: Clock
 
     @property
     def cookie(self) -> str:
@@ -63,10 +63,8 @@ class SignIn:
         response.delete_cookie(name, path="/", httponly=True, secure=self.secure, samesite="lax")
 
 
-class Setup(BaseModel):
+class Setup(Sent):
     """What the first start takes."""
-
-    model_config = ConfigDict(extra="forbid")
 
     token: str = Field(max_length=200, description="As `proctor serve` has printed it.")
     name: str = Field(default="admin", pattern=KEY_NAME, description="Of the first admin's key.")
@@ -92,14 +90,15 @@ def _with_provider(request: Request) -> tuple[SignIn, Provider]:
 
 
 @router.post("/setup", status_code=status.HTTP_201_CREATED, summary="Make the first admin's key")
-async def set_up(setup: Setup, request: Request, running: Running) -> KeyMade:
+async def set_up(setup: Setup, request: Request, proctor: Running) -> KeyMade:
     """Takes the token that the first start has printed, once and within the hour."""
     sign_in = _found(request)
     address = address_of(request)
-    sign_in.door.check(address)
+    await sign_in.door.check(address)
     # Counted before it is known, so that tries at one moment are counted too. The right one comes once.
-    sign_in.door.failed(address)
-    return told(await spend_setup(running.database, setup.token, name=setup.name, clock=sign_in.clock))
+    await sign_in.door.failed(address)
+    made = await spend_setup(proctor.database, setup.token, name=setup.name, clock=proctor.clock)
+    return KeyMade.model_validate(made.told())
 
 
 @router.get(
@@ -139,16 +138,16 @@ async def callback(
     """Opens a session for whom the identity provider vouches, if this browser has asked for it."""
     with_cookies, provider = _with_provider(request)
     address = address_of(request)
-    with_cookies.door.check(address)
+    await with_cookies.door.check(address)
     attempt, _, place = request.cookies.get(with_cookies.attempt_cookie, "").partition(".")
     place = unquote(place)
     if not (attempt and code and state):
-        with_cookies.door.failed(address)
+        await with_cookies.door.failed(address)
         raise Unauthenticated("nobody has begun to sign in here", hint="Begin at /api/v1/session/sign-in.")
     try:
         principal = await provider.redeem(attempt, code=code, state=state, back=with_cookies.back(request))
     except Unauthenticated:
-        with_cookies.door.failed(address)
+        await with_cookies.door.failed(address)
         raise
     if before := request.cookies.get(with_cookies.cookie):
         await with_cookies.sessions.close(before)

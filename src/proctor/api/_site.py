@@ -7,6 +7,7 @@ from proctor.api import (
     _approvals,
     _audit,
     _budgets,
+    _calls,
     _costs,
     _degradation,
     _events,
@@ -31,6 +32,7 @@ from proctor.app import Proctor
 ROUTERS: tuple[APIRouter, ...] = (
     _health.router,
     _runs.router,
+    _calls.router,
     _events.router,
     _threads.router,
     _keys.router,

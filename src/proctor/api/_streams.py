@@ -6,22 +6,26 @@
 
 Beside a run's own events there are `token` (a piece of a model's answer, without a place), `end` (a run has
 ended), and where the stream ends before what it tells of: `closing` (this process stops), `expired` (it has
-lasted long enough), `slow` (the reader takes too little) and `unavailable` (the database is away). After
-these a client connects again.
+lasted long enough, or the reader's key or session holds no more), `slow` (the reader takes too little) and
+`unavailable` (the database is away). After these a client connects again.
 """
 
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import AbstractAsyncContextManager
-from typing import Any, Literal, TypeAlias, assert_never
+from collections.abc import AsyncGenerator, Collection, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing
+from typing import Any, Literal, TypeAlias, TypeVar, assert_never
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from proctor.core import Event, InvalidInput, Token, Unavailable
+from proctor.api._caller import Trust
+from proctor.api._texts import ID
+from proctor.core import Event, InvalidInput, ProctorError, Token, Unavailable, end_tasks
 from proctor.runs import MOST_FOLLOWED, Follower, Item, RunEnd
+
+T = TypeVar("T")
 
 HEARTBEAT = 15.0
 """Seconds without news after which a comment is sent: proxies close what is silent."""
@@ -33,10 +37,12 @@ RETRY = 1_000
 """Milliseconds after which a browser connects again."""
 PIECE = 32 * 1024
 """Characters that are sent together."""
+ENDING = 2.0
+"""Seconds that work has to end when its caller has left."""
 
 Parting: TypeAlias = Literal["closing", "expired", "slow", "unavailable"]
 
-RUN = "run_[0-9a-hjkmnp-tv-z]{26}"
+RUN = f"run_{ID}"
 PLACE = "[0-9]{1,9}"
 _NAMES = frozenset(
     ("id", "kind", "team", "server", "tool", "deployment", "model", "stage", "outcome", "decision", "code")
@@ -96,59 +102,83 @@ class Cursor:
         return f"{self.mark};{','.join([*going_on, *over])}"
 
 
-class EventStream(Response):
-    """What a follower is handed, as server-sent events, until there is nothing more to come."""
+TOLD: dict[str, dict[str, Any]] = {
+    "text/event-stream": {
+        "schema": {
+            "type": "object",
+            "description": "One event.",
+            "required": ["data"],
+            "properties": {name: {"type": "string"} for name in ("id", "event", "data")},
+        }
+    }
+}
+"""What a stream's content is in the description."""
+
+
+class LiveStream(Response):
+    """Text that is sent as it comes into being, until its end, or until the reader has gone."""
 
     media_type = "text/event-stream"
+
+    def __init__(self, pieces: AsyncGenerator[str, None], headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no", **(headers or {})})
+        del self.headers["Content-Length"]
+        self._pieces = pieces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's own
+        """Sends until the end, or until the reader has gone."""
+        await unless_gone(receive, self._send(send))
+
+    async def _send(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        async with aclosing(self._pieces) as pieces:
+            async for piece in pieces:
+                try:
+                    async with asyncio.timeout(STUCK):
+                        await send({"type": "http.response.body", "body": piece.encode(), "more_body": True})
+                except TimeoutError:
+                    return  # whoever takes nothing can't be told anything, either: the server cuts them off
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+class EventStream(LiveStream):
+    """What a follower is handed, as server-sent events, until there is nothing more to come."""
 
     def __init__(
         self,
         following: AbstractAsyncContextManager[Follower],
         *,
+        trust: Trust,
         cursor: Cursor | None,
         seconds: float,
         whole: bool,
     ) -> None:
-        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
-        del self.headers["Content-Length"]
+        super().__init__(self._taken())
         self._following = following
+        self._trust = trust
         self._cursor = cursor
         """Of one run alone there is none: its events' numbers are the places."""
         self._seconds = seconds
         self._whole = whole
         """Whether the reader may read texts."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's own
-        """Sends until the end, or until the reader has gone."""
-        async with self._following as follower:
-            sending = asyncio.create_task(self._send(follower, send))
-            gone = asyncio.create_task(_gone(receive))
-            try:
-                await asyncio.wait({sending, gone}, return_when=asyncio.FIRST_COMPLETED)
-                if sending.done():
-                    sending.result()
-            finally:
-                for task in (sending, gone):
-                    task.cancel()
-                await asyncio.gather(sending, gone, return_exceptions=True)
-
-    async def _send(self, follower: Follower, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+    async def _taken(self) -> AsyncGenerator[str, None]:
+        """The stream's text, as long as the reader takes it in time."""
         loop = asyncio.get_running_loop()
-        last = b""
-        async for piece in self._pieces(follower):
-            asked = loop.time()
-            try:
-                async with asyncio.timeout(STUCK):
-                    await send({"type": "http.response.body", "body": piece.encode(), "more_body": True})
-            except TimeoutError:
-                return  # whoever takes nothing can't be told anything, either: the server cuts them off
-            if loop.time() - asked > SLOW:
-                last = _parting("slow").encode()
-                break
-        await send({"type": "http.response.body", "body": last, "more_body": False})
+        async with self._following as follower, aclosing(self._told_of(follower)) as pieces:
+            async for piece in pieces:
+                try:
+                    await self._trust.renew()
+                except ProctorError:
+                    yield _parting("expired")
+                    return
+                asked = loop.time()
+                yield piece
+                if loop.time() - asked > SLOW:
+                    yield _parting("slow")
+                    return
 
-    async def _pieces(self, follower: Follower) -> AsyncIterator[str]:
+    async def _told_of(self, follower: Follower) -> AsyncGenerator[str, None]:
         """The stream's text, a piece at a time."""
         yield f"retry: {RETRY}\n\n"
         loop = asyncio.get_running_loop()
@@ -180,7 +210,7 @@ class EventStream(Response):
 
     def _told(self, item: Item) -> str:
         match item:
-            case Token() if not self._whole:
+            case Token() if item.last or not self._whole:
                 return ""
             case Token():
                 return _message("token", {"run": item.run_id, "agent": item.agent, "text": item.text})
@@ -215,6 +245,21 @@ def event_json(event: Event, *, whole: bool) -> dict[str, Any]:
         "agent": event.agent,
         "data": data,
     }
+
+
+async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T | None:
+    """What work comes to; nothing where its caller leaves before."""
+    return await unless(_gone(receive), work)
+
+
+async def unless(end: Coroutine[Any, Any, None], work: Coroutine[Any, Any, T]) -> T | None:
+    """What work comes to; nothing where the end comes before."""
+    doing, ending = asyncio.create_task(work), asyncio.create_task(end)
+    try:
+        await asyncio.wait({doing, ending}, return_when=asyncio.FIRST_COMPLETED)
+        return doing.result() if doing.done() else None
+    finally:
+        await end_tasks([task for task in (doing, ending) if not task.done()], within=ENDING)
 
 
 async def _gone(receive: Receive) -> None:

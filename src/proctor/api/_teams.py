@@ -1,12 +1,10 @@
 """The teams that there are."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from proctor.api._caller import Running, Viewer
-from proctor.api._texts import STORABLE
+from proctor.api._texts import TeamName
 from proctor.app import Proctor
 from proctor.core import BusyThread, to_micros
 
@@ -46,11 +44,7 @@ async def list_teams(_principal: Viewer, proctor: Running) -> TeamList:
 
 
 @router.get("/teams/{name}", summary="Show a team")
-async def show_team(
-    name: Annotated[str, Path(min_length=1, max_length=64, pattern=STORABLE)],
-    _principal: Viewer,
-    proctor: Running,
-) -> TeamLine:
+async def show_team(name: TeamName, _principal: Viewer, proctor: Running) -> TeamLine:
     """What holds for its runs."""
     return _team(proctor, proctor.app.find(name).name)
 

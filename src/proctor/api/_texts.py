@@ -8,8 +8,22 @@ from fastapi import Path, Query
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 
+from proctor.core import LONGEST_NAME, LONGEST_TENANT
+
 STORABLE = r"^[^\x00]*$"
 """No database keeps a NUL."""
+
+_BLANK = r"\x00-\x20\x7f-\xa0\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f\u2060\u3000\ufeff"
+SAYS_SOMETHING = rf"^[^\x00]*[^{_BLANK}][^\x00]*$"
+"""What more than blanks stands in."""
+
+ID = "[0-9a-hjkmnp-tv-z]{26}"
+"""Behind the prefix of every id."""
+
+_PRINTED = r"\w!-.0-9;-~\u00a1-\u00ac\u00ae-\u00ff\u2010-\u2027"
+"""Characters of names. A colon stands in the names of programs alone, a slash in no tenant's."""
+OWN_NAME = rf"^([{_PRINTED}/][{_PRINTED}/ ]*)?$"
+"""A person's, or nobody's."""
 
 LONGEST_TEXT = 200_000
 """Characters: as many as a task has, where nothing else is configured."""
@@ -54,6 +68,12 @@ class Sent(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+class Shown(BaseModel):
+    """A part of an answer whose fields are those of what it shows."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
 WHOLE = BeforeValidator(_whole)
 """Takes a number without a fraction also where it is written with one: `46.0`."""
 Whole = Annotated[int, WHOLE]
@@ -79,6 +99,19 @@ Until: TypeAlias = Annotated[
     Instant | SkipJsonSchema[None], Query(description="Up to this instant, which doesn't belong to it.")
 ]
 
+PersonName: TypeAlias = Annotated[
+    str, Field(pattern=rf"^[{_PRINTED}:/][{_PRINTED}:/ ]*$", max_length=LONGEST_NAME)
+]
+"""Of a person, or of a program."""
+TenantName: TypeAlias = Annotated[
+    str, Field(pattern=rf"^[{_PRINTED}:][{_PRINTED}: ]*$", max_length=LONGEST_TENANT)
+]
+
+TenantWanted: TypeAlias = Annotated[
+    str, Query(pattern=rf"^([{_PRINTED}:][{_PRINTED}: ]*)?$", max_length=LONGEST_TENANT)
+]
+"""A tenant's name; empty: the caller's own, or the platform."""
+
 Wanted: TypeAlias = Annotated[Storable, Query(max_length=200)]
 """A word by which a list is filtered; empty: whatever it is."""
 
@@ -87,7 +120,7 @@ TeamName: TypeAlias = Annotated[Storable, Path(min_length=1, max_length=64, desc
 
 def id_of(prefix: str) -> Any:
     """What a path's id of one kind looks like."""
-    return Path(pattern=rf"^{prefix}_[0-9a-hjkmnp-tv-z]{{26}}$", examples=[f"{prefix}_{'0' * 26}"])
+    return Path(pattern=f"^{prefix}_{ID}$", examples=[f"{prefix}_{'0' * 26}"])
 
 
 def period(

@@ -3,25 +3,23 @@
 from typing import Annotated, Any, TypeAlias
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
-from proctor.api._caller import Operator, Running, Viewer
+from proctor.api._caller import Operator, Running, Trusted, Viewer
 from proctor.api._idempotency import IdempotencyKey, once
-from proctor.api._pages import After, Limit, Page
-from proctor.api._platform import tenant_of
+from proctor.api._pages import After, Limit, Page, page_of
+from proctor.api._platform import tenant_for, tenant_of
 from proctor.api._runs import (
     ACCEPTED,
     Message,
     RunShown,
     Started,
-    TenantName,
     Wait,
     answer_start,
     options_of,
     shown,
 )
-from proctor.api._texts import Storable, Wanted, id_of
-from proctor.core import Forbidden
+from proctor.api._texts import Sent, Storable, TenantName, Wanted, id_of
 from proctor.runs import Thread
 
 router = APIRouter(tags=["threads"])
@@ -29,10 +27,9 @@ router = APIRouter(tags=["threads"])
 ThreadPath: TypeAlias = Annotated[str, id_of("thr")]
 
 
-class Open(BaseModel):
+class Open(Sent):
     """A conversation that is asked for."""
 
-    model_config = ConfigDict(extra="forbid")
     team: Annotated[Storable, Field(min_length=1, max_length=64)]
     tenant: TenantName | None = Field(
         default=None, description="Whose it is: the caller's own tenant, else `default`."
@@ -70,10 +67,8 @@ async def open_thread(
     idempotency_key: IdempotencyKey = "",
 ) -> Opened:
     """The thread; its messages are sent to `/threads/{id}/messages`."""
-    if principal.tenant is not None and wanted.tenant not in (None, principal.tenant):
-        raise Forbidden("this key opens threads of its own tenant")
+    tenant = tenant_for(principal, wanted.tenant or "")
     sent = once(principal, idempotency_key, "POST /threads", wanted.model_dump(mode="json"))
-    tenant = principal.tenant or wanted.tenant or "default"
     thread = await proctor.open_thread(wanted.team, tenant=tenant, once=sent)
     response.headers["Location"] = f"/api/v1/threads/{thread.id}"
     return Opened(id=thread.id, team=thread.team, tenant=thread.tenant, created_at=thread.created_at)
@@ -91,10 +86,9 @@ async def list_threads(
 ) -> Page[ThreadShown]:
     """The page behind `after`."""
     found = await proctor.threads.page(
-        team=team or None, tenant=tenant_of(principal, tenant), before=after, limit=limit
+        team=team or None, tenant=tenant_of(principal, tenant), before=after, limit=limit + 1
     )
-    more = found[-1].id if len(found) == limit else None
-    return Page(items=[_shown(thread) for thread in found], next=more)
+    return page_of(found, limit, _shown)
 
 
 @router.get("/threads/{id}", summary="Show a thread")
@@ -114,9 +108,8 @@ async def list_messages(
 ) -> Page[RunShown]:
     """The page behind `after`; each message is a run."""
     passed = int(after or 0)
-    found = await proctor.threads.runs(id, tenant=tenant_of(principal), after=passed, limit=limit)
-    more = str(passed + limit) if len(found) == limit else None
-    return Page(items=[shown(run) for run in found], next=more)
+    found = await proctor.threads.runs(id, tenant=tenant_of(principal), after=passed, limit=limit + 1)
+    return page_of(found, limit, shown, place=lambda _: str(passed + limit))
 
 
 @router.post(
@@ -131,6 +124,7 @@ async def send_message(
     id: ThreadPath,
     message: Message,
     principal: Operator,
+    trust: Trusted,
     proctor: Running,
     request: Request,
     response: Response,
@@ -145,7 +139,7 @@ async def send_message(
     if (sent := once(principal, idempotency_key, "POST /threads/{id}/messages", asked)) is not None:
         options["once"] = sent
     run = await proctor.start(thread.team, message.task, **options)
-    return await answer_start(run, principal, proctor, response, wait=wait)
+    return await answer_start(run, principal, trust, proctor, response, wait=wait)
 
 
 def _shown(thread: Thread) -> ThreadShown:

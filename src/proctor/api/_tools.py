@@ -4,7 +4,6 @@ Known is what workers saw last: no request starts a tool server.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
 from fastapi import APIRouter, Path, Response
@@ -132,7 +131,7 @@ async def pin_tool(
         check_match(if_match, *_version(pin, form))
         if _standing(pin, form) == "pinned":
             raise Conflict(f"{server}.{tool} is as it was accepted")
-        accept(connection, {(server, tool): form}, by=principal.name, at=datetime.now(UTC))
+        accept(connection, {(server, tool): form}, by=principal.name, at=proctor.clock.now())
         return _told(connection, proctor, (server, tool), response)
 
     return await proctor.database.commit(work)

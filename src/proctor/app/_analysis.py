@@ -67,7 +67,7 @@ async def analyze(
         found = troubles(connection, since, until, team=team, tenant=tenant, limit=most + 1)
         return _analysis(since, until, [one for one in measured if team in ("", one.team)], found, most)
 
-    return await database.read(read)  # counting too is nothing for the event loop
+    return await database.read_long(read)  # counting too is nothing for the event loop
 
 
 def _analysis(
@@ -130,7 +130,8 @@ def _said(event: Event, denied: str) -> tuple[PatternKind, str, str] | None:
         case "tool.refused":
             return event.type, str(data["rule"]), masked(str(data["reason"]))
         case "run.refused":
-            return event.type, denied or "review", masked(str(data["reason"])) if denied else _HELD_BACK
+            told = f"who asked is told: {masked(str(data['reason']))}"
+            return event.type, denied or "review", told if denied else _HELD_BACK
         case "model.retried" | "model.fell_back" | "budget.refused" | "loop.detected":
             names, message = _PLAIN[event.type]
             return event.type, str(data[names]), message
@@ -142,10 +143,17 @@ def _judged(event: Event) -> tuple[PatternKind, str, str] | None:
     """The same of entries that may tell of success as well."""
     data = event.data
     if event.type == "policy.verdict" and data["outcome"] not in _PASSED:
-        return "policy.verdict", _listed(event), f"{data['stage']}: {data['outcome']}"
+        return "policy.verdict", _listed(event), _verdict(event)
     if event.type == "tool.called" and data["error"] and not data["refused_by"]:
         return "tool.failed", _tool(event), "the tool gave back an error"
     return None
+
+
+def _verdict(event: Event) -> str:
+    stage = str(event.data["stage"]).replace("_", " ")
+    if event.data["outcome"] == "deny":
+        return f"the {stage} was refused"
+    return f"the {stage} " + ("counts as suspect" if stage == "tool result" else "is for a person to look at")
 
 
 def _tool(event: Event) -> str:

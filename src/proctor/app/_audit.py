@@ -100,12 +100,13 @@ class Record:
         return frozenset(known)
 
     def kept_heads(self) -> tuple[Head, ...]:
-        """The heads of the first file that the configuration names and that can be read."""
+        """The heads of all files that the configuration names and that can be read, each once."""
+        heads: dict[Head, None] = {}
         for place in self._settings.audit.heads:
             if "://" not in place:
                 with suppress(ConfigurationError):
-                    return audit.read_heads(Path(place))[0]
-        return ()
+                    heads |= dict.fromkeys(audit.read_heads(Path(place))[0])
+        return tuple(heads)
 
     async def begin(self, at: datetime) -> None:
         """Notes since when this process executes runs, by which configuration, and what is new in it.
@@ -165,7 +166,7 @@ class Record:
                 )
             return audit.export(connection, noting, wanted, signer=signer, by=by, at=at)
 
-        return await self._database.read(make)
+        return await self._database.read_long(make)
 
     @cached_property
     def _heads(self) -> Heads | None:

@@ -29,7 +29,7 @@ from proctor.degradation import Degradation
 from proctor.models import Models, fallback, hedge, retry
 from proctor.policies import Policy
 from proctor.runs import Chains, begin_before_acting, journal_model, journal_tool, refuse_repetition
-from proctor.telemetry import Metrics, Spans, note, span_model, span_tool, trace_model, trace_tool
+from proctor.telemetry import Metrics, Spans, measure_model, measure_tool, note, span_model, span_tool
 from proctor.tools import (
     Toolbox,
     allow_list,
@@ -150,7 +150,7 @@ def build_chains(parts: Parts) -> Chains:
 
     model: dict[str, ModelMiddleware] = {
         "journal": journal_model,
-        "trace": span_model(parts.spans, trace_model(parts.metrics) if parts.measures else None),
+        "trace": span_model(parts.spans, measure_model(parts.metrics) if parts.measures else None),
         "mark": mark_untrusted(parts.marking),
         "route": links.router.route,
         "thrift": links.budgets.thrift,
@@ -167,7 +167,7 @@ def build_chains(parts: Parts) -> Chains:
     ask = _compose([model[link.name] for link in MODEL_CHAIN[:-1]], parts.models.complete)
     tool: dict[str, ToolMiddleware] = {
         "journal": journal_tool,
-        "trace": span_tool(parts.spans, trace_tool(parts.metrics) if parts.measures else None),
+        "trace": span_tool(parts.spans, measure_tool(parts.metrics) if parts.measures else None),
         "allow": allow_list(parts.declared, agents=parts.team.agents, rules=rules),
         "pins": parts.guards.pins.middleware,
         "limits": limit_calls(parts.team, parts.guards.rates),

@@ -97,6 +97,8 @@ class Pattern:
     """The error's code, the rule, the budget, or the tool that broke."""
     message: str
     count: int
+    calls: int | None
+    """So often the tool was called, where it is one that broke."""
     runs: int
     example: str
     """The newest run that it happened in."""
@@ -171,6 +173,7 @@ def _pattern(message: str, members: Sequence[Occurrence], usual: Usual) -> Patte
         code=last.code,
         message=message,
         count=len(members),
+        calls=usual("tool", last)[last.code] if last.kind == "tool.failed" else None,
         runs=len({each.run_id for each in members}),
         example=last.run_id,
         first=min(each.at for each in members),

@@ -120,7 +120,8 @@ class Plans:
             chains=chains,
             settings=limits,
             review=self._review(name, limits.review, chains),
-            remembers=partial(self._remembers, name),
+            remembers=partial(self._policy.read, stage="memory", team=name),
+            on_memory=partial(self._metrics.policy_said, name, "memory"),
             redact=redact,
             on_agent_failure=partial(self._metrics.agent_failed, name),
             on_decision=self._decided,
@@ -157,11 +158,6 @@ class Plans:
 
     def _read_answer(self, team: str, answer: str, prices: Prices) -> Verdict:
         return self._policy.read(answer, "output", team=team, catalogue=prices)
-
-    def _remembers(self, team: str, text: str) -> Verdict:
-        verdict = self._policy.read(text, "memory", team=team)
-        self._metrics.policy_said(team, "memory", verdict.outcome)
-        return verdict
 
     def _decided(self, approval: Approval) -> None:
         decision, at = approval.decision, approval.decided_at

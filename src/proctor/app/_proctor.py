@@ -34,6 +34,7 @@ from proctor.core import (
     Decision,
     Event,
     Pace,
+    Parts,
     RunError,
     Token,
     Verdict,
@@ -43,13 +44,11 @@ from proctor.engine import BEAT, Chore, Workers
 from proctor.models import Models, stand_ins
 from proctor.notices import Notices
 from proctor.privacy import Privacy
-from proctor.runs import ENDED, Hooks, Once, Prepared, Run, Runs, Share, TeamPlan, Thread, Threads
+from proctor.runs import ENDED, STOPPED, Hooks, Once, Prepared, Run, Runs, Share, TeamPlan, Thread, Threads
 from proctor.schedules import Schedules
 from proctor.store import Database
 from proctor.telemetry import Metrics, MetricsPage, Spans
 from proctor.tools import Toolbox, check_packages
-
-STOPPED = ENDED | {"waiting"}
 
 if TYPE_CHECKING:
     from proctor.knowledge import Knowledge
@@ -90,6 +89,8 @@ class StartOptions(TypedDict, total=False):
     """Who asks for the run: an approval rule may keep that person from deciding on it."""
     by: str
     """Who starts it. Where that isn't the requester, it is an entry in the record."""
+    parts: Parts
+    """Where in the task the texts stand that it was put together from: the policy reads each by itself."""
     priority: int
     """The greater, the sooner; 0 where nothing is said."""
     at: datetime
@@ -133,7 +134,7 @@ class Proctor:
         self.toolbox = toolbox
         self._target = target
         self._spans = spans
-        self._clock = clock
+        self.clock = clock
         self._limits = limits_of(settings)
         self.policy = policies.Policy(settings.policies)
         self._on_segment = on_segment
@@ -174,7 +175,7 @@ class Proctor:
         )
         self.privacy = self._make_privacy(environ)
         self.notices = notices
-        self.alerts = make_alerts(database, settings.alerts, clock=clock)
+        self.alerts = make_alerts(database, settings, clock=clock)
         self.schedules = Schedules(
             database, self.runs, clock=clock, target=target, find=app.find, admit=self._admit
         )
@@ -189,7 +190,7 @@ class Proctor:
             resting=stand_ins(self.settings.models),
             database=self.database,
             worker=worker,
-            clock=self._clock,
+            clock=self.clock,
             budget_share=lambda: self.links.budgets.share,
             on_level=lambda change: self.metrics.level_changed(change.level, change.rule),
         )
@@ -205,7 +206,7 @@ class Proctor:
             read_shared,
             self.database,
             self.workers,
-            clock=self._clock,
+            clock=self.clock,
             teams=self.app.teams,
             budgets=budgets,
         )
@@ -215,7 +216,7 @@ class Proctor:
         return Record(
             self.settings,
             self.database,
-            clock=self._clock,
+            clock=self.clock,
             environ=environ,
             workers=self.workers,
             policy=lambda: self.policy.version,
@@ -227,7 +228,7 @@ class Proctor:
             self.database,
             self.settings.privacy,
             self.runs,
-            clock=self._clock,
+            clock=self.clock,
             environ=environ,
             on_erased=self.links.cache.forget,
         )
@@ -242,7 +243,7 @@ class Proctor:
             links=self.links,
             models=models,
             toolbox=self.toolbox,
-            clock=self._clock,
+            clock=self.clock,
             policy=self.policy,
             tokens=self._tokens,
             spans=self._spans,
@@ -314,7 +315,8 @@ class Proctor:
     async def _start(self, team: str, task: str, options: StartOptions) -> Run:
         prepared = self.prepare(team, task, **options)
         await self.privacy.admit(prepared.run)
-        run = await self.runs.start(await self._tokens.hide(prepared, task), once=options.get("once"))
+        hidden = await self._tokens.hide(prepared, task, options.get("parts", ()))
+        run = await self.runs.start(hidden, once=options.get("once"))
         if run.id != prepared.run.id:
             return run  # of an earlier sending, and under way
         if run.state == "running":
@@ -332,6 +334,7 @@ class Proctor:
         return self.runs.intake.prepare(
             team,
             task,
+            parts=options.get("parts", ()),
             target=self._target,
             tenant=tenant,
             requester=options.get("requester", ""),
@@ -448,7 +451,7 @@ class Proctor:
     @cached_property
     def keys(self) -> Keys:
         """The keys by which programs use the server."""
-        return Keys(self.database, clock=self._clock)
+        return Keys(self.database, clock=self.clock)
 
     @cached_property
     def knowledge(self) -> "Knowledge":
@@ -458,7 +461,7 @@ class Proctor:
         return Knowledge(
             self.database,
             self.settings.knowledge,
-            clock=self._clock,
+            clock=self.clock,
             screen=self._screen_document,
         )
 
@@ -472,7 +475,7 @@ class Proctor:
         check_packages(self.settings.tools, self.settings.trust)
         await self.links.budgets.look()
         self.record.check()
-        at = self._clock.now()
+        at = self.clock.now()
         async with AsyncExitStack() as failing:
             await self.engine.start()
             failing.push_async_callback(self.engine.stop, GRACE)
@@ -533,8 +536,8 @@ class Proctor:
         self.metrics.policy_said("", "knowledge", verdict.outcome)
         return verdict
 
-    def _screen(self, task: str, team: str) -> Verdict:
-        verdict = self.policy.read(task, "input", team=team)
+    def _screen(self, task: str, team: str, parts: Parts) -> Verdict:
+        verdict = self.policy.read(task, "input", team=team, parts=parts)
         self.metrics.policy_said(team, "input", verdict.outcome)
         return verdict
 

@@ -65,7 +65,8 @@ async def simulate(
 ) -> Simulation:
     """What a policy would have said of the texts of past runs, beside what the policy in force says.
 
-    Of a task that was refused or redacted only what was kept can be tried.
+    Of a task that was refused or redacted only what was kept can be tried; and a conversation that was sent
+    along as the one text that is kept of it, where the run had each of its messages read by itself.
     """
     simulation = Simulation()
     async for run in _past(runs, team, since, until):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import cast
 
-from proctor.core import JsonObject, PolicySettings, PrivacySettings, ToolCall, ToolHandler, ToolResult
+from proctor.core import JsonObject, Parts, PolicySettings, PrivacySettings, ToolCall, ToolHandler, ToolResult
 from proctor.policies import KINDS, Policy
 from proctor.privacy import Place, Privacy, Scope, check_vault
 from proctor.runs import Prepared, Run
@@ -37,7 +37,7 @@ class Tokens:
         self._policy = policy
         self._privacy = privacy
 
-    async def hide(self, prepared: Prepared, task: str) -> Prepared:
+    async def hide(self, prepared: Prepared, task: str, parts: Parts = ()) -> Prepared:
         """The run with tokens in its task, where the policy puts values behind them."""
         vault, run = self._privacy().vault, prepared.run
         if vault is None or not self._hides or run.state == "refused":
@@ -48,8 +48,8 @@ class Tokens:
             values.append((kind, value))
             return f"{_BEGIN}{len(values) - 1}{_END}"
 
-        plain = task.replace(_BEGIN, "").replace(_END, "")
-        text = self._policy.read(plain, "input", team=run.team, hide=mark).text
+        plain = task.replace(_BEGIN, "\ufffd").replace(_END, "\ufffd")
+        text = self._policy.read(plain, "input", team=run.team, hide=mark, parts=parts).text
         if text is None or not values:
             return prepared
         scope = await self._privacy().scope_of(run)

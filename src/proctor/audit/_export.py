@@ -187,13 +187,14 @@ class _Reading:
         if not isinstance(manifest, dict) or manifest.keys() != set(Manifest.__dataclass_fields__):
             self._fault("cut", "the export has no manifest at its end: it was cut, or never finished")
             return []
-        told = _told(self._entries, self._hash.hexdigest())
-        if (manifest["entries"], manifest["sha256"]) != (self._entries, self._hash.hexdigest()):
+        entries, sha256 = manifest["entries"], manifest["sha256"]
+        if (entries, sha256) != (self._entries, self._hash.hexdigest()):
             self._fault("changed", "the export isn't what its manifest says")
         if not manifest["signature"]:
             if trusted:
                 self._fault("signature", "the export isn't signed")
             return ["The export isn't signed: whoever changed it could make a new manifest."]
+        told = _told(entries, sha256) if type(entries) is int and isinstance(sha256, str) else ""
         if not signed_by(str(manifest["key"]), told, str(manifest["signature"])):
             self._fault("signature", "the manifest doesn't bear the signature of its key")
         elif trusted and manifest["key"] not in trusted:

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -135,7 +136,9 @@ class Heads:
         if self._checked is None:
             self._checked = await self._database.read(lambda _: self._last_kept())
         present = await self._database.read(stands)
-        if present is None or all(self._kept.get(place, 0) >= present.seq for place in self._places):
+        if present == self._checked and (
+            present is None or all(self._kept.get(place) == present.seq for place in self._places)
+        ):
             return
         walked = await self._database.read(lambda connection: walk(connection, after=self._checked))
         if walked.faults or walked.last is None:
@@ -150,14 +153,15 @@ class Heads:
                 self._kept[place] = head.seq
 
     def _last_kept(self) -> Position | None:
-        """What this key signed last, where that can be read: the record is held against it from there on."""
+        """How far this key has signed, where that can be read: from there on the record is checked."""
+        heads: list[Head] = []
         for place in self._places:
-            if place.startswith(ADDRESSES) or not Path(place).expanduser().exists():
-                continue
-            heads = [head for head in read_heads(Path(place))[0] if head.key == self._signer.public]
-            if heads and heads[-1].is_signed:
-                return heads[-1].position
-        return None
+            if not place.startswith(ADDRESSES):
+                with suppress(ConfigurationError):  # what can't be read is told where it can't be written
+                    heads += read_heads(Path(place))[0]
+        own = (head for head in heads if head.key == self._signer.public)
+        farthest = sorted(own, key=lambda head: head.seq, reverse=True)
+        return next((head.position for head in farthest if head.is_signed), None)
 
     async def _keep(self, place: str, line: str) -> bool:
         """Whether a head reached its place. Where it didn't, the next look tries again."""

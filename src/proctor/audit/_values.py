@@ -66,17 +66,3 @@ def linked(
     """The hash of an entry: SHA-256 of the hash before it and the canonical JSON array of its values."""
     told = _canonical([seq, moment(at), actor, action, thing, tenant, data])
     return hashlib.sha256((previous + told).encode()).hexdigest()
-
-
-def hash_of(entry: Entry) -> str:
-    """The hash that an entry has if nobody has changed it."""
-    return linked(
-        entry.previous,
-        seq=entry.seq,
-        at=entry.at,
-        actor=entry.actor,
-        action=entry.action,
-        thing=entry.thing,
-        tenant=entry.tenant,
-        data=entry.data,
-    )

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, String, select, type_coerce
 from sqlalchemy.exc import DBAPIError
 
 from proctor.audit._tables import audit_entries, audit_head
-from proctor.audit._values import genesis, linked
+from proctor.audit._values import genesis, linked, moment
 
 if TYPE_CHECKING:
     from proctor.audit._heads import Head
@@ -244,6 +244,15 @@ def _hash_at(connection: Connection, seq: int) -> str | None:
 
 
 def _instant(value: Any) -> datetime:
+    """The instant that stands in a database or an export.
+
+    Raises:
+        ValueError: it isn't written as Proctor writes it: in another form it sorts elsewhere, and would keep
+            the entry out of the periods that it belongs to.
+    """
     if isinstance(value, datetime):
         return value
-    return datetime.fromisoformat(value).replace(tzinfo=UTC)
+    at = datetime.fromisoformat(value)
+    if value != (at.isoformat(" ", "microseconds") if at.tzinfo is None else moment(at)):
+        raise ValueError("another form")
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at

@@ -1,9 +1,9 @@
 """`proctor alerts`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from cyclopts import App as Commands
 from cyclopts import Parameter
@@ -16,6 +16,9 @@ from proctor.cli._output import age, console, duration, instant, print_json, pri
 from proctor.cli._reading import with_proctor
 
 _MOODS: dict[AlertState, str] = {"pending": "yellow", "firing": "red", "silenced": "dim", "resolved": "green"}
+_COLUMNS = ("state", "team", "rule", "since", "id", "what")
+
+T = TypeVar("T", Alert, Silence)
 
 alerts = Commands(name="alerts", help="See what is wrong, and hush what is known.", help_format="plaintext")
 
@@ -43,7 +46,7 @@ def list_alerts(
     found = with_proctor(
         config, lambda proctor: proctor.alerts.page(states=OPEN, team=team, rule=rule, limit=limit)
     )
-    _print(found, json=json, none="Nothing is wrong.")
+    _print(found, _COLUMNS, _alert_row, json=json, none="Nothing is wrong.")
 
 
 @alerts.command
@@ -77,7 +80,7 @@ def history(
         config,
         lambda proctor: proctor.alerts.page(states=states, team=team, rule=rule, before=before, limit=limit),
     )
-    _print(found, json=json, none="There were no such alerts.")
+    _print(found, _COLUMNS, _alert_row, json=json, none="There were no such alerts.")
 
 
 @alerts.command
@@ -167,24 +170,8 @@ def unsilence(silence: str, /, *, config: ConfigFile = None, json: Json = False)
 def silences(*, config: ConfigFile = None, json: Json = False) -> None:
     """List the silences that hold now."""
     found = with_proctor(config, lambda proctor: proctor.alerts.silences())
-    if json:
-        print_json([asdict(one) for one in found])
-        return
-    if not found:
-        console().print("Nothing is silenced.")
-        return
-    rows = [
-        (
-            one.id,
-            one.team,
-            one.rule,
-            duration((one.until - datetime.now(UTC)).total_seconds()),
-            one.by,
-            one.reason,
-        )
-        for one in found
-    ]
-    print_table(console(), ("id", "team", "rule", "left", "by", "reason"), rows)
+    columns = ("id", "team", "rule", "left", "by", "reason")
+    _print(found, columns, _silence_row, json=json, none="Nothing is silenced.")
 
 
 @alerts.command(name="test")
@@ -206,9 +193,12 @@ def send_test(*, config: ConfigFile = None, json: Json = False) -> int:
             for role, targets in found.items()
             for target, error in targets.items()
         ]
-        print_table(console(), ("", "role", "target", "error"), rows)
-    tried = [error for targets in found.values() for error in targets.values()]
-    return 1 if not tried or any(tried) else 0
+        if rows:
+            print_table(console(), ("", "role", "target", "error"), rows)
+        for role, targets in found.items():
+            if not targets:
+                console().print(Text(f"Role {role} has no addresses: add notify = […] to [roles.{role}]."))
+    return 0 if found and all(targets and not any(targets.values()) for targets in found.values()) else 1
 
 
 @alerts.command
@@ -230,23 +220,34 @@ def rules(*, team: str = "", config: ConfigFile = None, json: Json = False) -> N
     print_table(console(), ("rule", "tells when"), list(found.items()))
 
 
-def _print(found: Sequence[Alert], *, json: bool, none: str) -> None:
+def _print(
+    found: Sequence[T],
+    columns: Sequence[str],
+    row: Callable[[T, datetime], Sequence[str | Text]],
+    *,
+    json: bool,
+    none: str,
+) -> None:
     if json:
-        print_json([asdict(alert) for alert in found])
-        return
-    if not found:
+        print_json([asdict(one) for one in found])
+    elif found:
+        now = datetime.now(UTC)
+        print_table(console(), columns, [row(one, now) for one in found], right=("since",))
+    else:
         console().print(none)
-        return
-    now = datetime.now(UTC)
-    rows = [
-        (
-            Text(alert.state, style=_MOODS[alert.state]),
-            alert.team or "all teams",
-            alert.rule,
-            age((now - alert.began_at).total_seconds()),
-            alert.text,
-            alert.id,
-        )
-        for alert in found
-    ]
-    print_table(console(), ("state", "team", "rule", "since", "what", "id"), rows, right=("since",))
+
+
+def _alert_row(alert: Alert, now: datetime) -> Sequence[str | Text]:
+    return (
+        Text(alert.state, style=_MOODS[alert.state]),
+        alert.team or "all teams",
+        alert.rule,
+        age((now - alert.began_at).total_seconds()),
+        alert.id,
+        alert.text,
+    )
+
+
+def _silence_row(one: Silence, now: datetime) -> Sequence[str | Text]:
+    left = duration((one.until - now).total_seconds())
+    return one.id, one.team, one.rule, left, one.by, one.reason

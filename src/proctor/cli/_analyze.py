@@ -67,6 +67,7 @@ def _show(found: Analysis, limit: int) -> None:
     columns = ("count", "runs", "what", "code", "pattern")
     rows = [_row(each) for each in found.patterns[:limit]]
     print_table(out, columns, rows, right=("count", "runs"))
+    out.print(Text("proctor runs show RUN tells what happened in one of them.", style="dim"))
     if (left := len(found.patterns) - limit) > 0:
         out.print(Text(f"{left:,} less frequent patterns are left out; --limit shows more.", style="dim"))
     if found.is_cut:
@@ -81,15 +82,17 @@ def _row(each: Pattern) -> tuple[str | Text, ...]:
 
 
 def _lines(each: Pattern) -> Iterator[Text]:
-    yield Text(harmless(each.message))
+    often = "" if each.calls is None else f", in {each.count:,} of {each.calls:,} calls"
+    yield Text(harmless(each.message) + often)
     suspect = each.suspect
     if suspect is not None:
         yield Text(harmless(f"suspect: {suspect.dimension} {suspect.value}"), style="bold yellow")
-        yield Text(f"in {suspect.share:.0%} of this, {suspect.usual:.0%} of calls")
+        whose = "the tool's" if each.calls is not None and suspect.dimension != "tool" else "all"
+        yield Text(f"in {suspect.share:.0%} of these, and in {suspect.usual:.0%} of {whose} calls")
     else:
         yield Text("too few runs to suspect anything" if each.is_small else "nothing stands out", style="dim")
     when = dict.fromkeys((instant(each.first), instant(each.last)))
-    yield Text(f"{each.example}, {' to '.join(when)}", style="dim")
+    yield Text(f"{' to '.join(when)}, last in {each.example}", style="dim")
 
 
 def _as_json(found: Analysis, limit: int) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from proctor import audit as record
 from proctor import inspection
 from proctor.app import Proctor, load_settings
-from proctor.audit import Fault, Head, Verified, Wanted
+from proctor.audit import Fault, Head, Position, Verified, Wanted
 from proctor.cli._audit_report import (
     entry_json,
     finding_json,
@@ -191,7 +191,7 @@ def report(
 
 @audit.command
 def heads(*, sign: Annotated[bool, Parameter(negative="")] = False, config: ConfigFile = None) -> None:
-    """Print how far the record has come, as one signed line to be kept elsewhere.
+    """Check the record, and print how far it has come, as one signed line to be kept elsewhere.
 
     Parameters
     ----------
@@ -207,7 +207,15 @@ def heads(*, sign: Annotated[bool, Parameter(negative="")] = False, config: Conf
             )
         if sign:
             await proctor.record.end()
-        position = await proctor.database.read(record.stands)
+        heads, trusted = proctor.record.kept_heads(), proctor.record.trusted
+
+        def check(connection: Connection) -> tuple[Verified, Position | None]:
+            found = record.verify(connection, heads=heads, trusted=trusted)
+            return found, record.stands(connection)
+
+        found, position = await proctor.database.read_long(check)
+        if not found.sound:
+            raise Conflict(f"The record is broken: {found.faults[0]}.", hint="See `proctor audit verify`.")
         if position is None:
             raise Conflict("The record has no entry yet.")
         return record.sign(position, signer, datetime.now(UTC))
@@ -252,7 +260,7 @@ def inspect(
     begin, _ = read_period(since, None, last, datetime.now(UTC))
 
     async def work(proctor: Proctor) -> tuple[inspection.Inspected, tuple[inspection.Filed, ...]]:
-        done = await proctor.record.inspector.inspect(begin)
+        done = await proctor.record.inspector.inspect(begin, by=this_user())
         found: list[inspection.Filed] = []
         after = ""
         while page := await proctor.database.read(partial(inspection.page, all=all, after=after, limit=PAGE)):

@@ -247,7 +247,9 @@ def reconcile(
         await proctor.links.reconciler.work()
         released = 0
         if release:
-            released = await proctor.database.commit(lambda connection: release_lost(connection, name))
+            released = await proctor.database.commit(
+                partial(release_lost, budget=name, at=datetime.now(UTC), by=this_user())
+            )
         return released, await proctor.database.read(lambda connection: holdings(connection, name=name))
 
     released, held = with_proctor(config, work)

@@ -1,5 +1,6 @@
 """Findings about the configuration and the machine, and how they are shown."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
@@ -9,9 +10,9 @@ from rich.text import Text
 from proctor.cli._output import console, print_json, print_table
 from proctor.core import ProctorError
 
-State = Literal["ok", "note", "broken"]
+State = Literal["ok", "note", "unchecked", "broken"]
 
-STYLES: dict[State, str] = {"ok": "green", "note": "yellow", "broken": "bold red"}
+STYLES: dict[State, str] = {"ok": "green", "note": "yellow", "unchecked": "yellow", "broken": "bold red"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +32,8 @@ def broken(what: str, error: ProctorError) -> Finding:
 
 
 def print_findings(findings: Sequence[Finding], *, json: bool) -> int:
-    """Prints the findings; gives the exit code, 1 where something is broken."""
-    bad = [finding for finding in findings if finding.state == "broken"]
+    """Prints the findings; gives the exit code, 1 where something is broken or couldn't be checked."""
+    bad = [finding for finding in findings if finding.state in ("broken", "unchecked")]
     if json:
         print_json({"ok": not bad, "findings": [asdict(finding) for finding in findings]})
         return int(bool(bad))
@@ -51,5 +52,14 @@ def print_findings(findings: Sequence[Finding], *, json: bool) -> int:
                 Text.assemble((f"  {finding.what}: ", STYLES[finding.state]), finding.todo), soft_wrap=True
             )
     out.print()
-    out.print(Text(f"{len(bad)} of {len(findings)} are broken." if bad else "All is well.", style="bold"))
+    out.print(Text(_summary(findings), style="bold"))
     return int(bool(bad))
+
+
+def _summary(findings: Sequence[Finding]) -> str:
+    states = Counter(finding.state for finding in findings)
+    if states["broken"]:
+        return f"{states['broken']} of {len(findings)} are broken."
+    if states["unchecked"]:
+        return f"{states['unchecked']} of {len(findings)} could not be checked."
+    return "Nothing is broken." if states["note"] else "All is well."

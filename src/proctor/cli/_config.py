@@ -88,6 +88,12 @@ def check_settings(loaded: Loaded) -> Iterator[Finding]:
         )
     for name in settings.models:
         yield _check_model(settings, name)
+    for role in settings.alerts.all_roles:
+        if not settings.roles[role].notify:
+            found = f"of what {role} would be told nobody is: the role has no address"
+            yield Finding(
+                what="alerts", state="note", found=found, todo=f"Add notify = […] to [roles.{role}]."
+            )
     if settings.app:
         yield from _check_app(settings)
     else:

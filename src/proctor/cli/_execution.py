@@ -1,8 +1,9 @@
 """Execution by this process: of one run, or of all that an application can take, until it is told to stop."""
 
 import asyncio
+import gc
 import signal
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from difflib import get_close_matches
@@ -56,6 +57,12 @@ def print_loose_packages(settings: Settings) -> None:
             console(stderr=True).print(Text(line, style="yellow"), soft_wrap=True)
 
 
+def freeze_loaded() -> None:
+    """Leaves what is loaded by now out of garbage collections: a full one would take 0.3 s, and all wait."""
+    gc.collect()
+    gc.freeze()
+
+
 @contextmanager
 def stop_signals() -> Iterator[asyncio.Event]:
     """An event that Ctrl-C and SIGTERM set. A second signal ends the process at once."""
@@ -85,22 +92,32 @@ async def follow(proctor: Proctor, run: Run, view: View, *, after: int = 0) -> R
         Interrupted: the person or the system stopped this process first.
     """
     proctor.take_only(run.id)
+    items = proctor.runs.watch(run.id, after=after, until_wait=True)
+    await executing(proctor, view.follow(items, since=run.created_at), note=view.note)
+    return await proctor.runs.get(run.id)
+
+
+async def executing(
+    proctor: Proctor, work: Coroutine[Any, Any, None], *, note: Callable[[str], None]
+) -> None:
+    """Returns when work has ended; meanwhile this process executes, as soon as no other one does.
+
+    Raises:
+        Interrupted: the person or the system stopped this process first.
+    """
     with stop_signals() as stopped:
-        starting = asyncio.create_task(_start_when_free(proctor, view))
+        starting = asyncio.create_task(_start_when_free(proctor, note))
         try:
-            items = proctor.runs.watch(run.id, after=after, until_wait=True)
-            following = view.follow(items, since=run.created_at)
-            if not await _ends(following, stopped=stopped, starting=starting):
+            if not await _ends(work, stopped=stopped, starting=starting):
                 raise Interrupted(elsewhere=not proctor.engine.running)
         finally:
             starting.cancel()
             await asyncio.gather(starting, return_exceptions=True)
             if proctor.engine.running:
                 await proctor.stop_executing()
-    return await proctor.runs.get(run.id)
 
 
-async def _start_when_free(proctor: Proctor, view: View) -> None:
+async def _start_when_free(proctor: Proctor, note: Callable[[str], None]) -> None:
     """Returns when this process executes: at once, or when the one that has the database ends.
 
     Where Temporal distributes the runs this process only follows: workers execute.
@@ -113,7 +130,7 @@ async def _start_when_free(proctor: Proctor, view: View) -> None:
             await proctor.start_executing()
         except DatabaseInUse as error:
             if not told:
-                view.note(f"{error.message}. This one follows, and takes over when that one ends.")
+                note(f"{error.message}. This one follows, and takes over when that one ends.")
                 told = True
         else:
             return
@@ -121,10 +138,10 @@ async def _start_when_free(proctor: Proctor, view: View) -> None:
 
 
 async def _ends(
-    following: Coroutine[Any, Any, None], *, stopped: asyncio.Event, starting: "asyncio.Task[None]"
+    work: Coroutine[Any, Any, None], *, stopped: asyncio.Event, starting: "asyncio.Task[None]"
 ) -> bool:
-    """Whether the run ended, or came to wait, before this process was told to stop."""
-    watching = asyncio.create_task(following)
+    """Whether work has ended before this process was told to stop."""
+    watching = asyncio.create_task(work)
     stopping = asyncio.create_task(stopped.wait())
     waits: set[asyncio.Future[Any]] = {watching, stopping, starting}
     try:

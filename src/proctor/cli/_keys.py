@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated
 
 from cyclopts import App as Commands
 from cyclopts import Parameter
 from rich.text import Text
 
-from proctor.access import OVERLAP, Key, KeyState, NewKey, Role
+from proctor.access import OVERLAP, KeyState, NewKey, Role, ShutOut, shut_out
 from proctor.app import Proctor
 from proctor.cli._options import ConfigFile, Json, Limit, WrongCall, read_duration, this_user
-from proctor.cli._output import age, console, instant, print_json, print_table
+from proctor.cli._output import age, console, print_json, print_table
 from proctor.cli._reading import with_proctor
 
 _MOODS: dict[KeyState, str] = {"active": "green", "expired": "dim", "revoked": "red"}
@@ -72,7 +73,7 @@ def list_keys(*, limit: Limit = 50, config: ConfigFile = None, json: Json = Fals
     found = with_proctor(config, lambda proctor: proctor.keys.page(limit=limit))
     now = datetime.now(UTC)
     if json:
-        print_json([_told(key, now) for key in found])
+        print_json([key.told(now) for key in found])
         return
     if not found:
         console().print("There are no keys yet.")
@@ -81,16 +82,17 @@ def list_keys(*, limit: Limit = 50, config: ConfigFile = None, json: Json = Fals
         (
             key.id,
             Text(key.state(now), style=_MOODS[key.state(now)]),
-            key.name,
+            f"{key.name} of {key.person}" if key.person else key.name,
             ", ".join(sorted(key.roles)),
             key.tenant or "all",
             age((now - key.used_at).total_seconds()) if key.used_at else "never",
-            instant(key.expires_at) if key.expires_at else "",
-            key.person,
+            f"in {age((key.expires_at - now).total_seconds())}"
+            if key.expires_at and key.state(now) == "active"
+            else "",
         )
         for key in found
     ]
-    print_table(console(), ("id", "", "name", "roles", "tenant", "used", "expires", "person"), rows)
+    print_table(console(), ("id", "", "name", "roles", "tenant", "used", "expires"), rows)
 
 
 @keys.command
@@ -120,41 +122,51 @@ def rotate(
 
 
 @keys.command
-def revoke(key_id: str, /, *, config: ConfigFile = None, json: Json = False) -> None:
-    """Revoke a key: servers refuse it within two seconds.
+def revoke(
+    key_id: str | None = None,
+    /,
+    *,
+    person: str | None = None,
+    config: ConfigFile = None,
+    json: Json = False,
+) -> None:
+    """Revoke a key, or all that opens the server in a person's name: it is refused within two seconds.
 
     Parameters
     ----------
     key_id
         The key's id, as `proctor keys list` shows it.
+    person
+        Whose own keys are revoked, and whose sessions end. Whoever the identity provider still lets in can
+        sign in anew.
     """
+    if person is not None and key_id is None:
+        _shut_out(person, config, as_json=json)
+        return
+    if key_id is None or person is not None:
+        raise WrongCall("A key is revoked, or a person.", hint="Give a key's id, or --person.")
     key = with_proctor(config, lambda proctor: proctor.keys.revoke(key_id, by=this_user()))
     if json:
-        print_json(_told(key, datetime.now(UTC)))
+        print_json(key.told(datetime.now(UTC)))
     else:
         console().print(Text(f"Key {key.name} ({key.id}) is revoked."))
 
 
+def _shut_out(person: str, config: Path | None, *, as_json: bool) -> None:
+    async def work(proctor: Proctor) -> ShutOut:
+        return await shut_out(proctor.database, person, by=this_user(), clock=proctor.clock)
+
+    done = with_proctor(config, work)
+    if as_json:
+        now = datetime.now(UTC)
+        print_json({"keys": [key.told(now) for key in done.keys], "sessions": done.sessions})
+    else:
+        console().print(Text(f"{person}: {len(done.keys)} keys are revoked, {done.sessions} sessions ended."))
+
+
 def _print_new(made: NewKey, *, as_json: bool) -> None:
     if as_json:
-        print_json({**_told(made.key, made.key.created_at), "token": made.token})
+        print_json(made.told())
         return
     console(stderr=True).print(Text(f"Key {made.key.id}. Keep what follows: it is shown this once."))
     console().print(Text(made.token), soft_wrap=True)
-
-
-def _told(key: Key, at: datetime) -> dict[str, Any]:
-    return {
-        "id": key.id,
-        "name": key.name,
-        "person": key.person,
-        "roles": sorted(key.roles),
-        "tenant": key.tenant,
-        "state": key.state(at),
-        "created_at": key.created_at,
-        "created_by": key.created_by,
-        "expires_at": key.expires_at,
-        "revoked_at": key.revoked_at,
-        "successor": key.successor,
-        "used_at": key.used_at,
-    }

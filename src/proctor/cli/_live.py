@@ -55,7 +55,7 @@ class Live:
         """Shows what comes until the run ends."""
         async for item in items:
             match item:
-                case Token():
+                case Token() if item.text:
                     self._write(item)
                 case Event():
                     self._show(item, since)

@@ -54,6 +54,7 @@ app.command(
 )
 app.command("proctor.cli._roi:roi", name="roi", help="Compare what a query costs with what people cost.")
 app.command("proctor.cli._serve:serve", name="serve", help="Execute this database's runs until stopped.")
+app.command("proctor.cli._mcp:mcp", name="mcp", help="Give the teams to the MCP client that starts this.")
 app.command("proctor.cli._keys:keys", name="keys", help="Make, list, rotate and revoke keys to the server.")
 app.command("proctor.cli._worker:worker", name="worker", help="Execute runs that Temporal distributes.")
 app.command("proctor.cli._db:db", name="db", help="Upgrade, check and move the database.")

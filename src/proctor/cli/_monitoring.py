@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from importlib.resources import as_file, files
+from json import loads
 from pathlib import Path
 from typing import Annotated
 
@@ -20,17 +21,6 @@ monitoring = Commands(
     name="monitoring", help="Write out and check what Prometheus and Grafana need.", help_format="plaintext"
 )
 
-SHIPPED = (
-    "prometheus.yml",
-    "recording.yml",
-    "alerts.yml",
-    "alertmanager.yml",
-    "board-cost.json",
-    "board-quality.json",
-    "board-latency.json",
-)
-"""The files, in the order in which they are read."""
-
 CHECKS = {
     "prometheus.yml": ("promtool", "check", "config"),
     "recording.yml": ("promtool", "check", "rules"),
@@ -38,6 +28,11 @@ CHECKS = {
     "alertmanager.yml": ("amtool", "check-config"),
 }
 """What checks a file: a tool of Prometheus, with its arguments."""
+
+BOARDS = ("board-cost.json", "board-quality.json", "board-latency.json")
+
+SHIPPED = (*CHECKS, *BOARDS)
+"""The files, in the order in which they are read."""
 
 PATIENCE = 30
 """Seconds that a tool has."""
@@ -103,7 +98,9 @@ def export(
 
 @monitoring.command
 def check(folder: Path | None = None, /, *, json: Json = False) -> int:
-    """Check the files by promtool and amtool, where these are installed. Exits with 1 where one is wrong.
+    """Check the files, rules and configurations by promtool and amtool.
+
+    Exits with 1 where one is wrong, or can't be checked because its tool isn't installed.
 
     Parameters
     ----------
@@ -111,7 +108,9 @@ def check(folder: Path | None = None, /, *, json: Json = False) -> int:
         Where they were written to; else those that Proctor brings are checked.
     """
     with as_file(files("proctor.telemetry") / "monitoring") as own:
-        findings = [_checked((folder or own) / name, *command) for name, command in CHECKS.items()]
+        there = folder or own
+        findings = [_checked(there / name, *command) for name, command in CHECKS.items()]
+        findings += [_read(there / name) for name in BOARDS]
     return print_findings(findings, json=json)
 
 
@@ -145,14 +144,29 @@ def _check(value: str, form: str, what: str) -> None:
         raise InvalidInput(f"{what}: {value} is none")
 
 
+def _missing(path: Path) -> Finding:
+    return Finding(what=path.name, state="broken", found="missing", todo="proctor monitoring export")
+
+
+def _read(path: Path) -> Finding:
+    """A board, of which only Grafana knows more than whether it can be read."""
+    try:
+        loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return _missing(path)
+    except ValueError as error:
+        return Finding(what=path.name, state="broken", found=f"not JSON: {error}")
+    return Finding(what=path.name, state="ok", found="can be read")
+
+
 def _checked(path: Path, tool: str, *arguments: str) -> Finding:
     program = shutil.which(tool)
     if not path.is_file():
-        return Finding(what=path.name, state="broken", found="missing", todo="proctor monitoring export")
+        return _missing(path)
     if program is None:
         return Finding(
             what=path.name,
-            state="note",
+            state="unchecked",
             found="not checked",
             todo=f"{tool} isn't installed: it comes with Prometheus and Alertmanager.",
         )

@@ -83,18 +83,38 @@ def print_table(
     right: Sequence[str] = (),
     overflow: Literal["ellipsis", "fold"] = "fold",
 ) -> None:
-    """Prints a table that reads well without colours. Its last column gives way where a line is too short."""
+    """Prints a table that reads well without colours. Columns without any content are left out.
+
+    Where a line is too short its last column gives way, and then others, which break between words.
+    """
     made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
-    widest = [max(cell_len(str(cell)) for cell in cells) for cells in zip(columns, *rows, strict=True)]
-    rest = to.width - sum(widest[:-1]) - GAP * (len(columns) - 1)
-    widest[-1] = min(widest[-1], max(rest, LEAST_WIDTH))
-    for name, width in zip(columns, widest, strict=True):
-        cut = overflow if name == columns[-1] else "ellipsis"
+    full = [place for place in range(len(columns)) if not rows or any(str(row[place]) for row in rows)]
+    cells = [[columns[place], *(str(row[place]) for row in rows)] for place in full]
+    widths = _widths(cells, to.width - GAP * (len(full) - 1))
+    for place, width in zip(full, widths, strict=True):
+        name, is_last = columns[place], place == full[-1]
         justify: Literal["left", "right"] = "right" if name in right else "left"
-        made.add_column(name, justify=justify, width=width, no_wrap=cut == "ellipsis", overflow=cut)
+        cut = overflow if is_last else "ellipsis"
+        made.add_column(
+            name, justify=justify, width=width, no_wrap=is_last and cut == "ellipsis", overflow=cut
+        )
     for row in rows:
-        made.add_row(*(Text(harmless(cell)) if isinstance(cell, str) else cell for cell in row))
+        kept = (row[place] for place in full)
+        made.add_row(*(Text(harmless(cell)) if isinstance(cell, str) else cell for cell in kept))
     put(made, to)
+
+
+def _widths(columns: Sequence[Sequence[str]], room: int) -> list[int]:
+    """How wide columns are by their cells: if they can be, so that together they fit into the room."""
+    widths = [max(map(cell_len, cells)) for cells in columns]
+    *words, _ = (
+        max((cell_len(word) for cell in cells for word in cell.split()), default=0) for cells in columns
+    )
+    least = [*words, min(widths[-1], LEAST_WIDTH)]
+    last = len(widths) - 1
+    for place in sorted(range(len(widths)), key=lambda one: (one != last, least[one] - widths[one])):
+        widths[place] -= min(max(sum(widths) - room, 0), widths[place] - least[place])
+    return widths
 
 
 def fields(values: Mapping[str, str | Text]) -> Table:

@@ -420,7 +420,7 @@ def reseal_keys(
     if (old_key_env is None) == (old_key_file is None):
         raise WrongCall("The old key is needed.", hint="Add --old-key-env or --old-key-file.")
     old = VaultSettings(key_env=old_key_env, key_file=old_key_file)
-    count = with_proctor(config, lambda proctor: proctor.privacy.reseal(old))
+    count = with_proctor(config, lambda proctor: proctor.privacy.reseal(old, by=this_user()))
     if json:
         print_json({"resealed": count})
     else:

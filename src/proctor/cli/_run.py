@@ -96,7 +96,8 @@ def run(
     if not json:
         print_loose_packages(settings)
     whole = f"{whole_place(place)}:{team}"
-    options = StartOptions(tenant=tenant, priority=priority, requester=this_user() if by is None else by)
+    user = this_user()
+    options = StartOptions(tenant=tenant, priority=priority, requester=user if by is None else by, by=user)
     begins = read_time(at, in_, datetime.now(UTC).astimezone())
     if begins is not None:
         options["at"] = begins

@@ -210,8 +210,9 @@ def run_now(name: str, /, *, by: str | None = None, config: ConfigFile = None, j
     by
         Who asks for the run; else the user of this machine.
     """
-    requester = this_user() if by is None else by
-    run = with_proctor(config, lambda proctor: proctor.schedules.run_now(name, requester=requester))
+    user = this_user()
+    requester = user if by is None else by
+    run = with_proctor(config, lambda proctor: proctor.schedules.run_now(name, requester=requester, by=user))
     if json:
         print_json({"id": run.id, "state": run.state})
     else:

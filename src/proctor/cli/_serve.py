@@ -11,6 +11,7 @@ from rich.text import Text
 from proctor.access import offer_setup
 from proctor.app import App, Proctor, Settings, decision_page, load_app, load_settings, open_proctor
 from proctor.cli._execution import (
+    freeze_loaded,
     frozen_in,
     place_to_serve,
     print_loose_packages,
@@ -22,7 +23,6 @@ from proctor.cli._options import PORTS, ConfigFile, Frozen
 from proctor.cli._output import console
 from proctor.cli._report import log_segment, tell
 from proctor.cli._web import web
-from proctor.core import SystemClock
 from proctor.runs import Share
 from proctor.telemetry import set_up_logs
 
@@ -70,6 +70,7 @@ async def _serve(app: App, settings: Settings, place: str, host: str, port: int)
     out = console()
     share = Share(teams=frozenset(app.teams), place=place)
     executes = settings.engine.kind == "embedded"
+    freeze_loaded()
     async with open_proctor(
         app,
         settings=settings,
@@ -80,7 +81,8 @@ async def _serve(app: App, settings: Settings, place: str, host: str, port: int)
     ) as proctor:
         page = decision_page(proctor)
         site = make_server(proctor, host=host, page=page)
-        async with web(site, host=host, port=port) as address:
+        async with web(site, host=host, port=port) as own:
+            address = settings.server.url or own
             with stop_signals() as stopped:
                 await _print_setup(proctor, address, out)
                 decisions = f", decisions: {address}/decide/" if page else ""
@@ -99,7 +101,7 @@ async def _print_setup(proctor: Proctor, address: str, out: Console) -> None:
     access = proctor.settings.access
     if access.authentication == "none" or access.oidc is not None:
         return
-    token = await offer_setup(proctor.database, clock=SystemClock())
+    token = await offer_setup(proctor.database, clock=proctor.clock)
     if token is not None:
         body = f"""{{"token": "{token}"}}"""
         lines = (

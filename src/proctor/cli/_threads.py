@@ -9,7 +9,7 @@ from cyclopts.validators import Number
 from rich.text import Text
 
 from proctor.app import Proctor
-from proctor.cli._options import ConfigFile, Json, Limit
+from proctor.cli._options import ConfigFile, Json, Limit, this_user
 from proctor.cli._output import age, console, fields, harmless, instant, print_json, print_table, put
 from proctor.cli._reading import with_proctor
 from proctor.cli._report import MOODS
@@ -129,7 +129,7 @@ def forget(id: str, /, *, config: ConfigFile = None, json: Json = False) -> None
     id
         The thread's id.
     """
-    states = with_proctor(config, lambda proctor: proctor.threads.forget(id))
+    states = with_proctor(config, lambda proctor: proctor.threads.forget(id, by=this_user()))
     if json:
         print_json({"id": id, "forgotten_states": states})
     else:

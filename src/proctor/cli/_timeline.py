@@ -249,6 +249,7 @@ _PLACES = {
     "memory": "a memory",
 }
 _OUTCOMES = {
+    "allow": "may be kept",
     "redact": "something was taken out",
     "escalate": "is for a person to look at",
     "deny": "is refused",
@@ -259,7 +260,8 @@ def _verdict(data: JsonObject) -> str:
     stage, outcome, tool = (str(data.get(name, "")) for name in ("stage", "outcome", "tool"))
     place = f"the answer of {tool}" if tool else _PLACES.get(stage, stage)
     said = {**_OUTCOMES, "escalate": "counts as suspect"} if stage == "tool_result" else _OUTCOMES
-    return f"{place}: {said.get(outcome, outcome)} ({listed(data.get('rules'))})"
+    rules = listed(data.get("rules"))
+    return f"{place}: {said.get(outcome, outcome)}" + (f" ({rules})" if rules else "")
 
 
 def _over_budget(data: JsonObject) -> str:

@@ -1,18 +1,14 @@
-"""The one port of a process: how a site is served on it, and the small site of a worker."""
+"""The one port of a process: how a site is served on it."""
 
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import uvicorn
-from starlette.applications import Starlette
-from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from proctor.core import ConfigurationError, is_loopback
-from proctor.notices import DecisionPage
-from proctor.telemetry import MetricsPage
+from proctor.core import ConfigurationError
 
 GRACE = 2
 """Seconds that requests in progress have when the process stops."""
@@ -36,17 +32,23 @@ class _Server(uvicorn.Server):
         yield
 
 
-def metrics_site(metrics: MetricsPage, page: DecisionPage | None) -> ASGIApp:
-    """/metrics, and /decide where links are configured: for whoever is on this machine."""
-    site = Starlette(routes=[Route("/metrics", metrics), *([page.route] if page else [])])
-    # Its redirect would go to wherever the request's Host says.
-    site.router.redirect_slashes = False
-    return site
+class _Stoppable:
+    """A site whose requests may be given up when the process stops: the log needs no error of each."""
+
+    def __init__(self, site: ASGIApp) -> None:
+        self._site = site
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        with suppress(asyncio.CancelledError):
+            await self._site(scope, receive, send)
 
 
 @asynccontextmanager
 async def web(site: ASGIApp, *, host: str, port: int) -> AsyncIterator[str]:
-    """The address of a site while it is served; port 0 takes a free one.
+    """The address of a site while it is served, by this machine's name where that is all of its addresses.
+
+    Port 0 takes a free one.
 
     Raises:
         ConfigurationError: the address can't be listened on, or the site can't start.
@@ -62,7 +64,7 @@ async def web(site: ASGIApp, *, host: str, port: int) -> AsyncIterator[str]:
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     # No access log: who reads a link's address can use it. Whom to believe as a proxy, the site says itself.
     config = uvicorn.Config(
-        site,
+        _Stoppable(site),
         lifespan="on",
         log_config=None,
         access_log=False,
@@ -76,6 +78,8 @@ async def web(site: ASGIApp, *, host: str, port: int) -> AsyncIterator[str]:
         try:
             await _answers(server, serving)
             shown = f"[{host}]" if family == socket.AF_INET6 else host
+            if host in ("0.0.0.0", "::"):  # noqa: S104 - nobody can call it so
+                shown = socket.gethostname()
             yield f"http://{shown}:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
@@ -90,17 +94,3 @@ async def _answers(server: _Server, serving: "asyncio.Task[None]") -> None:
         ready.cancel()
     if serving.done():
         raise ConfigurationError("the server can't start", hint="The log tells why.")
-
-
-def loopback(host: str) -> str:
-    """The host, where nobody beyond this machine reaches it.
-
-    Raises:
-        ConfigurationError: others could reach it.
-    """
-    if not is_loopback(host):
-        raise ConfigurationError(
-            f"{host} is no loopback address, and nobody would be asked who they are",
-            hint="Use 127.0.0.1, and a proxy or tunnel that authenticates for access from elsewhere.",
-        )
-    return host

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from proctor.app import App, Settings, load_app, load_settings, open_proctor
 from proctor.cli._execution import (
+    freeze_loaded,
     frozen_in,
     place_to_serve,
     print_loose_packages,
@@ -20,7 +21,7 @@ from proctor.cli._execution import (
 from proctor.cli._options import PORTS, ConfigFile, Frozen
 from proctor.cli._output import console
 from proctor.cli._report import log_segment, tell
-from proctor.cli._web import loopback, metrics_site, web
+from proctor.cli._web import web
 from proctor.core import ConfigurationError
 from proctor.runs import Share
 from proctor.telemetry import set_up_logs
@@ -48,8 +49,10 @@ def worker(
     app
         Where the teams are, as `module` or `file.py`; else the setting `app`.
     host
-        Address of /metrics: a loopback address, since a worker asks nobody who they are.
+        Address of /metrics; another than a loopback one needs authentication: see [access].
     """
+    from proctor.api import check_reach  # it takes a while to load
+
     settings = load_settings(config).settings
     settings = frozen_in(settings) if frozen else settings
     set_up_logs(settings.telemetry, "service")
@@ -58,6 +61,7 @@ def worker(
             "workers share their runs through Temporal, and the configuration names the embedded engine",
             hint='Write kind = "temporal" under [engine]; on one machine `proctor serve` is enough.',
         )
+    check_reach(settings, host)
     place = place_to_serve(app, settings)
     if concurrency is not None:
         engine = settings.engine.model_copy(update={"concurrency": concurrency})
@@ -65,16 +69,19 @@ def worker(
     loaded = load_app(place)
     print_strange_teams(loaded, settings)
     print_loose_packages(settings)
-    asyncio.run(_work(loaded, settings, whole_place(place), loopback(host), port))
+    asyncio.run(_work(loaded, settings, whole_place(place), host, port))
 
 
 async def _work(app: App, settings: Settings, place: str, host: str, port: int) -> None:
+    from proctor.api import make_worker_server
+
     out = console()
     share = Share(teams=frozenset(app.teams), place=place)
     listener = log_segment if settings.telemetry.logs == "json" else partial(tell, out)
+    freeze_loaded()
     async with (
         open_proctor(app, settings=settings, target=place, share=share, on_segment=listener) as proctor,
-        web(metrics_site(proctor.metrics_page, None), host=host, port=port) as address,
+        web(make_worker_server(proctor, host=host), host=host, port=port) as address,
     ):
         with stop_signals() as stopped:
             teams = ", ".join(app.teams)

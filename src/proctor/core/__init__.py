@@ -32,6 +32,7 @@ from proctor.core._calls import (
     ModelResult,
     Pace,
     Payer,
+    Suspended,
     ToolCall,
     ToolHandler,
     ToolMiddleware,
@@ -108,6 +109,7 @@ from proctor.core._model_settings import (
     Tier,
 )
 from proctor.core._money import Micros, format_usd, to_micros
+from proctor.core._names import LONGEST_TENANT, TenantName, check_name, check_tenant
 from proctor.core._notice_settings import NoticeSettings
 from proctor.core._policy_settings import (
     Kind,
@@ -156,7 +158,7 @@ from proctor.core._settings import (
     TeamSettings,
     TenantSettings,
 )
-from proctor.core._tasks import IfBroken, end_tasks, in_own_thread
+from proctor.core._tasks import IfBroken, end_tasks, in_own_thread, to_its_end
 from proctor.core._telemetry_settings import LogForm, TelemetrySettings
 from proctor.core._tool_settings import (
     GUARDED,
@@ -168,7 +170,7 @@ from proctor.core._tool_settings import (
     ToolServerSettings,
     TrustSettings,
 )
-from proctor.core._verdicts import ALLOW, Outcome, Span, Stage, Verdict
+from proctor.core._verdicts import ALLOW, Outcome, Parts, Span, Stage, Verdict
 
 __all__ = [
     "ALLOW",
@@ -176,6 +178,7 @@ __all__ = [
     "LEVELS",
     "LINK",
     "LONGEST_NAME",
+    "LONGEST_TENANT",
     "LOOPBACK_NAMES",
     "PRICED_OPTIONS",
     "SANDBOX",
@@ -267,6 +270,7 @@ __all__ = [
     "OnExpiry",
     "Outcome",
     "Pace",
+    "Parts",
     "Payer",
     "PolicyRule",
     "PolicySettings",
@@ -301,12 +305,14 @@ __all__ = [
     "StandingScope",
     "StorageSettings",
     "StoreSettings",
+    "Suspended",
     "SystemClock",
     "TargetSettings",
     "TeamAlertSettings",
     "TeamError",
     "TeamSettings",
     "TelemetrySettings",
+    "TenantName",
     "TenantSettings",
     "Terms",
     "ThreadBusy",
@@ -332,6 +338,8 @@ __all__ = [
     "Verdict",
     "WorkerLost",
     "canonical_json",
+    "check_name",
+    "check_tenant",
     "digest",
     "digest_of",
     "end_tasks",
@@ -346,5 +354,6 @@ __all__ = [
     "new_id",
     "person",
     "read_object",
+    "to_its_end",
     "to_micros",
 ]

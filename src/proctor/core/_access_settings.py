@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, PositiveInt, model_validator
 
+from proctor.core._names import TenantName
 from proctor.core._section import Duration, Pause, Section
 
 AccessRole = Literal["viewer", "operator", "approver", "auditor", "admin"]
@@ -32,7 +33,7 @@ class AccessGrant(Section):
 
     group: str = Field(min_length=1, max_length=200)
     roles: Annotated[tuple[AccessRole, ...], Field(min_length=1)]
-    tenant: str | None = Field(default=None, min_length=1, max_length=64, pattern="^[^/]*$")
+    tenant: TenantName | None = None
     """The one tenant whose things its members see. Absent: they belong to the platform and see all."""
 
 

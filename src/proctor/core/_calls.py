@@ -4,6 +4,7 @@ This is the common tongue of the rooms: agents make calls, the chain passes them
 providers and tool servers answer them. Nothing here knows AutoGen, a provider or a database.
 """
 
+from asyncio import CancelledError
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -54,6 +55,10 @@ class Payer(Protocol):
     @property
     def thread(self) -> str:
         """The conversation that the run belongs to; empty where there is none."""
+
+
+class Suspended(CancelledError):
+    """The run is torn down while the call waits; the attempt that follows asks for it again."""
 
 
 class CallScope(Payer, Protocol):

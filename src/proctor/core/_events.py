@@ -80,3 +80,5 @@ class Token:
     run_id: str
     agent: str
     text: str
+    last: bool = False
+    """Whether the answer is over: no words come with it."""

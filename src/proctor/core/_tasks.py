@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Coroutine
 from concurrent.futures import Future
+from contextlib import suppress
 from contextvars import copy_context
 from types import TracebackType
 from typing import Any, TypeVar
@@ -48,6 +49,24 @@ async def end_tasks(tasks: Collection["asyncio.Task[Any]"], *, within: float) ->
     for task in left:
         log.warning("%s doesn't end although it is cancelled: %r", task.get_name(), task.get_coro())
     return left
+
+
+async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """What work comes to that nobody leaves half done: who is cancelled meanwhile waits for its end first.
+
+    So a thread that takes something has taken it before it is given back, and what is ended has ended,
+    however often it is asked to. For work of bounded length.
+    """
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()  # asked for, so that the loop doesn't report it
+        raise
 
 
 def in_own_thread(work: Callable[[], T], *, name: str) -> "asyncio.Future[T]":

@@ -1,13 +1,16 @@
 """What a policy says about a text or an action."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 Outcome = Literal["allow", "redact", "escalate", "deny"]
 
 Stage = Literal["input", "tool_result", "knowledge", "output", "memory"]
 """Where a text passes by: what a requester sends, what a tool gives back, a document on its way into the
 knowledge base, what a run answers, and what is kept from one run to another."""
+
+Parts: TypeAlias = tuple[tuple[int, int], ...]
+"""Where texts stand in one that was put together from them: from the first character to one past the last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,11 @@ from contextlib import ExitStack
 from datetime import timedelta
 from typing import Generic
 
-from proctor.core import DatabaseInUse
+from proctor.core import DatabaseInUse, to_its_end
 from proctor.engine._chores import Routine
 from proctor.engine._duties import Chore, Done, Duties, Work
 from proctor.engine._executions import Executions
-from proctor.store import Lock, to_its_end
+from proctor.store import Lock
 
 log = logging.getLogger("proctor.engine")
 
@@ -58,7 +58,7 @@ class EmbeddedEngine(Generic[Work, Done]):
         """
         with ExitStack() as failing:
             failing.callback(self._lock.release)
-            await to_its_end(self._lock.acquire)
+            await to_its_end(asyncio.to_thread(self._lock.acquire))
             await self._duties.recover()
             failing.pop_all()
         self._running, self._stopping = True, False
@@ -104,7 +104,7 @@ class EmbeddedEngine(Generic[Work, Done]):
         await self._routine.end()
         self._duties.suspend()
         await self._executions.end(grace)
-        await to_its_end(self._lock.release)
+        await to_its_end(asyncio.to_thread(self._lock.release))
         self._running = False
 
     async def _work(self, work: str | Work) -> Done:
@@ -130,9 +130,9 @@ class EmbeddedEngine(Generic[Work, Done]):
 
     async def _guard(self) -> None:
         """Takes the right to execute again where it was lost: a database's restart ends its locks."""
-        if not await to_its_end(self._lock.held):
+        if not await to_its_end(asyncio.to_thread(self._lock.held)):
             try:
-                await to_its_end(self._lock.acquire)
+                await to_its_end(asyncio.to_thread(self._lock.acquire))
             except DatabaseInUse:
                 if self._running:
                     await self._step_back()
@@ -147,4 +147,4 @@ class EmbeddedEngine(Generic[Work, Done]):
         self._running = False
         self._duties.suspend()
         await self._executions.end(LOST_GRACE)
-        await to_its_end(self._lock.release)
+        await to_its_end(asyncio.to_thread(self._lock.release))

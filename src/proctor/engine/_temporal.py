@@ -16,11 +16,18 @@ from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic
 
-from proctor.core import ConfigurationError, DatabaseInUse, EngineSettings, EngineUnavailable, MissingSetting
+from proctor.core import (
+    ConfigurationError,
+    DatabaseInUse,
+    EngineSettings,
+    EngineUnavailable,
+    MissingSetting,
+    to_its_end,
+)
 from proctor.engine._chores import Routine
 from proctor.engine._duties import Chore, Done, Duties, Work
 from proctor.engine._executions import Executions
-from proctor.store import Lock, to_its_end
+from proctor.store import Lock
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -107,7 +114,7 @@ class TemporalEngine(Generic[Work, Done]):
         client = await _connect(self._settings)
         with ExitStack() as failing:
             failing.callback(self._lock.release)
-            await to_its_end(self._lock.acquire)
+            await to_its_end(asyncio.to_thread(self._lock.acquire))
             self._serve(client)
             failing.pop_all()
         self._client, self._stopping = client, False
@@ -167,7 +174,7 @@ class TemporalEngine(Generic[Work, Done]):
             closing.cancel()
             self._serving.cancel()
             await asyncio.gather(closing, self._serving, return_exceptions=True)
-        await to_its_end(self._lock.release)
+        await to_its_end(asyncio.to_thread(self._lock.release))
         self._client = self._worker = self._serving = None
 
     def _serve(self, client: "Client") -> None:
@@ -256,10 +263,10 @@ class TemporalEngine(Generic[Work, Done]):
 
     async def _guard(self) -> None:
         """Takes its share of the right to execute again: a database's restart ends its locks."""
-        if await to_its_end(self._lock.held):
+        if await to_its_end(asyncio.to_thread(self._lock.held)):
             return
         try:
-            await to_its_end(self._lock.acquire)
+            await to_its_end(asyncio.to_thread(self._lock.acquire))
         except DatabaseInUse:
             self._barred = True
             self._duties.suspend()

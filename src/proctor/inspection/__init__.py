@@ -4,10 +4,10 @@ from proctor.inspection._filing import page
 from proctor.inspection._inspector import Inspected, Inspector
 from proctor.inspection._report import Part, Report, part_of, report
 from proctor.inspection._tables import findings, inspections
-from proctor.inspection._values import TODO, Filed, Finding, FindingKind, Period, Rules, Severity
+from proctor.inspection._values import ADVICE, Filed, Finding, FindingKind, Period, Rules, Severity
 
 __all__ = [
-    "TODO",
+    "ADVICE",
     "Filed",
     "Finding",
     "FindingKind",

@@ -1,31 +1,41 @@
 """Findings as they are kept: each once, with when it was found first and last."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import Connection, Row, insert, select, update
 
 from proctor import audit
-from proctor.core import new_id
+from proctor.audit import Wanted
+from proctor.core import JsonObject, new_id
 from proctor.inspection._tables import findings, inspections
 from proctor.inspection._values import Filed, Finding, FindingKind, Severity
+from proctor.ledger import utc_day
 from proctor.store import insert_into
+
+DAILY, BY_HAND = "daily", "by hand"
+"""What the record calls inspections."""
+AHEAD = timedelta(hours=1)
+"""How much later than this one an inspection may have begun that has ended already: so far clocks differ."""
 
 
 def file(
     connection: Connection, found: Sequence[Finding], *, at: datetime, in_full: Collection[FindingKind]
 ) -> tuple[Filed, ...]:
-    """The findings that are new. Of kinds that were looked at in full, those not found again are gone."""
+    """The findings that are new. Of kinds that were looked at in full, those not found again are gone.
+
+    What an inspection says that began later, and has ended already, stands.
+    """
     known: Mapping[str, Row[Any]] = {row.mark: row for row in connection.execute(select(findings))}
     marks = {finding.mark: finding for finding in found}
     fresh = [_add(connection, each, at) for mark, each in marks.items() if mark not in known]
-    again = [mark for mark in marks if mark in known]
+    again = [mark for mark in marks if mark in known and (known[mark].gone_at or known[mark].last_at) <= at]
     for mark in again:
         reopened = {"last_at": at, "gone_at": None, "text": marks[mark].text}
         connection.execute(update(findings).where(findings.c.mark == mark).values(reopened))
     for mark, row in known.items():
-        if mark not in marks and row.kind in in_full and row.gone_at is None:
+        if mark not in marks and row.kind in in_full and row.gone_at is None and row.last_at <= at:
             connection.execute(update(findings).where(findings.c.mark == mark).values(gone_at=at))
     return tuple(fresh)
 
@@ -38,18 +48,27 @@ def page(connection: Connection, *, all: bool = False, after: str = "", limit: i
     return tuple(filed(row) for row in connection.execute(query))
 
 
-def last_day(connection: Connection) -> tuple[str, datetime] | None:
-    """The day and the instant of the last inspection by the clock."""
-    query = select(inspections.c.day, inspections.c.at).order_by(inspections.c.day.desc()).limit(1)
-    row = connection.execute(query).first()
-    return None if row is None else (row.day, row.at)
+def last_daily(connection: Connection, now: datetime) -> datetime | None:
+    """When the clock had all inspected last: by the record, since whoever wants none could write rows."""
+    wanted = Wanted(action="inspection.made", thing=DAILY, until=now + AHEAD)
+    made = audit.newest(connection, wanted, limit=1)
+    return made[0].at if made else None
 
 
-def note_day(connection: Connection, *, day: str, at: datetime, worker: str, found: int) -> bool:
-    """Whether nobody else has inspected on that day."""
+def take_day(connection: Connection, *, day: str, at: datetime, worker: str, found: int) -> bool:
+    """Whether nobody else has inspected on that day. Who comes second waits for the first one's end."""
     row = {"day": day, "at": at, "worker": worker, "findings": found}
-    statement = insert_into(connection, inspections).values(row).on_conflict_do_nothing()
-    return connection.execute(statement.returning(inspections.c.day)).first() is not None
+    connection.execute(insert_into(connection, inspections).values(row).on_conflict_do_nothing())
+    last = last_daily(connection, at)
+    return last is None or utc_day(last) < day
+
+
+def note(
+    connection: Connection, *, at: datetime, by: str, thing: str, since: datetime, found: int, fresh: int
+) -> None:
+    """Enters in the record that an inspection was made."""
+    data: JsonObject = {"since": since.isoformat(), "found": found, "new": fresh}
+    audit.append(connection, at=at, actor=by, action="inspection.made", thing=thing, data=data)
 
 
 def _add(connection: Connection, finding: Finding, at: datetime) -> Filed:

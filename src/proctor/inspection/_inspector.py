@@ -69,27 +69,37 @@ class Inspector:
         day = utc_day(now)
         if day == self._day or now - self._begun < SETTLING:
             return
-        last = await self._database.read(_filing.last_day)
-        if last is None or last[0] < day:
-            done = await self.inspect(now - FIRST if last is None else last[1] - OVERLAP, day=day)
+        last = await self._database.read(lambda connection: _filing.last_daily(connection, now))
+        if last is None or utc_day(last) < day:
+            done = await self.inspect(now - FIRST if last is None else last - OVERLAP, day=day)
             for filed in done.fresh[:LOGGED]:
                 log.error("inspection: %s", filed.text)
             if len(done.fresh) > LOGGED:
                 log.error("and %d more findings: proctor audit inspect", len(done.fresh) - LOGGED)
         self._day = day
 
-    async def inspect(self, since: datetime, *, day: str = "") -> Inspected:
+    async def inspect(self, since: datetime, *, day: str = "", by: str = "proctor") -> Inspected:
         """What is found in what happened since an instant; what is new is filed. `day` is noted as done."""
         now, rules = self._clock.now(), await self._rules()
         period = Period(since=since, until=now)
-        found = await self._database.read(lambda connection: _all(connection, rules, period))
+        found = await self._database.read_long(lambda connection: _all(connection, rules, period))
 
         def keep(connection: Connection) -> tuple[Filed, ...]:
-            if day and not _filing.note_day(
+            if day and not _filing.take_day(
                 connection, day=day, at=now, worker=self._worker, found=len(found)
             ):
                 return ()  # another process was faster
-            return _filing.file(connection, found, at=now, in_full=IN_FULL)
+            fresh = _filing.file(connection, found, at=now, in_full=IN_FULL)
+            _filing.note(
+                connection,
+                at=now,
+                by=by,
+                thing=_filing.DAILY if day else _filing.BY_HAND,
+                since=since,
+                found=len(found),
+                fresh=len(fresh),
+            )
+            return fresh
 
         fresh = await self._database.commit(keep)
         if fresh:

@@ -24,10 +24,12 @@ PARTS: dict[Part, tuple[str, ...]] = {
         "run.cancelled",
         "run.resumed",
         "run.started_for",
+        "budget.released",
         "pin.accepted",
+        "alert",
     ),
-    "changes": ("settings", "budget", "schedule", "key", "policy", "pin", "session"),
-    "accesses": ("export", "run.read", "subject.read", "audit"),
+    "changes": ("settings", "budget", "schedule", "key", "pin", "vault", "document", "thread"),
+    "accesses": ("session", "export", "run.read", "subject.read"),
     "privacy": ("consent", "hold", "subject"),
 }
 """By the beginnings of actions; the longest one that fits decides."""

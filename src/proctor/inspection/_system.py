@@ -9,6 +9,7 @@ from proctor import audit
 from proctor.audit import Wanted
 from proctor.core import SANDBOX, read_object
 from proctor.inspection._history import entries
+from proctor.inspection._tables import findings
 from proctor.inspection._values import Finding, Period, Rules
 from proctor.runs import events, runs
 from proctor.tools import stored_pins
@@ -21,10 +22,17 @@ PAGE = 1000
 
 
 def check_record(connection: Connection, rules: Rules) -> Iterator[Finding]:
-    """What is wrong with the record: held against the heads that are at hand."""
+    """What is wrong with the record, held against the heads at hand; and findings of it that are gone."""
     for fault in audit.verify(connection, heads=rules.heads, trusted=rules.trusted).faults:
         thing = f"{fault.kind} {fault.seq}"
         yield Finding(kind="record", severity="critical", thing=thing, text=fault.text)
+    told = list(entries(connection, Wanted(action="inspection.found")))
+    kept = set(connection.scalars(select(findings.c.id)))  # read second: one that is filed meanwhile is there
+    for entry in told:
+        if entry.thing not in kept:
+            text = f"finding {entry.thing}, of the kind {entry.details.get('kind')}, was deleted"
+            run_id = str(entry.details.get("run", ""))
+            yield Finding(kind="record", severity="critical", run_id=run_id, thing=entry.thing, text=text)
 
 
 def check_policies(connection: Connection, rules: Rules, period: Period) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from proctor.ledger import Prices
 FindingKind = Literal["record", "ledger", "price", "approval", "decision", "policy", "retention", "pin"]
 Severity = Literal["warning", "critical"]
 
-TODO: Mapping[FindingKind, str] = {
+ADVICE: Mapping[FindingKind, str] = {
     "record": "Keep the database as it is, find out who had access, and compare it with a backup.",
     "ledger": "`proctor costs audit` shows the run, `proctor runs show` what it did.",
     "price": "Compare the entry with the price list and the provider's bill; give a new price a `since` day.",
@@ -63,7 +63,7 @@ class Filed:
     @property
     def todo(self) -> str:
         """What to do about it."""
-        return TODO[self.kind]
+        return ADVICE[self.kind]
 
 
 TooOld: TypeAlias = Callable[[Connection, datetime], Mapping[str, int]]

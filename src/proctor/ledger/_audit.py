@@ -151,7 +151,7 @@ class Audit:
             return
         done = await self._database.read(last_audit)
         if done is None or done.day < day:
-            found = await self._database.read(reconcile_ledger)
+            found = await self._database.read_long(reconcile_ledger)
             row = {"day": day, "at": now, "worker": self._worker, "differences": len(found)}
             if await self._database.commit(lambda connection: _note(connection, row)) and found:
                 _log(found)

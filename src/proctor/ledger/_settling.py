@@ -1,10 +1,12 @@
 """The end of pieces: of a worker that leaves, and of those that died."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, select
 
+from proctor import audit
 from proctor.core import Micros
 from proctor.ledger._rows import Piece, entered, key_of, locked, pieces_of, write_accounts
 from proctor.ledger._rules import Claim, Key
@@ -44,18 +46,23 @@ def reconcile(connection: Connection, *, holder: str, claims: Sequence[Claim], g
     return sum(max(0, own[key].taken - final[key]) for key in lost)
 
 
-def release_lost(connection: Connection, budget: str = "") -> Micros:
+def release_lost(connection: Connection, budget: str = "", *, at: datetime, by: str) -> Micros:
     """Gives back what is lost, of one budget or of all: an operator knows that it wasn't spent."""
     query = select(accounts.c.budget, accounts.c.subject, accounts.c.period).where(accounts.c.lost > 0)
     if budget:
         query = query.where(accounts.c.budget == budget)
     held = locked(connection, {(row[0], row[1], row[2]) for row in connection.execute(query)})
-    released = sum(account.lost for account in held.values())
-    for account in held.values():
+    of_each: Counter[str] = Counter()
+    for (name, _, _), account in held.items():
+        of_each[name] += account.lost
         account.taken -= account.lost
         account.lost = 0
     write_accounts(connection, held)
-    return released
+    for name, micros in of_each.items():
+        audit.append(
+            connection, at=at, actor=by, action="budget.released", thing=name, data={"micros": micros}
+        )
+    return of_each.total()
 
 
 def prune(connection: Connection, at: datetime) -> None:

@@ -111,14 +111,14 @@ class Storage:
         """What is kept now: knowledge, then conversations by tenant and team."""
         live: Counter[tuple[str, str]] = Counter()
         after = ""
-        while page := await self._database.read(partial(_measure_runs, after=after)):
+        while page := await self._database.read_long(partial(_measure_runs, after=after)):
             after = page[-1].id
             if ended := [run for run in page if run.finished_at is not None]:
                 await self._database.commit(partial(_keep, runs=ended))
             for run in page:
                 if run.finished_at is None:
                     live[run.tenant, run.team] += run.bytes
-        knowledge, kept = await self._database.read(_add_up)
+        knowledge, kept = await self._database.read_long(_add_up)
         return (
             Kept(what="knowledge", tenant="", team="", bytes=knowledge),
             *(

@@ -13,6 +13,7 @@ from proctor.core import (
     InvalidInput,
     Notice,
     Outcome,
+    Parts,
     PolicyRule,
     PolicySettings,
     Span,
@@ -138,8 +139,11 @@ class Policy:
         team: str = "",
         hide: Hide | None = None,
         catalogue: Prices | None = None,
+        parts: Parts = (),
     ) -> Verdict:
         """What the policy says about a text; where something is to be taken out, with the text to go on with.
+
+        A text that was put together is read in its parts, each by itself: what joins them is nobody's.
 
         Where nothing gives tokens, what is to become one is taken out for good. Prices are held against the
         catalogue, where one is given. An answer with advice gets its disclosure.
@@ -149,7 +153,7 @@ class Policy:
         """
         if stage == "input":
             self._check_storable(text)
-        ruled = self.explain(text, stage, team=team, catalogue=catalogue)
+        ruled = self.explain(text, stage, team=team, catalogue=catalogue, parts=parts)
         if not ruled:
             return ALLOW
         verdict = _verdict(text, ruled, hide)
@@ -202,16 +206,21 @@ class Policy:
         team: str = "",
         kinds: frozenset[str] | None = None,
         catalogue: Prices | None = None,
+        parts: Parts = (),
     ) -> tuple[Ruled, ...]:
         """All that was found and isn't simply allowed, in the text's order, with the rules that speak.
 
         Of the built-in checks, only those that find any of the kinds, where these are given.
         """
         plan = self._plan_of(stage, team)
-        reading = Reading(text, stage)
         ruled: dict[Finding, Ruled] = {}
+        found = [
+            finding if start == 0 else replace(finding, start=finding.start + start, end=finding.end + start)
+            for start, end in parts or ((0, len(text)),)
+            for finding in _found(plan, Reading(text[start:end], stage), kinds)
+        ]
         contradictions = contradicting_prices(text, catalogue) if catalogue else ()
-        for finding in (*_found(plan, reading, kinds), *contradictions):
+        for finding in (*found, *contradictions):
             answer = plan.answer(finding)
             if answer is not None and answer.treatment != "allow":
                 ruled[finding] = Ruled(

@@ -12,14 +12,14 @@ from typing import Literal, TypeAlias
 from sqlalchemy import ColumnElement, Connection, and_, func, select, true, update
 
 from proctor import approvals, audit
-from proctor.core import Clock, Conflict, DatabaseInUse, Kept, RetentionSettings
+from proctor.core import Clock, Conflict, DatabaseInUse, Kept, RetentionSettings, to_its_end
 from proctor.privacy import _clear, _consents, _holds, _reach, _tombstones
 from proctor.privacy._errors import StillRunning
 from proctor.privacy._reach import Reached, Whose
 from proctor.privacy._scrub import overwrite_deleted, scrub
 from proctor.privacy._values import Left, Subject, Tombstone
 from proctor.runs import runs
-from proctor.store import Database, to_its_end
+from proctor.store import Database
 
 PAGE = 50
 """Runs in one transaction: others' records wait for it."""
@@ -197,7 +197,7 @@ class Eraser:
         """Whether these runs are ended, because nobody executes runs at all."""
         lock = self._database.lock()
         try:
-            await to_its_end(lock.acquire)
+            await to_its_end(asyncio.to_thread(lock.acquire))
             at = self._clock.now()
             lost = update(runs).where(runs.c.id.in_(running), runs.c.state == "running")
             ended = lost.values(state="cancelled", finished_at=at)

@@ -375,7 +375,7 @@ class Privacy:
             self._on_erased()
         self._seen = self._clock.now()
 
-    async def reseal(self, old: VaultSettings) -> int:
+    async def reseal(self, old: VaultSettings, *, by: str = "") -> int:
         """How many keys of the database are sealed by the configured key now, which an older one had sealed.
 
         The values that they encrypt stay as they are.
@@ -387,7 +387,14 @@ class Privacy:
         before, now = (load_key(each, self._environ) for each in (old, self._settings.vault))
         if before is None or now is None:
             raise MissingSetting("there is no old or no new key", hint="Set [privacy.vault] to the new one.")
-        return await self._database.commit(partial(reseal, old=before, new=now))
+        at = self._clock.now()
+
+        def apply(connection: Connection) -> int:
+            count = reseal(connection, before, now)
+            _note(connection, "vault.resealed", "vault", "", by=by, at=at, data={"keys": count})
+            return count
+
+        return await self._database.commit(apply)
 
     async def scope_of(self, run: Run) -> Scope:
         """Within what the tokens of a run stand for their values."""

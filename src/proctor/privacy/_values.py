@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from proctor.core import InvalidInput
+from proctor.core import InvalidInput, check_name
 
-LONGEST_SUBJECT = 200
 ERASED = "erased:"
 """Begins the mark that stands in the place of a name which was erased."""
 GONE = "[erased]"
@@ -27,8 +26,9 @@ class Subject:
 
     def __post_init__(self) -> None:
         name = self.name
-        if not name.strip() or len(name) > LONGEST_SUBJECT or not name.isprintable():
-            raise InvalidInput(f"a subject's name has between 1 and {LONGEST_SUBJECT} printable characters")
+        if not name.strip():
+            raise InvalidInput("a subject has a name")
+        check_name("subject", name)
         if name.startswith(ERASED):
             raise InvalidInput(f"{ERASED!r} begins what stands for names that were erased")
 

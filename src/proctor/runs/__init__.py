@@ -25,19 +25,20 @@ from proctor.runs._threads import Threads
 from proctor.runs._values import (
     ENDED,
     GOING_ON,
+    STOPPED,
     CallKey,
     RecordedCall,
     Run,
     RunState,
     Share,
     Thread,
-    check_tenant,
 )
 
 __all__ = [
     "ENDED",
     "GOING_ON",
     "MOST_FOLLOWED",
+    "STOPPED",
     "Acted",
     "AnswerJudge",
     "Backlog",
@@ -73,7 +74,6 @@ __all__ = [
     "behind",
     "blobs",
     "calls",
-    "check_tenant",
     "consult",
     "events",
     "first_start",

@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, or_, select
 
-from proctor.core import Event, read_object
+from proctor.core import Event
+from proctor.runs._sql import event_of
 from proctor.runs._tables import events, runs
 
 _TELLING = (
@@ -23,6 +24,8 @@ _TELLING = (
 )
 _BROKE = '%"error":true%'
 """How the data of a tool's call look where it came to an error; keys are never followed by a space."""
+_ALLOWED = '%"outcome":"allow"%'
+"""How the data of a verdict look that found nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,25 +45,12 @@ def troubles(
     Only runs that lived in that time are looked at, so that it costs what they logged, and not what all did.
     """
     rows = connection.execute(_logged(since, until, team, tenant).limit(limit)).all()
-    return tuple(
-        Trouble(
-            event=Event(
-                run_id=row.run_id,
-                seq=row.seq,
-                at=row.at,
-                type=row.type,
-                agent=row.agent,
-                data=read_object(row.data),
-            ),
-            team=row.team,
-            release=row.release,
-        )
-        for row in reversed(rows)
-    )
+    return tuple(Trouble(event=event_of(row), team=row.team, release=row.release) for row in reversed(rows))
 
 
 def _logged(since: datetime, until: datetime, team: str, tenant: str) -> Select[Any]:
     broke = (events.c.type == "tool.called") & events.c.data.like(_BROKE)
+    telling = events.c.type.in_(_TELLING) & events.c.data.not_like(_ALLOWED)
     query = (
         select(events, runs.c.team, runs.c.release)
         .join_from(runs, events, runs.c.id == events.c.run_id)
@@ -69,7 +59,7 @@ def _logged(since: datetime, until: datetime, team: str, tenant: str) -> Select[
             runs.c.created_at < until,
             events.c.at >= since,
             events.c.at < until,
-            or_(events.c.type.in_(_TELLING), broke),
+            or_(telling, broke),
         )
         .order_by(events.c.at.desc(), events.c.run_id.desc(), events.c.seq.desc())
     )

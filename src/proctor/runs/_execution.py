@@ -18,7 +18,7 @@ from proctor.runs._plan import Hooks
 from proctor.runs._queue import Limits
 from proctor.runs._segment import Segment
 from proctor.runs._stop import ask_to_stop, not_ended, stop
-from proctor.runs._telling import subject_of, tell_end
+from proctor.runs._telling import spans_of, tell_end
 from proctor.runs._values import ENDED, Run, Share
 from proctor.runs._watch import Watchers
 from proctor.store import Database
@@ -112,28 +112,35 @@ class Execution:
         return await self._take(run if isinstance(run, str) else run.id, self._claim_lost)
 
     async def _take(
-        self, run_id: str, claim: Callable[[Connection, str], tuple[Run, Past] | None]
+        self, run_id: str, claim: Callable[[Connection, str], tuple[Run, Past | None] | None]
     ) -> Run | None:
         if run_id in self._taken:
             return None
         with self.taking(run_id):
             claimed = await self._database.commit(lambda connection: claim(connection, run_id))
-        if claimed is None:
-            self._taken.pop(run_id, None)
-            return None
-        return await self._execute(*claimed)
+        run, past = claimed or (None, None)
+        if run is not None and past is not None:
+            return await self._execute(run, past)
+        self._taken.pop(run_id, None)
+        if run is not None:
+            await self._tell(run)
+        return None
 
-    def _claim_lost(self, connection: Connection, run_id: str) -> tuple[Run, Past] | None:
+    def _claim_lost(self, connection: Connection, run_id: str) -> tuple[Run, Past | None] | None:
         if not _queue.is_of(connection, self.share, run_id):
             raise NotFound(f"run {run_id} is of an application that this worker doesn't execute")
-        if self._lose(run_id, connection):
+        lost = self._lose(run_id, connection)
+        if lost is not None and lost.state in ENDED:
+            return lost, None
+        if lost is not None:
             _queue.keep_turn(connection, run_id, self._clock.now())
         return self._claim(connection, run_id)
 
-    def _claim(self, connection: Connection, run_id: str) -> tuple[Run, Past] | None:
+    def _claim(self, connection: Connection, run_id: str) -> tuple[Run, Past | None] | None:
+        """The run, to be executed, and its past; without one where it was asked to stop, and is cancelled."""
         at = self._clock.now()
-        if _sql.cancel_requested(connection, run_id):
-            stop(connection, run_id, at)
+        if _sql.cancel_requested(connection, run_id) and stop(connection, run_id, at):
+            return _sql.get_run(connection, run_id), None
         run = _queue.claim(connection, run_id, at=at, worker=self.worker)
         return None if run is None else (run, Past.load(connection, run_id))
 
@@ -142,7 +149,7 @@ class Execution:
 
     async def _execute(self, run: Run, past: Past) -> Run | None:
         """The run as its segment leaves it; nothing where another attempt has taken it over."""
-        spans = self._hooks.spans.of(subject_of(run))
+        spans = spans_of(self._hooks, run, failed=past.failed)
         outside = here.set(spans.here())
         try:
             return await self._execute_told(run, past, spans)
@@ -168,9 +175,7 @@ class Execution:
         if ended.state in ("waiting", "queued") and await self._database.read(asked):
             ended = await self.cancel(run.id)
         elif ended.state in ENDED:
-            tell_end(spans, ended)
-        if ended.state in ENDED:
-            self._hooks.finished(ended, (self._clock.now() - ended.created_at).total_seconds())
+            tell_end(self._hooks, ended, spans)
         self._hooks.segment(ended)
         return ended
 
@@ -248,9 +253,11 @@ class Execution:
 
         for run_id in await self._database.read(look):
             if run_id not in self._taken:
-                await self._database.commit(partial(self._lose, run_id))
+                lost = await self._database.commit(partial(self._lose, run_id))
+                if lost is not None and lost.state in ENDED:
+                    await self._tell(lost)
 
-    def _lose(self, run_id: str, connection: Connection) -> bool:
+    def _lose(self, run_id: str, connection: Connection) -> Run | None:
         return _queue.lose(connection, run_id, self._retries, at=self._clock.now())
 
     async def due(self, most: int) -> tuple[str, ...]:
@@ -307,8 +314,16 @@ class Execution:
         )
         self._stop_here(run_id)
         if run.state == "cancelled":  # nobody executes it, who could tell of it
-            tell_end(self._hooks.spans.of(subject_of(run)), run)
+            await self._tell(run)
         return run
+
+    async def _tell(self, run: Run) -> None:
+        """Tells of a run that has ended while nobody executed it; of one that had failed then was told."""
+        if run.state == "cancelled" and run.error_code is not None:
+            return
+        before = await self._database.read(lambda connection: _sql.failures(connection, run.id))
+        failed = before > (run.state == "failed")
+        tell_end(self._hooks, run, spans_of(self._hooks, run, failed=failed))
 
 
 async def _unless(event: asyncio.Event, work: Awaitable[T]) -> T | None:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from proctor.core import Clock, DatabaseUnavailable, Event, Token, end_tasks, first_id
 from proctor.runs import _feed_sql, _sql
 from proctor.runs._follower import MOST, PAGE, Follower, TeamRuns
-from proctor.runs._values import RunState
+from proctor.runs._values import ENDED, RunState
 from proctor.runs._watch import Watchers
 from proctor.store import Database
 
@@ -76,12 +76,14 @@ class Feed:
         """All who follow something."""
         self._news = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
-        self._closed = False
+        self._closed = asyncio.Event()
 
     @asynccontextmanager
-    async def follow(self, places: Mapping[str, int]) -> AsyncIterator[Follower]:
-        """Follows runs, each from behind a number, until they have ended."""
-        follower = Follower(self, team=None, mark="", over=())
+    async def follow(
+        self, places: Mapping[str, int], *, until: Collection[RunState] = ENDED
+    ) -> AsyncIterator[Follower]:
+        """Follows runs, each from behind a number, until they come to one of those states."""
+        follower = Follower(self, until=until)
         async with self._looked_for(follower):
             for run_id, place in places.items():
                 follower.enter(run_id, place)
@@ -111,7 +113,7 @@ class Feed:
         `over` are runs behind the mark that have ended and were handed over. Of more than `MOST` at a time
         the rest is left out.
         """
-        follower = Follower(self, team=team, mark=mark, over=over)
+        follower = Follower(self, until=ENDED, team=team, mark=mark, over=over)
         async with self._looked_for(follower):
             for run_id, place in places.items():
                 follower.enter(run_id, place)
@@ -128,7 +130,7 @@ class Feed:
     @asynccontextmanager
     async def _looked_for(self, follower: Follower) -> AsyncIterator[None]:
         self.followers.add(follower)
-        if self._closed:
+        if self._closed.is_set():
             follower.close()
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look_on(), name="feed of runs")
@@ -143,9 +145,13 @@ class Feed:
 
     def close(self) -> None:
         """Lets all who follow end, and who comes later end at once: this process stops."""
-        self._closed = True
+        self._closed.set()
         for follower in self.followers:
             follower.close()
+
+    async def closed(self) -> None:
+        """Returns when this process stops."""
+        await self._closed.wait()
 
     def hurry(self) -> None:
         """Has logs looked at soon."""
@@ -156,7 +162,7 @@ class Feed:
         log = self._logs.get(run_id)
         if log is None:
             log = self._logs[run_id] = _Log(self)
-            log.stack.enter_context(self._watchers.telling(run_id, log))
+            log.stack.enter_context(self._watchers.telling(run_id, log.put))
         log.followers.add(follower)
         log.known, log.looked = None, False
         self.hurry()

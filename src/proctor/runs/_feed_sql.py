@@ -38,16 +38,20 @@ def events_behind(connection: Connection, after: Mapping[str, int]) -> dict[str,
 
 
 def going_on(connection: Connection, *, team: str, tenant: str | None, most: int) -> tuple[str, ...]:
-    """The newest runs of a team that go on."""
-    query = select(runs.c.id).where(runs.c.team == team, runs.c.state.in_(GOING_ON))
+    """The newest runs that go on, of a team where one is named."""
+    query = select(runs.c.id).where(runs.c.state.in_(GOING_ON))
+    if team:
+        query = query.where(runs.c.team == team)
     if tenant is not None:
         query = query.where(runs.c.tenant == tenant)
     return tuple(connection.scalars(query.order_by(runs.c.id.desc()).limit(most)))
 
 
 def come(connection: Connection, *, team: str, tenant: str | None, after: str, most: int) -> tuple[str, ...]:
-    """The first runs of a team that came after an id."""
-    query = select(runs.c.id).where(runs.c.team == team, runs.c.id > after)
+    """The first runs that came after an id, of a team where one is named."""
+    query = select(runs.c.id).where(runs.c.id > after)
+    if team:
+        query = query.where(runs.c.team == team)
     if tenant is not None:
         query = query.where(runs.c.tenant == tenant)
     return tuple(connection.scalars(query.order_by(runs.c.id).limit(most)))

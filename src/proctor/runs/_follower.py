@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from proctor.core import Event, Token, Unavailable
-from proctor.runs._values import ENDED, RunState
+from proctor.runs._values import RunState
 
 PAGE = 200
 """Entries of a log that are read at a time where they aren't kept."""
@@ -20,7 +20,7 @@ MOST = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnd:
-    """That a run has ended, behind all of its events."""
+    """That a run has come to the state until which it was followed, behind all of its events."""
 
     run_id: str
     state: RunState
@@ -31,7 +31,7 @@ Item: TypeAlias = Event | Token | RunEnd
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TeamRuns:
-    """The runs of a team: those that go on, and those that come."""
+    """The runs of a team, or of all where none is named: those that go on, and those that come."""
 
     team: str
     tenant: str | None
@@ -57,8 +57,17 @@ class Logs(Protocol):
 class Follower:
     """One who follows runs. What was handed over once doesn't come again."""
 
-    def __init__(self, logs: Logs, *, team: TeamRuns | None, mark: str, over: Collection[str]) -> None:
+    def __init__(
+        self,
+        logs: Logs,
+        *,
+        until: Collection[RunState],
+        team: TeamRuns | None = None,
+        mark: str = "",
+        over: Collection[str] = (),
+    ) -> None:
         self._logs = logs
+        self._until = until
         self._team = team
         self._news = asyncio.Event()
         self._noticed: dict[str, None] = {}
@@ -75,10 +84,10 @@ class Follower:
 
     @property
     def done(self) -> bool:
-        """Whether nothing comes any more, since all that was to be followed has ended."""
+        """Whether nothing comes any more, since all runs have come to where they were followed to."""
         return self._team is None and not self._places
 
-    async def take(self, within: float) -> list[Item]:
+    async def take(self, within: float | None = None) -> list[Item]:
         """What has come since; nothing where nothing comes for so many seconds, or any more.
 
         Raises:
@@ -122,7 +131,7 @@ class Follower:
         self._places[run_id] = place
         if self._logs.head(run_id) == known:
             self._noticed.pop(run_id, None)
-            if state in ENDED:
+            if state in self._until:
                 self._leave(run_id)
                 return [*events, RunEnd(run_id=run_id, state=state)]
         return list(events)

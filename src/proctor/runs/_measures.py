@@ -60,8 +60,8 @@ def measures(
 ) -> tuple[Measure, ...]:
     """What the time from `since` to before `until` held: runs that ended in it, calls that did.
 
-    A failed run that is resumed counts again when it ends again, and only then. Calls of runs whose log was
-    erased are gone.
+    A failed run that is resumed counts again when it ends again, and only then; one that is cancelled counts
+    as that, when it was. Calls of runs whose log was erased are gone.
     """
     sums: defaultdict[_Key, _Sum] = defaultdict(_Sum)
     for row in connection.execute(_ended(since, until, tenant)):

@@ -23,14 +23,18 @@ class Past:
     """Agents of which the log tells that they have read what is untrusted."""
     loss_told: bool = False
     """Whether the log tells already what of it could not be given to the team."""
-
     verdict_told: bool = False
     """Whether the log tells already what the policy says of the answer."""
+    remembered: tuple[str, ...] = ()
+    """What the policy said of texts that are to be kept: the outcomes that the log tells already."""
+    failed: bool = False
+    """Whether the run has ended before, as failed."""
 
     @classmethod
     def load(cls, connection: Connection, run_id: str) -> "Past":
         """The past of a run."""
         events = _sql.run_events(connection, run_id)
+        verdicts = tuple(event.data for event in events if event.type == "policy.verdict")
         said = tuple(
             said_mark(event.agent, str(event.data["text"])) for event in events if event.type == "message"
         )
@@ -41,9 +45,9 @@ class Past:
             memory=_threads_sql.begin(connection, run_id),
             raised=frozenset(event.agent for event in events if event.type == "label.raised"),
             loss_told=any(event.type == "thread.state_lost" for event in events),
-            verdict_told=any(
-                event.type == "policy.verdict" and event.data.get("stage") == "output" for event in events
-            ),
+            verdict_told=any(data.get("stage") == "output" for data in verdicts),
+            remembered=tuple(str(data["outcome"]) for data in verdicts if data.get("stage") == "memory"),
+            failed=any(event.type == "run.failed" for event in events),
         )
 
 

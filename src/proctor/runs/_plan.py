@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from proctor import approvals
 from proctor.agents import ModelFeatures, TeamFactory
-from proctor.core import ModelHandler, TeamSettings, ToolHandler, ToolSpec, Verdict
+from proctor.core import ModelHandler, Parts, TeamSettings, ToolHandler, ToolSpec, Verdict
 from proctor.runs._review import OutputReview
 from proctor.runs._values import Run
 from proctor.telemetry import Spans
@@ -40,6 +40,8 @@ class TeamPlan:
     """Who looks at the team's answers."""
     remembers: Callable[[str], Verdict]
     """What the policy says about a text that is to be kept beyond a run."""
+    on_memory: Callable[[str], None]
+    """Told of the outcome, once for a text, however often the run goes on."""
     redact: Callable[[str], str]
     """A text without what those who decide on approvals needn't see."""
 
@@ -54,8 +56,8 @@ class Hooks:
     Raises:
         NotFound: this process doesn't know the team.
     """
-    screen: Callable[[str, str], Verdict]
-    """What the input policy says about a task for a team."""
+    screen: Callable[[str, str, Parts], Verdict]
+    """What the input policy says about a task for a team, and the texts that it was put together from."""
     finished: Callable[[Run, float], None]
     """Told of each run that ended, with the seconds since it was started."""
     segment: Callable[[Run], None]

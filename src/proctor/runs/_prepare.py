@@ -5,14 +5,23 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from proctor.core import BusyThread, Clock, InvalidInput, Pace, Verdict, new_id
+from proctor.core import (
+    BusyThread,
+    Clock,
+    InvalidInput,
+    Pace,
+    Parts,
+    Verdict,
+    check_name,
+    check_tenant,
+    new_id,
+)
 from proctor.runs import _sql, _threads_sql
 from proctor.runs._plan import Hooks
 from proctor.runs._sql import EventDraft
 from proctor.runs._stop import note_by_hand, stop
-from proctor.runs._values import Run, check_tenant
+from proctor.runs._values import Run
 
-LONGEST_REQUESTER = 200
 HIGHEST_PRIORITY = 1000
 
 
@@ -55,16 +64,6 @@ def check_instant(due_at: datetime | None) -> None:
         )
 
 
-def check_person(what: str, name: str) -> None:
-    """Returns where who asks for a run, or whom it is about, may have the name.
-
-    Raises:
-        InvalidInput: it may not.
-    """
-    if len(name) > LONGEST_REQUESTER or not name.isprintable():
-        raise InvalidInput(f"a {what}'s name has at most {LONGEST_REQUESTER} printable characters")
-
-
 class Intake:
     """Where tasks come in."""
 
@@ -78,6 +77,7 @@ class Intake:
         team: str,
         task: str,
         *,
+        parts: Parts = (),
         target: str = "",
         tenant: str = "default",
         requester: str = "",
@@ -93,14 +93,16 @@ class Intake:
     ) -> Prepared:
         """A run with its first events, after the input policy was asked; nothing is stored yet.
 
+        `parts` are the places of the texts that the task was put together from.
+
         Raises:
             InvalidInput: the text can't be taken at all.
         """
         check_tenant(tenant)
         if not task.strip():
             raise InvalidInput("the text is empty", hint="Say what the team is to do.")
-        check_person("requester", requester)
-        check_person("subject", subject)
+        check_name("requester", requester)
+        check_name("subject", subject)
         if abs(priority) > HIGHEST_PRIORITY:
             raise InvalidInput(f"a priority is between -{HIGHEST_PRIORITY} and {HIGHEST_PRIORITY}")
         check_instant(due_at)
@@ -110,7 +112,7 @@ class Intake:
                 hint="Send it when it is due, or outside the conversation.",
             )
         settings = self._hooks.team(team)
-        verdict = self._hooks.screen(task, team)
+        verdict = self._hooks.screen(task, team, parts)
         refused = verdict.outcome == "deny"
         at = self._clock.now()
         here = executes and not refused and thread_id is None

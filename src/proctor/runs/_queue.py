@@ -134,18 +134,18 @@ def running_since(connection: Connection, share: Share, before: datetime) -> tup
     return tuple(connection.scalars(query))
 
 
-def lose(connection: Connection, run_id: str, retries: Callable[[str], int], *, at: datetime) -> bool:
-    """Queues a run again whose worker is gone, or parks it where that happened too often in a row.
+def lose(connection: Connection, run_id: str, retries: Callable[[str], int], *, at: datetime) -> Run | None:
+    """A run whose worker is gone, queued again, or parked where that happened too often in a row.
 
-    Whether it was running.
+    Nothing where it wasn't running.
     """
     run = _sql.get_run(connection, run_id)
     if run.state != "running":
-        return False
+        return None
     _sql.note_loss(connection, run)
     end = after_loss(run, retries(run.team), at=at)
     _sql.append(connection, run_id, run.attempt, end.drafts, **end.values)
-    return True
+    return end.apply(run)
 
 
 def keep_turn(connection: Connection, run_id: str, at: datetime) -> None:

@@ -1,23 +1,25 @@
 """Runs: started, executed in segments, waited for, resumed, cancelled, read back."""
 
+import asyncio
 from collections.abc import AsyncIterator, Collection
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from proctor.core import Clock, Conflict, Event, Token
+from proctor.core import Clock, Conflict, Event, Token, Unavailable
 from proctor.runs import _sql
 from proctor.runs._desk import Desk
 from proctor.runs._execution import Execution
 from proctor.runs._feed import Feed
+from proctor.runs._follower import RunEnd
 from proctor.runs._once import Once, Repeated, made, noting
 from proctor.runs._plan import Hooks
 from proctor.runs._prepare import Intake, Prepared
 from proctor.runs._queue import Limits
 from proctor.runs._stop import note_by_hand
-from proctor.runs._telling import subject_of, tell_end
-from proctor.runs._values import ENDED, RecordedCall, Run, RunState, Share
+from proctor.runs._telling import spans_of, tell_end
+from proctor.runs._values import ENDED, STOPPED, RecordedCall, Run, RunState, Share
 from proctor.runs._watch import Watchers
 from proctor.store import Database
 
@@ -89,8 +91,7 @@ class Runs:
     def stored(self, run: Run) -> None:
         """Takes note of a new run that was stored in a transaction of the caller's."""
         if run.state == "refused":
-            self._hooks.finished(run, 0.0)
-            tell_end(self._hooks.spans.of(subject_of(run)), run)
+            tell_end(self._hooks, run, spans_of(self._hooks, run, failed=False))
 
     async def started(self, once: Once) -> Run | None:
         """The run that an earlier sending of a request has started.
@@ -214,26 +215,35 @@ class Runs:
     ) -> AsyncIterator[Event | Token]:
         """A run's events from behind a number as they come, and tokens while this process executes it.
 
-        Ends with the run, or with `until_wait` also where it waits for a person.
+        Ends with the run, or with `until_wait` also where it waits for a person. Who lets a thousand tokens
+        wait misses some, and no event.
+
+        Raises:
+            NotFound: there is no such run.
+            Unavailable: the database is away, or this process stops.
         """
-        stops = ENDED | {"waiting"} if until_wait else ENDED
-        with self._watchers.of(run_id) as watch:
-            while True:
-                run = await self.get(run_id)
-                log = await self.events(run_id, after=after)
-                earlier, woken = watch.take()
-                for token in earlier:
-                    yield token
-                for event in log:
-                    after = event.seq
-                    yield event
-                if run.state in stops and run_id not in self.execution:
-                    return
-                if not woken:
-                    async for token in watch.tokens(POLL):
-                        yield token
+        await self.get(run_id)
+        until = STOPPED if until_wait else ENDED
+        while True:
+            ended = False
+            async with self.feed.follow({run_id: after}, until=until) as follower:
+                while items := await follower.take():
+                    for item in items:
+                        if isinstance(item, RunEnd):
+                            ended = True
+                        else:
+                            after = item.seq if isinstance(item, Event) else after
+                            yield item
+            if ended and run_id not in self.execution:
+                return
+            if follower.closed:
+                raise Unavailable("this process stops, and follows runs no more")
+            if ended:
+                await self.noticed(run_id)
 
     async def noticed(self, run_id: str) -> None:
         """Returns when this process sees something happen to the run, or when it is time to look at it."""
-        with self._watchers.of(run_id) as watch:
-            await watch.news(POLL)
+        noticed = asyncio.Event()
+        with self._watchers.telling(run_id, lambda _: noticed.set()), suppress(TimeoutError):
+            async with asyncio.timeout(POLL):
+                await noticed.wait()

@@ -97,7 +97,7 @@ class Segment:
         finally:
             self._session.close_turns()
             await self._journal.close()
-        self._spans.left(run.state, begun, run.worker or "")
+        self._spans.left(run.state, run.error_code or "", begun, run.worker or "")
         return run
 
     async def _outcome(self) -> Left:

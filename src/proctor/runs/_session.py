@@ -24,6 +24,7 @@ from proctor.core import (
     ProctorError,
     Question,
     RunError,
+    Suspended,
     Token,
     ToolCall,
     ToolHandler,
@@ -121,7 +122,7 @@ class RunSession:
         self._raised = set(past.raised)
         """Agents that have read what is untrusted, which the log tells."""
         self._decided = {approval.call_key: approval for approval in past.asked}
-        self._said = Counter(past.said)
+        self._said, self._remembered = Counter(past.said), Counter(past.remembered)
         self._settings = plan.settings
         self._plan = plan
         self.catalogue = Catalogue()
@@ -175,11 +176,14 @@ class RunSession:
         on_text: Callable[[str], None] | None,
     ) -> ModelResult:
         """A model's answer, through the chain. What breaks the run halts it and is not raised."""
+        spoke = False
 
         def listen(text: str) -> None:
+            nonlocal spoke
             if on_text is not None:
                 on_text(text)
             if self._plan.review.streams:
+                spoke = True
                 self._on_token(Token(run_id=self.run_id, agent=agent, text=text))
 
         request: JsonObject = {
@@ -204,7 +208,11 @@ class RunSession:
                 options=options,
                 on_text=None if on_text is None else listen,
             )
-            result = await self._plan.chains.model(call)
+            try:
+                result = await self._plan.chains.model(call)
+            finally:
+                if spoke:
+                    self._on_token(Token(run_id=self.run_id, agent=agent, text="", last=True))
             self.texts.answer(agent, result.message, scope.label)
             self._numbers.answered(agent, result.message)
             return result
@@ -272,9 +280,12 @@ class RunSession:
     def memorable(self, text: str) -> str | None:
         """A text as it may be kept beyond the run; nothing where it may not."""
         verdict = self._plan.remembers(text)
-        if verdict.outcome != "allow":
+        if self._remembered[verdict.outcome] > 0:
+            self._remembered[verdict.outcome] -= 1
+        else:  # also where it is allowed: else a later attempt couldn't know that it was told
             data: JsonObject = {"stage": "memory", "outcome": verdict.outcome, "rules": list(verdict.rules)}
             self.journal.event("policy.verdict", "", data)
+            self._plan.on_memory(verdict.outcome)
         if verdict.outcome == "deny":
             return None
         return text if verdict.text is None else verdict.text
@@ -453,8 +464,11 @@ class RunSession:
             self._quiet.set()
         if self._over and task not in self._told:
             self._told.add(task)  # once: an agent that tries again for ever would block the loop
-            raise asyncio.CancelledError
-        await asyncio.get_running_loop().create_future()
+            raise Suspended
+        try:
+            await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError as error:
+            raise Suspended(*error.args) from None
         raise AssertionError("a parked call is only ever cancelled")
 
     def raise_label(self, scope: Scope) -> None:

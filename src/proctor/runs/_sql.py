@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import Connection, Row, bindparam, delete, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, or_, select, update
 from sqlalchemy import insert as insert_into
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -143,6 +143,12 @@ def move(
         update(runs).where(runs.c.id == run_id, runs.c.state.in_(allowed)).values(state=to, **values)
     )
     return changed.rowcount == 1
+
+
+def failures(connection: Connection, run_id: str) -> int:
+    """How many times the run has ended as failed."""
+    failed = events.c.run_id == run_id, events.c.type == "run.failed"
+    return connection.scalar(select(func.count()).select_from(events).where(*failed)) or 0
 
 
 def cancel_requested(connection: Connection, run_id: str) -> bool:

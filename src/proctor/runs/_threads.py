@@ -7,10 +7,11 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from proctor.core import Clock, new_id
+from proctor import audit
+from proctor.core import Clock, check_tenant, new_id
 from proctor.runs import _sql, _threads_sql
 from proctor.runs._once import Once, Repeated, noting
-from proctor.runs._values import Run, Thread, check_tenant
+from proctor.runs._values import Run, Thread
 from proctor.store import Database
 
 
@@ -94,7 +95,7 @@ class Threads:
 
         return await self._database.read(query)
 
-    async def forget(self, thread_id: str) -> int:
+    async def forget(self, thread_id: str, *, by: str = "") -> int:
         """How many states were deleted: the thread's agents know nothing of its earlier messages any more.
 
         Its runs stay. A failed one that is resumed asks its models anew.
@@ -103,4 +104,20 @@ class Threads:
             NotFound: there is no such thread.
             ThreadBusy: a run of the thread goes on.
         """
-        return await self._database.commit(lambda connection: _threads_sql.forget(connection, thread_id))
+
+        def apply(connection: Connection) -> int:
+            thread = _threads_sql.get_thread(connection, thread_id)
+            states = _threads_sql.forget(connection, thread_id)
+            if states:
+                audit.append(
+                    connection,
+                    at=self._clock.now(),
+                    actor=by,
+                    action="thread.forgotten",
+                    thing=thread_id,
+                    tenant=thread.tenant,
+                    data={"states": states},
+                )
+            return states
+
+        return await self._database.commit(apply)

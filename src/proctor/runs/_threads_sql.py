@@ -186,10 +186,8 @@ def forget(connection: Connection, thread_id: str) -> int:
     """How many states of a thread there were; there are none any more.
 
     Raises:
-        NotFound: there is no such thread.
         ThreadBusy: a run goes on, which may begin with one of them again.
     """
-    get_thread(connection, thread_id)
     if going_on := _busy(connection, thread_id):
         raise ThreadBusy(f"run {going_on[0]} of thread {thread_id} goes on", hint="Cancel it first.")
     gone = connection.execute(delete(thread_states).where(thread_states.c.thread_id == thread_id))

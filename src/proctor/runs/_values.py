@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 from proctor.core import (
     CallKind,
-    InvalidInput,
     JsonObject,
     Label,
     Micros,
@@ -25,20 +24,10 @@ FINAL: frozenset[RunState] = frozenset({"completed", "cancelled", "refused"})
 
 ENDED: frozenset[RunState] = FINAL | {"failed"}
 
+STOPPED: frozenset[RunState] = ENDED | {"waiting"}
+"""States in which a run goes no further by itself."""
+
 GOING_ON: frozenset[RunState] = frozenset({"queued", "running", "waiting"})
-
-LONGEST_TENANT = 64
-
-
-def check_tenant(name: str) -> None:
-    """Returns where a tenant may have the name.
-
-    Raises:
-        InvalidInput: it may not.
-    """
-    # The slash parts a tenant's name from what is kept under it.
-    if not name.strip() or len(name) > LONGEST_TENANT or not name.isprintable() or "/" in name:
-        raise InvalidInput(f"a tenant's name has 1 to {LONGEST_TENANT} printable characters, and no slash")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

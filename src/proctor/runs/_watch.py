@@ -1,84 +1,38 @@
-"""Those in this process who follow a run: woken when its log grows, and handed its tokens."""
+"""Those in this process who are told of a run: when its log grows, and of its tokens."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
 
 from proctor.core import Token
 
-
-class Listener(Protocol):
-    """One that is told of a run."""
-
-    def put(self, news: Token | None) -> None:
-        """Takes a token, or the news that something else has happened."""
-
-
-class Watch:
-    """One that follows a run."""
-
-    def __init__(self) -> None:
-        self._queue: asyncio.Queue[Token | None] = asyncio.Queue()
-
-    def put(self, news: Token | None) -> None:
-        """Hands over a token, or the news that something else has happened."""
-        self._queue.put_nowait(news)
-
-    def take(self) -> tuple[list[Token], bool]:
-        """The tokens that came so far, and whether something else has happened since."""
-        taken = [self._queue.get_nowait() for _ in range(self._queue.qsize())]
-        return [item for item in taken if item is not None], None in taken
-
-    async def tokens(self, within: float) -> AsyncIterator[Token]:
-        """Tokens until something else happens, or none comes for so many seconds."""
-        while True:
-            try:
-                async with asyncio.timeout(within):
-                    item = await self._queue.get()
-            except TimeoutError:
-                return
-            if item is None:
-                return
-            yield item
-
-    async def news(self, within: float) -> None:
-        """Returns when something happens, or after so many seconds."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(within):
-                await self._queue.get()
+Listener: TypeAlias = Callable[[Token | None], None]
+"""Takes a token, or the news that something else has happened."""
 
 
 class Watchers:
-    """All watches of this process, by run."""
+    """All of them, by run."""
 
     def __init__(self) -> None:
-        self._watches: dict[str, list[Listener]] = {}
-
-    @contextmanager
-    def of(self, run_id: str) -> Iterator[Watch]:
-        """A watch of a run, while it is needed."""
-        watch = Watch()
-        with self.telling(run_id, watch):
-            yield watch
+        self._listeners: dict[str, list[Listener]] = {}
 
     @contextmanager
     def telling(self, run_id: str, listener: Listener) -> Iterator[None]:
         """Tells a listener of a run, while it is needed."""
-        self._watches.setdefault(run_id, []).append(listener)
+        self._listeners.setdefault(run_id, []).append(listener)
         try:
             yield
         finally:
-            self._watches[run_id].remove(listener)
-            if not self._watches[run_id]:
-                del self._watches[run_id]
+            self._listeners[run_id].remove(listener)
+            if not self._listeners[run_id]:
+                del self._listeners[run_id]
 
     def wake(self, run_id: str) -> None:
         """Tells that something has happened to a run."""
-        for watch in self._watches.get(run_id, ()):
-            watch.put(None)
+        for tell in self._listeners.get(run_id, ()):
+            tell(None)
 
     def publish(self, token: Token) -> None:
         """Hands a token to those who follow its run."""
-        for watch in self._watches.get(token.run_id, ()):
-            watch.put(token)
+        for tell in self._listeners.get(token.run_id, ()):
+            tell(token)

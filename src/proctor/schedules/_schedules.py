@@ -166,7 +166,7 @@ class Schedules:
 
         return await self._database.commit(apply)
 
-    async def run_now(self, name: str, *, requester: str = "") -> Run:
+    async def run_now(self, name: str, *, requester: str = "", by: str = "") -> Run:
         """A run of the schedule outside its times; they stay as they are, and a paused one stays paused.
 
         Raises:
@@ -177,7 +177,7 @@ class Schedules:
         if self._is_gone(schedule):
             self._find(schedule.team)
         await self._admit()
-        prepared = self._prepare(schedule, due_at=None, requester=requester or schedule.requester)
+        prepared = self._prepare(schedule, due_at=None, requester=requester or schedule.requester, by=by)
 
         def apply(connection: Connection) -> None:
             _sql.set_last_run(connection, schedule.id, prepared.run.id)
@@ -237,13 +237,16 @@ class Schedules:
         if await self._database.commit(apply):
             self._runs.stored(prepared.run)
 
-    def _prepare(self, schedule: Schedule, *, due_at: datetime | None, requester: str) -> Prepared:
+    def _prepare(
+        self, schedule: Schedule, *, due_at: datetime | None, requester: str, by: str = ""
+    ) -> Prepared:
         return self._runs.intake.prepare(
             schedule.team,
             schedule.task,
             target=schedule.target,
             tenant=schedule.tenant,
             requester=requester,
+            by=by,
             priority=schedule.priority,
             due_at=due_at,
             schedule_id=schedule.id,

@@ -7,7 +7,6 @@ from proctor.store._lock import Lock
 from proctor.store._migrations import check, newest, revision, upgrade
 from proctor.store._move import Moved, move
 from proctor.store._outage import persist
-from proctor.store._threads import to_its_end
 from proctor.store._types import AnyText, UtcDateTime, metadata
 from proctor.store._writer import Job
 
@@ -26,6 +25,5 @@ __all__ = [
     "newest",
     "persist",
     "revision",
-    "to_its_end",
     "upgrade",
 ]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Engine, NullPool, create_engine, event, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -14,6 +14,8 @@ from proctor.core import ConfigurationError
 
 READERS = 4
 """Queries at a time."""
+LONG_READERS = 2
+"""Queries that may take long, at a time: beside the others."""
 
 _CONNECTION: dict[str, Any] = {
     "application_name": "proctor",
@@ -54,7 +56,7 @@ def make_engine(url: str) -> Engine:
                 "database.url names PostgreSQL, whose driver isn't installed",
                 hint="Install it: pip install 'proctor-runtime[postgres]'",
             )
-        return _postgresql(address, pool_size=READERS + 1, max_overflow=2)
+        return _postgresql(address, pool_size=READERS + LONG_READERS + 1, max_overflow=2)
     if backend != "sqlite":
         raise ConfigurationError(
             f"database.url names {backend}, which Proctor doesn't run on",
@@ -73,6 +75,12 @@ def make_engine(url: str) -> Engine:
     return engine
 
 
+def close_engine(engine: Engine) -> None:
+    """Closes the connections: those that threads still use when they give them back."""
+    event.listen(engine, "checkin", lambda _connection, entry: entry.invalidate())
+    engine.dispose()
+
+
 def poolless(engine: Engine) -> Engine:
     """An engine on the same PostgreSQL that opens each connection anew, and ends it when it is given back."""
     return _postgresql(engine.url, poolclass=NullPool)
@@ -82,9 +90,18 @@ def _postgresql(address: URL, **pool: Any) -> Engine:
     given = address.query
     arguments = {name: value for name, value in _CONNECTION.items() if name not in given}
     arguments["options"] = f"{_SESSION} {given.get('options', '')}".strip()
-    return create_engine(
+    engine = create_engine(
         address.set(drivername="postgresql+psycopg"), connect_args=arguments, hide_parameters=True, **pool
     )
+    event.listen(engine, "handle_error", _close_cursor)
+    return engine
+
+
+def _close_cursor(error: ExceptionContext) -> None:
+    """SQLAlchemy leaves the cursor of a lost connection open; psycopg complains of a streamed one."""
+    context = error.execution_context
+    if error.is_disconnect and context is not None and context.cursor is not None:
+        context.cursor.close()
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:

@@ -20,7 +20,10 @@ _HELD = text(
     " AND pid = pg_backend_pid() AND granted)"
 )
 
-_HINT = "Stop the other process, or let it take up the run: it sees new decisions by itself."
+_HINT = (
+    "Stop the other process, or let it take up the run: it sees new decisions by itself. "
+    'Several processes execute runs of one database with kind = "temporal" under [engine].'
+)
 
 
 class Lock(Protocol):

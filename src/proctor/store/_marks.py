@@ -29,6 +29,13 @@ _NEXT = (
 )
 
 
+def touch(connection: Connection) -> None:
+    """Writes something of which nothing stays."""
+    own = new_id("wri")
+    connection.execute(writers.insert().values(id=own, transactions=0))
+    connection.execute(delete(writers).where(writers.c.id == own))
+
+
 class Marks:
     """Marks each of a writer's transactions with its number, by a row of the writer's own.
 

@@ -98,7 +98,7 @@ class Outage:
                 raise unavailable(error) from error
             if self._since is None:
                 self._since = now
-                log.warning("the database is away, and is tried again: %s", reason(error))
+                log.warning("the database is away, and is tried again (%s)", kind(error))
         if self._closed.wait(min(pause, end - now)):
             time.sleep(FIRST_PAUSE)
         return since
@@ -116,9 +116,14 @@ def persist(work: Callable[[], T], *, wait: timedelta = timedelta(0)) -> T:
     """What one piece of work comes to, executed again for as long as `wait` where the database is away.
 
     Raises:
-        DatabaseUnavailable: it still is.
+        DatabaseUnavailable: it still is; in the driver's own words, for whoever sits at this process.
     """
-    return Outage(wait).persist(work)
+    try:
+        return Outage(wait).persist(work)
+    except DatabaseUnavailable as error:
+        if isinstance(away := error.__cause__, DBAPIError) and fault_of(away) == "away":
+            raise DatabaseUnavailable(f"the database is away: {reason(away)}", hint=error.hint) from away
+        raise
 
 
 def fault_of(error: DBAPIError) -> Fault | None:
@@ -137,7 +142,7 @@ def fault_of(error: DBAPIError) -> Fault | None:
 def unavailable(error: DBAPIError) -> DatabaseUnavailable:
     """What is told of a server that is away."""
     return DatabaseUnavailable(
-        f"the database is away: {reason(error)}",
+        f"the database is away ({kind(error)})",
         hint="See that the server runs and takes connections, and that database.url is right.",
     )
 
@@ -148,6 +153,11 @@ def unavailable_file(error: DBAPIError) -> DatabaseUnavailable | None:
     # The lower byte is the kind; what stands above tells the place in SQLite.
     told = None if code is None else _SQLITE.get(code & 0xFF)
     return None if told is None else DatabaseUnavailable(told[0], hint=told[1])
+
+
+def kind(error: DBAPIError) -> str:
+    """What is told of an error in logs and to callers: the driver's words name hosts and people."""
+    return " ".join(filter(None, (type(error.orig).__name__, getattr(error.orig, "sqlstate", None))))
 
 
 def reason(error: DBAPIError) -> str:

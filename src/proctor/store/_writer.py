@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from proctor.core import DatabaseUnavailable
 from proctor.store._marks import Marks
-from proctor.store._outage import Outage
+from proctor.store._outage import Outage, fault_of, unavailable_file
 
 T = TypeVar("T")
 Job: TypeAlias = Callable[[Connection], T]
@@ -52,6 +52,8 @@ class GroupWriter:
         self._closed = False
         self.commits = 0
         """Transactions so far."""
+        self.refused = False
+        """Whether the last attempt at one was: the database is away, or its disk is full."""
         self._thread = threading.Thread(target=self._work, name="proctor-writer", daemon=True)
         self._thread.start()
 
@@ -115,6 +117,13 @@ class GroupWriter:
         values: list[Any] = []
 
         def attempt() -> None:
+            try:
+                transact()
+            except DBAPIError as error:
+                self.refused = fault_of(error) == "away" or unavailable_file(error) is not None
+                raise
+
+        def transact() -> None:
             with self._engine.connect() as connection:
                 begin_write(connection)
                 if self._marks is not None and not self._marks.take(connection):
@@ -132,6 +141,7 @@ class GroupWriter:
         if self._marks is not None:
             self._marks.done()
         self.commits += 1
+        self.refused = False
         return values
 
     def _leave(self) -> None:
@@ -166,5 +176,5 @@ def _settle(
     for pending, value in zip(group, [None] * len(group) if error else values, strict=True):
         by_loop.setdefault(pending.loop, []).append((pending.done, value))
     for loop, own in by_loop.items():
-        if not loop.is_closed():
+        with suppress(RuntimeError):  # it is closed: asked before, it may be in the meantime
             loop.call_soon_threadsafe(settle, own)

@@ -27,6 +27,7 @@ from proctor.core import (
     ModelMiddleware,
     ModelResult,
     ProctorError,
+    Suspended,
     ToolCall,
     ToolHandler,
     ToolMiddleware,
@@ -45,7 +46,7 @@ C = TypeVar("C", ModelCall, ToolCall)
 
 log = logging.getLogger("proctor.calls")
 
-CANCELLED = "cancelled"
+CUT_OFF = ("cancelled", "suspended")
 _NUMBERS = ("temperature", "top_p", "max_tokens", "seed", "frequency_penalty", "presence_penalty")
 """Options of a request that spans tell of; none of them holds a text."""
 
@@ -142,13 +143,13 @@ def _under_way(spans: Spans, call: C, work: _Work) -> Iterator[_Work]:
     except ProctorError as error:
         work.code = error.code
         raise
-    except CancelledError:
-        work.code = CANCELLED
+    except CancelledError as error:
+        work.code = "suspended" if isinstance(error, Suspended) else "cancelled"
         raise
     finally:
         if not work.ended:
             work.ended, work.code = monotonic_ms(), work.code or "error"
-        if work.code not in ("", CANCELLED):
+        if work.code not in ("", *CUT_OFF):
             log.warning("%s %s failed: %s", work.operation, work.of, work.code)
         if attached is not None:
             detach(attached)
@@ -183,12 +184,12 @@ def _started(spans: Spans, call: C, work: _Work) -> Span:
 def _ended(spans: Spans, outlet: "Outlet", work: _Work) -> None:
     """Tells of a call. What was cut off has no duration, and is no error: its run waits, or was stopped."""
     failed: Attributes = {"error.type": work.code} if work.code else {}
-    if work.code != CANCELLED:
+    if work.code not in CUT_OFF:
         outlet.took(work.operation, (work.ended - work.began) / 1000, work.about | failed)
     span = work.span
     if span.is_recording():
-        if work.code == CANCELLED:
-            failed = {"proctor.outcome": CANCELLED}
+        if work.code in CUT_OFF:
+            failed = {"proctor.outcome": work.code}
         elif work.code:
             span.set_status(Status(StatusCode.ERROR))
         span.set_attributes(work.about | work.more | failed)

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from copy import copy
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import PurePath
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Literal, TextIO
@@ -31,6 +32,18 @@ LIBRARIES = frozenset(
     }
 )
 """Whose lines may hold requests and answers; `py` stands for Python's warnings."""
+CUT_OFF = "ASGI callable returned without completing response."
+"""What uvicorn calls an error where a reader who takes nothing, or one at a server's end, is let go."""
+FIXED = frozenset(
+    {
+        CUT_OFF,
+        "ASGI callable returned without starting response.",
+        "Exception in ASGI application\n",
+        "Invalid HTTP request received.",
+        "Unsupported upgrade request.",
+    }
+)
+"""What libraries log without values."""
 LONGEST = 500
 """Characters of one value in a line."""
 FRAMES = 12
@@ -49,6 +62,7 @@ def set_up_logs(settings: TelemetrySettings, where: Where, *, stream: TextIO | N
         handler.setFormatter(_Plain())
     else:
         handler.setFormatter(_formatter(settings.logs, colors=handler.stream.isatty()))
+    handler.addFilter(partial(_is_told, level))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
@@ -57,6 +71,12 @@ def set_up_logs(settings: TelemetrySettings, where: Where, *, stream: TextIO | N
     logging.captureWarnings(capture=True)
     if where == "service" and os.environ.get("PROCTOR_DEBUG") != "1":
         _catch_what_is_printed()
+
+
+def _is_told(level: int, record: logging.LogRecord) -> bool:
+    if record.msg == CUT_OFF:
+        record.levelno, record.levelname = logging.INFO, "INFO"
+    return record.levelno >= level
 
 
 class _Plain(logging.Formatter):
@@ -140,7 +160,10 @@ def _shown(value: object) -> object:
 def _fixed_words(record: logging.LogRecord) -> str:
     """A library's line without its values; where they can't be told from its words, only its place."""
     place = f"{record.filename}:{record.lineno}"
-    words = record.msg if record.args and isinstance(record.msg, str) and record.msg.strip() != "%s" else ""
+    told = isinstance(record.msg, str) and (
+        record.msg in FIXED or (record.args and record.msg.strip() != "%s")
+    )
+    words = record.msg if told else ""
     return _cut(f"{words} ({place})".strip())
 
 

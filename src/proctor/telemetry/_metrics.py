@@ -225,9 +225,8 @@ class Metrics:
 
     def model_recalled(self, call: ModelCall, result: ModelResult) -> None:
         """Counts a call that a cache answered."""
-        key = _of(call, result.deployment)
-        self._cached.of(*key).inc()
-        self._saved.of(*key).inc(result.saved)
+        self._cached.of(*_of(call)).inc()  # as the call itself: else it would be no share of the calls
+        self._saved.of(*_of(call, result.deployment)).inc(result.saved)
 
     def wasted(self, team: str, agent: str, release: str, cost: int) -> None:
         """Adds what was paid for a request that brought no answer, or one that nobody takes."""

@@ -52,6 +52,8 @@ class Subject:
     trace: str
     thread: str
     release: str
+    failed: bool = False
+    """Whether it has ended before, as failed, and was told of then."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -159,13 +161,16 @@ class RunSpans:
         return Here(run_id=self._subject.run_id, team=self._subject.team, span=span)
 
     def ended(self, state: str, error: str, begun: datetime, ended: datetime) -> None:
-        """Tells of the run as it has ended: its root span, from its very start."""
+        """Tells of the run as it has ended: its root span, from its very start, the first time.
+
+        Where a failed run was resumed, its segments tell what became of it: no span is sent twice.
+        """
         subject = self._subject
         about: Attributes = {"gen_ai.operation.name": "invoke_workflow", "gen_ai.workflow.name": subject.team}
         failed: Attributes = {"error.type": error or state} if state in ("failed", "cancelled") else {}
         if self._meters is not None:
             self._meters.took("invoke_workflow", (ended - begun).total_seconds(), about | failed)
-        if self._outlet is None:
+        if self._outlet is None or subject.failed:
             return
         caller = parent_of(subject.run_id, subject.trace)
         above = Context() if caller is None else set_span_in_context(NonRecordingSpan(caller), Context())
@@ -187,12 +192,14 @@ class RunSpans:
             span.set_status(Status(StatusCode.ERROR))
         span.end(nanoseconds(ended))
 
-    def left(self, state: str, begun: datetime, worker: str) -> None:
+    def left(self, state: str, error: str, begun: datetime, worker: str) -> None:
         """Tells of the attempt, where it isn't all there is of the run."""
         outlet, attempt = self._outlet, self._subject.attempt
         if outlet is None or (attempt == 1 and state not in ("waiting", "queued")):
             return
         about: Attributes = {"proctor.attempt": attempt, "proctor.state": state, "proctor.worker": worker}
+        if state == "failed":
+            about["error.type"] = error
         name = span_named(f"{self._subject.run_id}:{attempt}", self._root)
         span = outlet.start(
             f"segment {self._subject.team}",
@@ -202,6 +209,8 @@ class RunSpans:
             attributes=about | self._common,
             named=name,
         )
+        if state == "failed":
+            span.set_status(Status(StatusCode.ERROR))
         span.end(nanoseconds(self._spans.now()))
 
     def turn(self, agent: str, within: TurnSpan | None) -> TurnSpan | None:

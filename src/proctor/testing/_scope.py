@@ -5,11 +5,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Never
 
-from proctor.core import TRUSTED, Decision, EventType, JsonObject, Label, Micros, Pace, Question, QuestionKind
-
-
-class Suspended(Exception):
-    """A real run would be torn down here."""
+from proctor.core import (
+    TRUSTED,
+    Decision,
+    EventType,
+    JsonObject,
+    Label,
+    Micros,
+    Pace,
+    Question,
+    QuestionKind,
+    Suspended,
+)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCMessage, jsonrpc_message_adapter
 
-from proctor.core import ToolServerSettings, in_own_thread
+from proctor.core import ToolServerSettings, in_own_thread, to_its_end
 from proctor.tools._environment import elsewhere, environment_of
 from proctor.tools._process import Process, exit_text
 from proctor.tools._text import cut, printable
@@ -111,10 +111,8 @@ class StdioLink:
             asyncio.create_task(self._keep_stderr(process)),
             asyncio.create_task(_watch(process, reader, end)),
         ]
-        try:
-            yield read, write
-        finally:
-            by_itself = lost.is_set()
+
+        async def leave(*, by_itself: bool) -> None:
             read.close()
             if await process.stop() and by_itself:
                 self._exit = process.returncode
@@ -124,6 +122,11 @@ class StdioLink:
             for stream in (inbound, read, write, outbound):
                 stream.close()
             process.release()
+
+        try:
+            yield read, write
+        finally:
+            await to_its_end(leave(by_itself=lost.is_set()))
 
     def account(self) -> str:
         """What is known about the end of the connection, with the server's last lines on stderr."""

@@ -48,11 +48,12 @@ async def test_whoever_holds_a_key_is_known_by_its_name_and_roles(keys: Keys):
     assert not found.sees("other")
 
 
-async def test_a_tenants_name_has_no_slash(keys: Keys):
+@pytest.mark.parametrize("name", ["acme/branch", " ", "", "\u200b", "a" * 65])
+async def test_keys_and_groups_are_of_no_tenant_that_no_run_could_have(keys: Keys, name: str):
     with pytest.raises(InvalidInput):
-        await keys.create("deploy", roles=["operator"], by="ann", tenant="acme/branch")
+        await keys.create("deploy", roles=["operator"], by="ann", tenant=name)
     with pytest.raises(ValidationError, match="tenant"):
-        AccessGrant(group="sre", roles=("viewer",), tenant="acme/branch")
+        AccessGrant(group="sre", roles=("viewer",), tenant=name)
 
 
 async def test_a_persons_own_key_decides_in_their_name(keys: Keys):
@@ -61,7 +62,9 @@ async def test_a_persons_own_key_decides_in_their_name(keys: Keys):
     assert (await keys.find(made.token)).name == "ann@example.com"
 
 
-@pytest.mark.parametrize("name", ["key:deploy", "link:desk", "standing:x", "expiry", "a\nb", "KEY:x"])
+@pytest.mark.parametrize(
+    "name", ["key:deploy", "link:desk", "standing:x", "expiry", "a\nb", "KEY:x", "Proctor", "setup"]
+)
 async def test_no_key_decides_in_the_name_of_a_program_or_of_proctor(keys: Keys, name: str):
     with pytest.raises(InvalidInput):
         await keys.create("laptop", roles=["approver"], by="root", person=name)
@@ -188,6 +191,7 @@ async def test_the_setup_token_makes_one_admin_and_no_second_one(
     assert all(isinstance(each, Unauthenticated) for each in made if isinstance(each, BaseException))
     assert (await keys.find(won.token)).roles == {"admin"}
     assert await offer_setup(database, clock=clock) is None
+    assert await actions(database) == [("key.created", "setup")]
 
 
 async def test_a_setup_token_is_worth_nothing_after_an_hour_or_beside_an_admin(

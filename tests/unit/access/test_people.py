@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from proctor.access import Principal, Sessions
+from proctor.access import Keys, Principal, Sessions, shut_out
 from proctor.access._people import person_of
-from proctor.core import AccessSettings, Forbidden, OidcSettings, Unauthenticated
+from proctor.audit import Wanted, page
+from proctor.core import AccessSettings, Forbidden, NotFound, OidcSettings, Unauthenticated
 from proctor.store import Database
 from proctor.testing import FakeClock
 
@@ -131,3 +133,33 @@ async def test_who_has_signed_out_is_out_here_and_elsewhere(
     clock.advance(2)
     with pytest.raises(Unauthenticated):
         await elsewhere.find(secret)
+    said = await database.read(lambda connection: page(connection, Wanted(actor="ann", tenant="acme")))
+    assert [entry.action for entry in said] == ["session.began", "session.ended"]
+
+
+async def test_who_is_shut_out_is_out_by_every_key_and_session_and_nobody_else_is(
+    sessions: Sessions, database: Database, clock: FakeClock
+):
+    keys = Keys(database, clock=clock)
+    own = await keys.create("laptop", roles=["viewer"], person="Ann", by="root")
+    programs = await keys.create("ann", roles=["viewer"], by="root")
+    theirs = [await sessions.open(ANN), await sessions.open(ANN)]
+    bobs = await sessions.open(replace(ANN, name="bob"))
+    for secret in theirs:
+        await sessions.find(secret)
+
+    done = await shut_out(database, "ann", by="root", clock=clock)
+
+    assert ([key.id for key in done.keys], done.sessions) == ([own.key.id], 2)
+    clock.advance(2)
+    for secret in theirs:
+        with pytest.raises(Unauthenticated):
+            await sessions.find(secret)
+    with pytest.raises(Unauthenticated):
+        await keys.find(own.token)
+    assert (await keys.find(programs.token)).name == "key:ann"
+    assert (await sessions.find(bobs)).name == "bob"
+    said = await database.read(lambda connection: page(connection, Wanted(actor="root")))
+    assert [entry.action for entry in said[2:]] == ["session.ended", "session.ended", "key.revoked"]
+    with pytest.raises(NotFound):
+        await shut_out(database, "ann", by="root", clock=clock)

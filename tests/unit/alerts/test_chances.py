@@ -24,6 +24,25 @@ def test_without_spread_the_tails_are_those_of_poisson(count: int, mean: float) 
     assert at_most(low, mean, 0) == pytest.approx(below, rel=1e-3)
 
 
+def binomial(count: int, of: int, share: float) -> float:
+    return math.comb(of, count) * share**count * (1 - share) ** (of - count)
+
+
+@pytest.mark.parametrize(("count", "of", "share"), [(6, 6, 0.1), (9, 12, 0.1), (13, 39, 0.07), (20, 20, 0.5)])
+def test_a_steady_share_has_the_tails_of_the_binomial(count: int, of: int, share: float) -> None:
+    above = sum(binomial(each, of, share) for each in range(count, of + 1))
+    assert at_least(count, of * share, 0, of) == pytest.approx(above, rel=1e-3)
+    below = sum(binomial(each, of, 1 - share) for each in range(of - count + 1))
+    assert at_most(of - count, of * (1 - share), 0, of) == pytest.approx(below, rel=1e-3)
+
+
+@pytest.mark.parametrize("spread", [0.03, 0.5])
+def test_a_share_of_very_many_is_a_rate_and_one_of_few_less_likely_high(spread: float) -> None:
+    assert at_least(12, 3.0, spread, 1e6) == pytest.approx(at_least(12, 3.0, spread), rel=0.01)
+    assert at_most(1, 9.0, spread, 1e6) == pytest.approx(at_most(1, 9.0, spread), rel=0.01)
+    assert at_least(12, 3.0, spread, 12) < at_least(12, 3.0, spread, 100) < at_least(12, 3.0, spread)
+
+
 def test_a_rate_that_varies_itself_makes_far_numbers_likelier() -> None:
     assert at_least(20, 5, 0.0) < at_least(20, 5, 0.1) < at_least(20, 5, 1.0)
     assert at_most(1, 10, 0.0) < at_most(1, 10, 0.1) < at_most(1, 10, 1.0)
@@ -37,6 +56,7 @@ def test_what_is_no_more_than_usual_is_no_news() -> None:
 
 def test_where_nothing_ever_happens_one_event_is_impossible() -> None:
     assert at_least(1, 0, 0.1) == 0
+    assert at_least(LARGE, 0, 0.1) == 0
 
 
 def test_exact_and_approximate_tails_meet() -> None:
@@ -91,6 +111,16 @@ def rate_of(past: list[tuple[datetime, Tally]]) -> float:
 def test_an_incident_of_the_past_is_not_taken_for_usual() -> None:
     assert rate_of(hours()) == pytest.approx(0.01, rel=0.05)
     assert rate_of(hours(errors_at_noon=150)) == pytest.approx(0.01, rel=0.05)
+
+
+def test_of_what_is_rare_one_hour_with_two_events_does_not_make_any_number_likely() -> None:
+    past = hours()
+    for at, tally in past:
+        tally.counts["loops"] = 2 if (at.hour, at.day) == (12, 5) else (at.day + at.hour) % 9 == 0
+    usual = Usual(past, BEGIN)
+    share = usual.share("loops", lambda of: (of.counts["loops"], of.counts["calls"]), BEGIN.replace(hour=12))
+    assert share is not None
+    assert at_least(5, 200 * share.rate, share.spread) < 2e-5
 
 
 def test_a_past_of_a_day_says_nothing() -> None:

@@ -1,20 +1,18 @@
 """One agent speaks at a time, whatever comes in which order."""
 
-from datetime import UTC, datetime
-
 from proctor.api.protocols._floor import Floor
-from proctor.core import Event, EventType, Token
+from proctor.core import Token
 
 
 def says(agent: str, text: str) -> Token:
     return Token(run_id="run_1", agent=agent, text=text)
 
 
-def ends(agent: str, type: EventType = "model.called") -> Event:
-    return Event(run_id="run_1", seq=1, at=datetime(2026, 1, 1, tzinfo=UTC), type=type, agent=agent, data={})
+def ends(agent: str) -> Token:
+    return Token(run_id="run_1", agent=agent, text="", last=True)
 
 
-def heard(*items: Token | Event, answer: str = "") -> list[str]:
+def heard(*items: Token, answer: str = "") -> list[str]:
     floor = Floor()
     pieces = [piece for item in items for piece in floor.hear(item)]
     pieces += floor.close(answer)
@@ -31,9 +29,14 @@ def test_agents_that_write_at_once_are_heard_one_after_the_other() -> None:
     assert heard(*items) == ["A1 A2", "B1 B2"]
 
 
-def test_an_agent_that_fails_leaves_the_floor_to_the_next() -> None:
-    items = (says("a", "A1 "), says("b", "B1"), ends("a", "agent.failed"), ends("b"))
-    assert heard(*items) == ["A1 ", "B1"]
+def test_two_messages_of_one_agent_are_two_also_where_both_have_to_wait() -> None:
+    items = (says("a", "A1"), says("b", "B1"), ends("b"), says("b", "B2"), ends("c"), ends("a"), ends("b"))
+    assert heard(*items) == ["A1", "B1", "B2"]
+
+
+def test_an_answer_that_another_one_precedes_is_not_cut() -> None:
+    items = (ends("a"), says("a", "A1"), ends("a"), says("a", "A2 "), says("a", "and on"), ends("a"))
+    assert heard(*items, answer="A2 and on") == ["A1", "A2 and on"]
 
 
 def test_an_answer_that_was_said_is_not_said_again() -> None:

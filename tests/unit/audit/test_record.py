@@ -167,6 +167,17 @@ TAMPERINGS: dict[str, tuple[Callable[[Kept], None], str]] = {
         lambda k: k.tamper("UPDATE audit_entries SET at = '2026-01-01 00:00:00.000000' WHERE seq = 4"),
         "changed",
     ),
+    "another form of the same time": (
+        # It sorts behind all others, and no period would hold the entry.
+        lambda k: k.tamper(
+            "UPDATE audit_entries SET at = replace(replace(at, '-', ''), ' ', 'T') WHERE seq = 4"
+        ),
+        "changed",
+    ),
+    "a time zone behind the time": (
+        lambda k: k.tamper("UPDATE audit_entries SET at = at || '+05:00' WHERE seq = 4"),
+        "changed",
+    ),
     "a value that is no time": (
         lambda k: k.tamper("UPDATE audit_entries SET at = 'never' WHERE seq = 4"),
         "changed",
@@ -321,7 +332,9 @@ def test_no_tampering_goes_unseen(tmp_path_factory: pytest.TempPathFactory, data
     kept.put(rows)
     if data.draw(st.booleans()) and rows and all(_is_whole(row) for row in rows):
         kept.rechain()
-        if json.dumps(kept.rows(), default=str) == before:
+        if json.dumps(kept.rows()[: kept.head.seq], default=str) == before:
+            # What is added at the end, rightly chained, is as good as what was appended: no head knows it.
+            assert bool(kept.verified(kept.head).unproven) is (len(rows) > kept.head.seq)
             return
     assert not kept.verified(kept.head).sound
 
@@ -409,6 +422,21 @@ def test_an_export_proves_itself_without_the_database(kept: Kept, tmp_path: Path
     file = exported(kept, tmp_path / "export.jsonl")
     found = audit.verify_export(file, trusted={SIGNER.public})
     assert found == Verified(entries=MANY, heads=0, faults=(), unproven=())
+
+
+def test_a_changed_entry_of_an_export_is_no_fault_of_its_signature(kept: Kept, tmp_path: Path) -> None:
+    file = exported(kept, tmp_path / "export.jsonl", Wanted(thing="budget-3"))
+    file.write_text(file.read_text().replace('"thing":"budget-3"', '"thing":"budget-4"'))
+    faults = audit.verify_export(file, trusted={SIGNER.public}).faults
+    assert [fault.kind for fault in faults] == ["changed", "changed"]
+
+
+@pytest.mark.parametrize("entries", ["NaN", '"1"', "2"])
+def test_a_changed_manifest_bears_no_signature(kept: Kept, tmp_path: Path, entries: str) -> None:
+    file = exported(kept, tmp_path / "export.jsonl", Wanted(thing="budget-3"))
+    file.write_text(file.read_text().replace('"entries":1', f'"entries":{entries}'))
+    faults = audit.verify_export(file, trusted={SIGNER.public}).faults
+    assert [fault.kind for fault in faults] == ["changed", "signature"]
 
 
 def test_a_part_of_the_record_says_that_it_is_one(kept: Kept, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from proctor.cli import main
-from proctor.cli._monitoring import SHIPPED, shipped
+from proctor.cli._monitoring import BOARDS, CHECKS, SHIPPED, shipped
 
 Call = Callable[..., tuple[int, dict[str, object]]]
 
@@ -55,7 +55,7 @@ def test_an_export_has_the_windows_and_targets_that_were_asked_for(command: Call
     assert "proctor:response_time_seconds:p99_30s > 5" in alerts
     assert "record: proctor:response_time_seconds:p99_30s" in recording
     assert alerts.count("for: 10s") == shipped("alerts.yml").count("for: ")
-    assert "p99_30s" in (tmp_path / "board-latency.json").read_text()
+    assert "${quantile}_30s" in (tmp_path / "board-latency.json").read_text()
     assert "5m" not in recording
 
 
@@ -68,13 +68,17 @@ def test_what_cannot_be_read_is_refused_before_anything_is_written(
     assert not (tmp_path / "new").exists()
 
 
-def test_a_check_without_prometheus_tools_says_so_and_finds_nothing_wrong(
-    command: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_a_check_could_not_look_at_counts_for_nothing(
+    command: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     code, told = command("check")
-    assert code == 0
-    assert set(states(told).values()) == {"note"}
+    assert (code, told["ok"]) == (1, False)
+    assert states(told) == dict.fromkeys(CHECKS, "unchecked") | dict.fromkeys(BOARDS, "ok")
+    monkeypatch.setattr(sys, "argv", ["proctor", "monitoring", "check"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "4 of 7 could not be checked." in capsys.readouterr().out
 
 
 def test_a_check_tells_what_a_tool_finds_wrong_and_what_is_missing(
@@ -92,6 +96,7 @@ def test_a_check_tells_what_a_tool_finds_wrong_and_what_is_missing(
         tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
     command("export", str(folder))
     (folder / "recording.yml").unlink()
+    (folder / "board-cost.json").write_text("{")
     monkeypatch.setenv("PATH", str(tools))
     code, told = command("check", str(folder))
     assert code == 1
@@ -100,4 +105,7 @@ def test_a_check_tells_what_a_tool_finds_wrong_and_what_is_missing(
         "recording.yml": "broken",
         "alerts.yml": "broken",
         "alertmanager.yml": "ok",
+        "board-cost.json": "broken",
+        "board-quality.json": "ok",
+        "board-latency.json": "ok",
     }

@@ -39,6 +39,41 @@ def test_only_the_last_column_of_a_table_gives_way():
     assert len(row) <= 40
 
 
+def test_where_a_line_is_too_short_cells_break_between_words_and_no_id_is_cut():
+    console = Console(file=io.StringIO(), width=100)
+    alert = ("firing", "all teams", "calls_per_second", "2 min", f"alr_{'0' * 26}", "a long text " * 5)
+    key = (
+        f"key_{'1' * 26}",
+        "active",
+        "ci of ann@example.org",
+        "admin, viewer",
+        "default",
+        "never",
+        "in 3 d",
+    )
+    entry = ("12", "2026-11-23 08:32:00", "ann@example.org", "approval.decided", f"apr_{'2' * 26}", "{}" * 50)
+
+    for columns, row in (
+        (("state", "team", "rule", "since", "id", "what"), alert),
+        (("id", "", "name", "roles", "tenant", "used", "expires"), key),
+        (("entry", "time", "who", "did", "to", "details"), entry),
+    ):
+        print_table(console, columns, [row], overflow="ellipsis")
+
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 100
+    words = {word for line in lines for word in line.split()}
+    assert {word for cell in (*alert[:-1], *key, *entry[:-1]) for word in cell.split()} <= words
+
+
+def test_a_column_that_is_empty_is_left_out():
+    console = Console(file=io.StringIO(), width=100)
+
+    print_table(console, ("id", "error"), [("ntc_1", ""), ("ntc_2", "")])
+
+    assert console.file.getvalue().split() == ["id", "─" * 5, "ntc_1", "ntc_2"]
+
+
 def test_settings_are_shown_as_toml_that_can_be_read_back():
     given = {
         "database": {"url": "sqlite:///here.db", "linger": 0.5},

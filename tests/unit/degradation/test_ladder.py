@@ -255,7 +255,7 @@ weather = st.lists(
 
 
 @given(weather)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_in_any_weather_it_steps_one_level_a_hold_and_ends_normal_after_it(weather):
     world = World()
     for seconds, primary, fallback, took, budget, calls in weather:
@@ -269,12 +269,13 @@ def test_in_any_weather_it_steps_one_level_a_hold_and_ends_normal_after_it(weath
 
 
 @given(weather)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_after_any_weather_total_failure_ends_at_the_last_level(weather):
     world = World()
     for seconds, primary, fallback, took, budget, calls in weather:
         world.primary, world.fallback, world.seconds, world.budget = primary, fallback, took, budget
         world.go(seconds, calls=calls)
     world.primary, world.fallback, world.seconds = 1.0, 1.0, 0.1
-    world.go(130, calls=5)
+    world.go(130, calls=5)  # as long as slow calls from before may still be answered
+    world.go(140, calls=5)
     assert world.ladder.level == 4

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psutil
 import pytest
 
 from proctor.deployments.support.shop import (
@@ -222,6 +223,29 @@ def test_ignored_keys_are_not_recorded_and_protect_from_nothing(root):
 def test_a_key_of_no_or_too_much_length_is_refused(shop, key):
     with pytest.raises(InvalidKey):
         shop.call("cancel_pending_order", CANCEL, idempotency_key=key)
+
+
+def test_a_call_that_outlasts_its_tenants_turn_leaves_no_file_open(root, template):
+    others = [f"other-{number}" for number in range(70)]
+    for name in others:
+        (root / f"{name}.sqlite").write_bytes(template)
+    writes, go = threading.Event(), threading.Event()
+
+    def now() -> datetime:
+        writes.set()
+        go.wait(20)
+        return NOW
+
+    shop = Shop(root, now=now)
+    with ThreadPoolExecutor(1) as thread:
+        written = thread.submit(shop.call, "cancel_pending_order", CANCEL)
+        assert writes.wait(20)
+        for name in others:
+            shop.call("list_all_product_types", {}, tenant=name)
+        go.set()
+        written.result(20)
+    shop.close()
+    assert [file.path for file in psutil.Process().open_files() if Path(file.path).parent == root] == []
 
 
 def test_one_key_sent_by_many_at_once_has_one_effect(shop, root):

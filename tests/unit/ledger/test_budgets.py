@@ -1,5 +1,6 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -606,7 +607,7 @@ async def test_what_may_have_been_billed_stays_spent(world, fate, gives_back):
     alive = world.budgets("alive", daily={"usd": usd(100 * NEED)})
     await world.reconciler(alive, gone=["dead"], fate=fate, gives_back=gives_back).work()
     assert await world.account() == (21 * NEED, 9, 21 * NEED - 9)
-    assert await world.database.commit(release_lost) == 21 * NEED - 9
+    assert await world.database.commit(partial(release_lost, at=NOON, by="ann")) == 21 * NEED - 9
     assert await world.account() == (9, 9, 0)
 
 

@@ -215,5 +215,5 @@ def test_who_holds_what_is_told_and_what_is_lost_can_be_given_back(connection):
     held = Holding(budget="b", subject="", period="2026-03-11", holder="w1", amount=40)
     assert holdings(connection) == (lost, held)
     assert holdings(connection, name="other") == ()
-    assert release_lost(connection, "b") == 30
+    assert release_lost(connection, "b", at=NOON, by="ann") == 30
     assert holdings(connection) == (held,)

@@ -16,7 +16,7 @@ from proctor.core import (
     ToolSpec,
     Usage,
 )
-from proctor.telemetry import CALL_BUCKETS, RUN_BUCKETS, Metrics, bucket_of, trace_model, trace_tool
+from proctor.telemetry import CALL_BUCKETS, RUN_BUCKETS, Metrics, bucket_of, measure_model, measure_tool
 from proctor.testing import FakeScope
 
 RESULTS = ("ok", "error", "refused", "cancelled")
@@ -41,7 +41,7 @@ async def answers(_call):
 
 async def test_a_model_call_is_counted_with_its_time_tokens_and_cost():
     metrics = Metrics()
-    assert await trace_model(metrics)(CALL, answers) is ANSWER
+    assert await measure_model(metrics)(CALL, answers) is ANSWER
     value = metrics.registry.get_sample_value
     assert value("proctor_model_calls_total", SMALL | {"outcome": "ok"}) == 1
     assert value("proctor_model_duration_seconds_count", SMALL) == 1
@@ -60,7 +60,7 @@ async def test_a_call_is_active_only_while_it_runs():
         seen.append(metrics.registry.get_sample_value("agent_active_count", CLERK))
         return ANSWER
 
-    await trace_model(metrics)(CALL, looks)
+    await measure_model(metrics)(CALL, looks)
     assert seen == [1]
 
 
@@ -71,7 +71,7 @@ async def test_a_failed_call_is_counted_under_its_code():
         raise ModelOverloaded("busy")
 
     with pytest.raises(ModelOverloaded):
-        await trace_model(metrics)(CALL, fails)
+        await measure_model(metrics)(CALL, fails)
     value = metrics.registry.get_sample_value
     assert value("proctor_model_calls_total", SMALL | {"outcome": "model_overloaded"}) == 1
     assert value("agent_active_count", CLERK) == 0
@@ -84,7 +84,7 @@ async def test_a_call_that_a_budget_stops_is_no_error():
         raise BudgetExceeded("it is spent")
 
     with pytest.raises(BudgetExceeded):
-        await trace_model(metrics)(CALL, stops)
+        await measure_model(metrics)(CALL, stops)
     calls = {"team": "support", "kind": "model"}
     assert metrics.registry.get_sample_value("proctor_calls_total", calls | {"result": "refused"}) == 1
     assert metrics.registry.get_sample_value("proctor_calls_total", calls | {"result": "error"}) == 0
@@ -97,7 +97,7 @@ async def test_a_cancelled_call_is_counted_as_cancelled():
         begun.set()
         await asyncio.Event().wait()
 
-    calling = asyncio.create_task(trace_model(metrics)(CALL, hangs))
+    calling = asyncio.create_task(measure_model(metrics)(CALL, hangs))
     await asyncio.wait_for(begun.wait(), 5)
     calling.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -121,7 +121,7 @@ async def test_a_tool_call_is_counted_by_how_it_ended(result, outcome, told):
         return result
 
     call = ToolCall(scope=SCOPE, tool=TOOL, arguments={})
-    assert await trace_tool(metrics)(call, answers_tool) is result
+    assert await measure_tool(metrics)(call, answers_tool) is result
     labels = CLERK | {"tool": "store.look_up", "release": "v7"}
     value = metrics.registry.get_sample_value
     assert value("proctor_tool_calls_total", labels | {"outcome": outcome}) == 1
@@ -140,19 +140,32 @@ async def test_the_first_text_of_a_streamed_call_is_timed_once_and_passed_on():
         call.on_text("s.")
         return ANSWER
 
-    await trace_model(metrics)(replace(CALL, on_text=heard.append), streams)
-    await trace_model(metrics)(CALL, answers)
+    await measure_model(metrics)(replace(CALL, on_text=heard.append), streams)
+    await measure_model(metrics)(CALL, answers)
     assert heard == ["Ye", "s."]
     assert metrics.registry.get_sample_value("proctor_model_first_token_seconds_count", SMALL) == 1
+
+
+async def test_what_a_cache_answers_is_a_share_of_the_calls_of_the_deployment_that_was_asked():
+    metrics = Metrics()
+
+    async def recalls(_call):
+        return replace(ANSWER, deployment="stand-in", cached=True, saved=250)
+
+    await measure_model(metrics)(CALL, recalls)
+    value = metrics.registry.get_sample_value
+    assert value("proctor_model_calls_total", SMALL | {"outcome": "ok"}) == 1
+    assert value("proctor_model_cache_hits_total", SMALL) == 1
+    assert value("proctor_model_saved_micros_total", SMALL | {"deployment": "stand-in"}) == 250
 
 
 async def test_names_that_teams_make_up_at_run_time_become_other_from_a_number_on():
     metrics = Metrics(most=20)
     for number in range(100):
         scope = FakeScope(team="support", agent=f"agent_{number}", release="v7")
-        await trace_model(metrics)(replace(CALL, scope=scope), answers)
+        await measure_model(metrics)(replace(CALL, scope=scope), answers)
         call = ToolCall(scope=scope, tool=replace(TOOL, name=f"tool_{number}"), arguments={})
-        await trace_tool(metrics)(call, answers_tool)
+        await measure_tool(metrics)(call, answers_tool)
         metrics.agent_failed("support", scope.agent, "model")
         metrics.wasted("support", scope.agent, "v7", 1)
     value = metrics.registry.get_sample_value
@@ -228,7 +241,7 @@ def test_two_sets_of_metrics_do_not_meet():
 
 
 async def test_measuring_a_call_costs_little():
-    middleware = trace_model(Metrics())
+    middleware = measure_model(Metrics())
     best = min([await _microseconds(middleware) for _ in range(5)])
     assert best < 60  # 5 µs on an idle core; the bound leaves room for a busy machine
 

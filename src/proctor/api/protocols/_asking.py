@@ -1,15 +1,15 @@
 """What requests under `/v1` have in common: texts, metadata, hints that a team has no use for."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from fastapi import Header
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from proctor.access import Principal
 from proctor.api._texts import Storable
 from proctor.api.protocols._errors import UnknownTeam
-from proctor.api.protocols._work import Part, questions
+from proctor.api.protocols._questions import questions
+from proctor.api.protocols._work import Part
 from proctor.app import Proctor
 from proctor.core import NotFound
 
@@ -18,10 +18,12 @@ MANY = 2_000
 
 Text: TypeAlias = Storable
 """As long as a request may be."""
+ONLY: dict[str, JsonValue] = {"additionalProperties": False}
+"""Said of names with a pattern: else a description allows all others beside them."""
 Name: TypeAlias = Annotated[Storable, Field(max_length=200)]
 Metadata: TypeAlias = Annotated[
     dict[Annotated[Storable, Field(max_length=64)], Annotated[Storable, Field(max_length=512)]],
-    Field(max_length=16),
+    Field(max_length=16, json_schema_extra=ONLY),
 ]
 ThreadHeader: TypeAlias = Annotated[
     str,
@@ -45,7 +47,7 @@ class Hints(BaseModel):
     service_tier: Name | None = None
     prompt_cache_key: Name | None = None
     prompt_cache_retention: Name | None = None
-    reasoning: dict[Name, Hint] | None = None
+    reasoning: Annotated[dict[Name, Hint], Field(json_schema_extra=ONLY)] | None = None
     reasoning_effort: Name | None = None
     verbosity: Name | None = None
     max_tokens: int | None = None
@@ -57,6 +59,26 @@ class Hints(BaseModel):
     def ignored(self) -> list[str]:
         """Those that the caller has given."""
         return [name for name in Hints.model_fields if getattr(self, name) is not None]
+
+
+class TeamRequest(Hints):
+    """A request to a team. `metadata` may hold `tenant` and `cancel_on_disconnect`."""
+
+    meant: ClassVar[frozenset[str]] = frozenset({"model", "metadata", "user", "safety_identifier"})
+    """What makes another request of it."""
+
+    model: Name = Field(description="The team's name.")
+    stream: bool | None = None
+    store: bool | None = None
+    metadata: Metadata | None = None
+    user: Name | None = Field(default=None, description="The person whom the run is about.")
+    safety_identifier: Name | None = Field(default=None, description="As `user`; it comes first.")
+    tools: Annotated[list[Any], Field(max_length=0)] | None = None
+    tool_choice: Literal["none", "auto"] | None = None
+
+    def named(self, name: str) -> str:
+        """A word of the metadata; empty where there is none."""
+        return (self.metadata or {}).get(name, "")
 
 
 class TextFormat(BaseModel):
@@ -74,13 +96,22 @@ class TextPart(BaseModel):
     text: Text
 
 
-Content: TypeAlias = Text | Annotated[list[TextPart], Field(max_length=MANY)]
+class RefusalPart(BaseModel):
+    """A part of a message that was answered with before, and is sent along."""
+
+    model_config = ConfigDict(extra="ignore")
+    type: Literal["refusal"]
+    refusal: Text
 
 
-def text_of(content: str | list[TextPart] | None) -> str:
+ContentPart: TypeAlias = Annotated[TextPart | RefusalPart, Field(discriminator="type")]
+Content: TypeAlias = Text | Annotated[list[ContentPart], Field(max_length=MANY)]
+
+
+def text_of(content: str | list[TextPart | RefusalPart] | None) -> str:
     """A message's text."""
     if isinstance(content, list):
-        return "\n".join(part.text for part in content)
+        return "\n".join(part.text if isinstance(part, TextPart) else part.refusal for part in content)
     return content or ""
 
 
@@ -118,8 +149,3 @@ def extras(part: Part, principal: Principal, ignored: list[str]) -> dict[str, An
             for asked in questions(part, principal)
         ],
     }
-
-
-def is_yes(metadata: Mapping[str, str], name: str) -> bool:
-    """Whether a caller has asked for something in the metadata."""
-    return metadata.get(name, "") in ("true", "1", "yes")

@@ -1,44 +1,40 @@
 """Chat Completions: a team answers where a model would."""
 
 from collections.abc import AsyncGenerator
-from typing import Annotated, Any, Literal, TypeAlias
+from contextlib import aclosing
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from proctor.access import Principal
-from proctor.api._caller import Running, WaitingOperator
-from proctor.api._idempotency import IdempotencyKey, once
+from proctor.api._caller import Running, Trust, Trusted, WaitingOperator
+from proctor.api._idempotency import IdempotencyKey
+from proctor.api._streams import TOLD
 from proctor.api.protocols import _work
 from proctor.api.protocols._asking import (
     MANY,
     Content,
-    Hints,
-    Metadata,
     Name,
+    TeamRequest,
     Text,
     TextFormat,
     ThreadHeader,
     check_team,
     extras,
-    is_yes,
     text_of,
 )
-from proctor.api.protocols._conversation import Said, task_of
+from proctor.api.protocols._conversation import Said
 from proctor.api.protocols._errors import ANY_ERROR, OpenAIRoute, RunEnded, body
-from proctor.api.protocols._floor import Floor
-from proctor.api.protocols._sending import cancelling, event, stream, unless_gone
+from proctor.api.protocols._floor import Floor, Piece
+from proctor.api.protocols._questions import DECISIONS, decide, questions
+from proctor.api.protocols._sending import PING, Call, event
 from proctor.api.protocols._work import Part, Spent
 from proctor.app import Proctor
 from proctor.core import InvalidInput, ProctorError
 from proctor.runs import Run
-from proctor.telemetry import incoming
 
 router = APIRouter(tags=["openai"], route_class=OpenAIRoute, responses=ANY_ERROR)
-
-MEANT = {"model", "messages", "metadata", "user", "safety_identifier"}
-"""What makes another request of it."""
 
 DONE = "data: [DONE]\n\n"
 
@@ -73,7 +69,7 @@ class AssistantMessage(BaseModel):
 Message: TypeAlias = Annotated[UserMessage | Note | AssistantMessage, Field(discriminator="role")]
 
 
-class StreamOptions(BaseModel):
+class ChatStreamOptions(BaseModel):
     """How a stream ends."""
 
     model_config = ConfigDict(extra="forbid")
@@ -81,21 +77,15 @@ class StreamOptions(BaseModel):
     include_obfuscation: bool | None = None
 
 
-class ChatRequest(Hints):
+class ChatRequest(TeamRequest):
     """A request for a chat completion. `metadata` may name a thread, or a run to come back to."""
 
-    model: Name = Field(description="The team's name.")
+    meant: ClassVar[frozenset[str]] = TeamRequest.meant | {"messages"}
+
     messages: Annotated[list[Message], Field(min_length=1, max_length=MANY)]
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
-    metadata: Metadata | None = None
-    user: Name | None = Field(default=None, description="The person whom the run is about.")
-    safety_identifier: Name | None = Field(default=None, description="As `user`; it comes first.")
+    stream_options: ChatStreamOptions | None = None
     n: Literal[1] | None = None
-    store: bool | None = None
     logprobs: Literal[False] | None = None
-    tools: Annotated[list[Any], Field(max_length=0)] | None = None
-    tool_choice: Literal["none", "auto"] | None = None
     response_format: TextFormat | None = None
     modalities: Annotated[list[Literal["text"]], Field(max_length=1)] | None = None
 
@@ -110,7 +100,7 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
                     "required": ["id", "object", "created", "model", "choices", "usage", "proctor"],
                 }
             },
-            "text/event-stream": {"schema": {"type": "string"}},
+            **TOLD,
         },
     }
 }
@@ -127,6 +117,7 @@ async def create_chat_completion(
     *,
     asked: ChatRequest,
     principal: WaitingOperator,
+    trust: Trusted,
     proctor: Running,
     request: Request,
     x_proctor_thread: ThreadHeader = "",
@@ -134,64 +125,40 @@ async def create_chat_completion(
 ) -> Response:
     """The team's answer; what waits for people is told in the message and in `proctor.approvals`."""
     check_team(proctor, asked.model)
-    chat = _Chat(proctor, principal, asked, request)
-    if "run" in chat.metadata:
-        run, after = await chat.go_on()
+    call = Call(proctor=proctor, principal=principal, trust=trust, request=request, asked=asked)
+    if "run" in (asked.metadata or {}):
+        run, after = await _go_on(proctor, principal, asked)
     else:
-        run, after = await chat.begin(x_proctor_thread, idempotency_key), 0
-    if asked.stream:
-        return stream(chat.told(run, after), {"x-proctor-run": run.id})
-    part = await unless_gone(request, _work.settle(proctor, run, after=after))
-    if part is None:
-        if chat.cancels:
-            await _work.cancel(proctor, principal, run)
-        return Response(status_code=204)  # to nobody
-    return JSONResponse(await chat.completion(part), headers={"x-proctor-run": run.id})
+        thread = x_proctor_thread or asked.named("thread")
+        known = thread not in ("", _work.NEW_THREAD)
+        messages = asked.messages[-1:] if known else asked.messages  # what was said before, the team knows
+        said = [_said(message) for message in messages]
+        run, after = await call.begin(said, thread=thread, key=idempotency_key), 0
+    return await call.answer(_CompletionTeller(proctor, principal, asked), run, after)
 
 
-class _Chat:
-    """One request."""
+async def _go_on(proctor: Proctor, principal: Principal, asked: ChatRequest) -> tuple[Run, int]:
+    """A run that the caller comes back to, after what they decide; and from where on it is told."""
+    run = await _work.find(proctor, principal, asked.named("run"))
+    if run.team != asked.model:
+        raise InvalidInput(f"run {run.id} is one of {run.team}")
+    if shown := asked.named("approval"):
+        kind = DECISIONS.get(asked.named("decision"))
+        if kind is None:
+            raise InvalidInput("there is no such decision", hint=f"Decide {', '.join(DECISIONS)}.")
+        await decide(proctor, principal, run, shown, kind=kind, comment=asked.named("comment"))
+    return run, await _work.latest(proctor, run.id)
 
-    def __init__(self, proctor: Proctor, principal: Principal, asked: ChatRequest, request: Request) -> None:
-        self.metadata = asked.metadata or {}
-        self.cancels = is_yes(self.metadata, "cancel_on_disconnect")
+
+class _CompletionTeller:
+    """Tells one caller of a run."""
+
+    def __init__(self, proctor: Proctor, principal: Principal, asked: ChatRequest) -> None:
         self._proctor = proctor
         self._principal = principal
         self._asked = asked
-        self._request = request
 
-    async def begin(self, thread: str, key: str) -> Run:
-        """A new run. In a thread the team knows what was said: of the messages only the last is read."""
-        asked = self._asked
-        thread = thread or self.metadata.get("thread", "")
-        given = {**asked.model_dump(mode="json", include=MEANT), "thread": thread}
-        messages = asked.messages[-1:] if thread else asked.messages
-        return await _work.start(
-            self._proctor,
-            self._principal,
-            team=asked.model,
-            task=task_of([_said(message) for message in messages]),
-            tenant=self.metadata.get("tenant", ""),
-            thread=thread,
-            subject=asked.safety_identifier or asked.user or "",
-            trace=incoming(self._request.headers),
-            sent=once(self._principal, key, "POST /v1/chat/completions", given),
-        )
-
-    async def go_on(self) -> tuple[Run, int]:
-        """A run that the caller comes back to, after what they decide; and from where on it is told."""
-        run = await _work.find(self._proctor, self._principal, self.metadata["run"])
-        if run.team != self._asked.model:
-            raise InvalidInput(f"run {run.id} is one of {run.team}")
-        if "approval" in self.metadata:
-            kind = _work.DECISIONS.get(self.metadata.get("decision", ""))
-            if kind is None:
-                raise InvalidInput("there is no such decision", hint=f"Decide {', '.join(_work.DECISIONS)}.")
-            shown, comment = self.metadata["approval"], self.metadata.get("comment", "")
-            await _work.decide(self._proctor, self._principal, run, shown, kind=kind, comment=comment)
-        return run, await _work.latest(self._proctor, run.id)
-
-    async def completion(self, part: Part) -> dict[str, Any]:
+    async def whole(self, part: Part) -> dict[str, Any]:
         """The whole answer.
 
         Raises:
@@ -201,31 +168,34 @@ class _Chat:
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
         return {**self._head(part.run, "chat.completion"), "choices": [choice], **self._tail(part)}
 
-    async def told(self, run: Run, after: int) -> AsyncGenerator[str, None]:
+    async def told(self, run: Run, trust: Trust, after: int) -> AsyncGenerator[str, None]:
         """The answer as a stream of chunks."""
-        first: dict[str, Any] | None = {"role": "assistant", "content": ""}
-        only_answer = self.metadata.get("stream") == "answer"
-        floor = Floor()
-        async with cancelling(self._proctor, self._principal, run, self._request, wanted=self.cancels):
-            try:
-                yield self._chunk(run, first)
-                async for piece in _work.follow(self._proctor, run, floor, after=after):
-                    if not only_answer:
-                        yield self._chunk(run, {"content": _spaced(piece, first)}, agent=piece.agent)
-                        first = None
-                part = await _work.read(self._proctor, run.id, after=after)
-                message, reason = await self._message(part)
-                if message["refusal"] is not None:
-                    yield self._chunk(run, {"refusal": message["refusal"]})
-                for piece in (Floor() if only_answer else floor).close(message["content"] or ""):
-                    yield self._chunk(run, {"content": _spaced(piece, first)})
-                yield self._chunk(run, {}, reason=reason, proctor=self._tail(part)["proctor"])
-                if self._asked.stream_options and self._asked.stream_options.include_usage:
-                    head = self._head(run, "chat.completion.chunk")
-                    yield event({**head, "choices": [], "usage": self._tail(part)["usage"]})
-            except ProctorError as error:
-                yield event({"error": body(error)})
-            yield DONE
+        floor, silent = Floor(), True
+        only_answer = self._asked.named("stream") == "answer"
+        try:
+            yield self._chunk(run, {"role": "assistant", "content": ""})
+            async with aclosing(_work.follow(self._proctor, run, trust, floor, after=after)) as heard:
+                async for pieces in heard:
+                    if only_answer or not pieces:
+                        yield PING
+                        continue
+                    for piece in pieces:
+                        yield self._chunk(run, {"content": _spaced(piece, first=silent)}, agent=piece.agent)
+                        silent = False
+            part = await _work.read(self._proctor, run.id, after=after)
+            message, reason = await self._message(part)
+            if message["refusal"] is not None:
+                yield self._chunk(run, {"refusal": message["refusal"]})
+            for piece in (Floor() if only_answer else floor).close(message["content"] or ""):
+                yield self._chunk(run, {"content": _spaced(piece, first=silent)})
+            tail = self._tail(part)
+            yield self._chunk(run, {}, reason=reason, proctor=tail["proctor"])
+            if self._asked.stream_options and self._asked.stream_options.include_usage:
+                head = self._head(run, "chat.completion.chunk")
+                yield event({**head, "choices": [], "usage": tail["usage"]})
+        except ProctorError as error:
+            yield event({"error": body(error)})
+        yield DONE
 
     async def _message(self, part: Part) -> tuple[dict[str, Any], str]:
         message: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None}
@@ -273,8 +243,7 @@ def usage_of(spent: Spent) -> dict[str, Any]:
 def _waits(part: Part, principal: Principal) -> str:
     """What a person reads whose request waits for people."""
     lines = [
-        f"{asked.text}\n{asked.server}.{asked.name} {asked.arguments}"
-        for asked in _work.questions(part, principal)
+        f"{asked.text}\n{asked.server}.{asked.name} {asked.arguments}" for asked in questions(part, principal)
     ]
     return "\n\n".join(["This waits for a person's decision.", *lines])
 
@@ -289,6 +258,6 @@ def _said(message: UserMessage | Note | AssistantMessage) -> Said:
             return Said(role="assistant", text=text_of(message.content) or message.refusal or "")
 
 
-def _spaced(piece: Any, first: Any) -> str:
+def _spaced(piece: Piece, *, first: bool) -> str:
     """A piece; a message that isn't the first begins behind an empty line."""
-    return f"\n\n{piece.text}" if piece.fresh and first is None else piece.text
+    return f"\n\n{piece.text}" if piece.fresh and not first else piece.text

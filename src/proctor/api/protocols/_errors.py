@@ -5,12 +5,13 @@ from typing import Any
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
+from proctor.api._openai_errors import openai_error, openai_fault
+from proctor.api._problems import headers_of, words_of
 from proctor.api.protocols._work import StillAtWork
-from proctor.core import InvalidInput, JsonObject, NotFound, ProctorError
+from proctor.core import BudgetExceeded, InvalidInput, JsonObject, NotFound, ProctorError, RateLimited
 from proctor.runs import Run
 
 OF_OPENAI: JsonObject = {
@@ -32,26 +33,27 @@ OF_OPENAI: JsonObject = {
 
 ANY_ERROR: dict[int | str, dict[str, Any]] = {
     status: {
-        "description": "An error; a problem where the request was refused before it was read",
-        "content": {
-            "application/json": {"schema": OF_OPENAI},
-            "application/problem+json": {"schema": {"type": "object"}},
-        },
+        "description": "An error",
+        "content": {"application/json": {"schema": OF_OPENAI}},
     }
     for status in ("4XX", "5XX")
 }
 """What every route under `/v1` may answer beside what it is for."""
 
-_TYPES: Mapping[int, str] = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
-_BAD_REQUEST, _UNAUTHORISED, _CONFLICT = 400, 401, 409
+_BAD_REQUEST, _CONFLICT = 400, 409
 """The first stands also where Proctor says 422, which OpenAI's API doesn't know."""
-_FIRST_OF_SERVER = 500
 
 _CODES: Mapping[str, str] = {
     "extra_forbidden": "unknown_parameter",
     "missing": "missing_required_parameter",
     "json_invalid": "invalid_json",
 }
+
+_WORDS: Mapping[str, str] = {
+    RateLimited.code: "rate_limit_exceeded",
+    BudgetExceeded.code: "insufficient_quota",
+}
+"""Codes that OpenAI's API has words of its own for."""
 
 NO_RETRY = {"x-should-retry": "false"}
 """Tells OpenAI's clients that the same request would do the work a second time."""
@@ -86,40 +88,39 @@ class OpenAIRoute(APIRoute):
             except RequestValidationError as error:
                 return _unreadable(error)
             except HTTPException as error:
-                return _answer(error.status_code, str(error.detail), code="invalid_json")
+                fault = openai_fault(error.status_code, str(error.detail), code="invalid_json")
+                return openai_error(error.status_code, fault)
 
         return answered
 
 
-def told(error: ProctorError) -> JSONResponse:
+def told(error: ProctorError) -> Response:
     """An error as an answer."""
     if isinstance(error, RunEnded | StillAtWork):
         status = _status_of(error.run) if isinstance(error, RunEnded) else error.status
         headers = {**NO_RETRY, "x-proctor-run": error.run.id}
     else:
-        status, headers = _BAD_REQUEST if error.status == InvalidInput.status else error.status, {}
-    after = getattr(error, "retry_after", None)
-    if after is not None:
-        headers["Retry-After"] = str(max(1, round(after)))
-    if status == _UNAUTHORISED:
-        headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse({"error": body(error)}, status_code=status, headers=headers)
+        status = _BAD_REQUEST if error.status == InvalidInput.status else error.status
+        headers = headers_of(error)
+    return openai_error(status, body(error), headers)
 
 
-def body(error: ProctorError) -> dict[str, Any]:
+def body(error: ProctorError) -> JsonObject:
     """What an error says."""
     if isinstance(error, RunEnded):
         code, status = error.run.error_code or error.run.state, _status_of(error.run)
     else:
         code, status = error.code, error.status
     param = "model" if isinstance(error, UnknownTeam) else None
-    return {"message": str(error), "type": _type_of(status), "param": param, "code": code}
+    return openai_fault(status, words_of(error), code=_WORDS.get(code, code), param=param)
 
 
 def _status_of(run: Run) -> int:
     """The status of the error with which a run failed."""
     if run.state != "failed":
         return _CONFLICT
+    if run.error_code == BudgetExceeded.code:
+        return RateLimited.status
     open_: list[type[ProctorError]] = [ProctorError]
     while open_:
         kind = open_.pop()
@@ -129,25 +130,16 @@ def _status_of(run: Run) -> int:
     return ProctorError.status
 
 
-def _type_of(status: int) -> str:
-    fallback = "invalid_request_error" if status < _FIRST_OF_SERVER else "server_error"
-    return _TYPES.get(status, fallback)
-
-
-def _unreadable(error: RequestValidationError) -> JSONResponse:
-    fault = error.errors()[0]
-    kind = str(fault["type"])
-    where, *parts = fault["loc"]
+def _unreadable(error: RequestValidationError) -> Response:
+    first = error.errors()[0]
+    kind = str(first["type"])
+    where, *parts = first["loc"]
     place = ".".join(str(part) for part in parts if where != "body" or not _is_alternative(part)) or None
     say = (
-        f"{place} isn't supported here" if kind == "extra_forbidden" else f"{place or 'body'}: {fault['msg']}"
+        f"{place} isn't supported here" if kind == "extra_forbidden" else f"{place or 'body'}: {first['msg']}"
     )
-    return _answer(_BAD_REQUEST, say, code=_CODES.get(kind, "invalid_value"), param=place)
-
-
-def _answer(status: int, message: str, *, code: str, param: str | None = None) -> JSONResponse:
-    error = {"message": message, "type": _type_of(status), "param": param, "code": code}
-    return JSONResponse({"error": error}, status_code=status)
+    fault = openai_fault(_BAD_REQUEST, say, code=_CODES.get(kind, "invalid_value"), param=place)
+    return openai_error(_BAD_REQUEST, fault)
 
 
 def _is_alternative(part: int | str) -> bool:

@@ -3,10 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from proctor.core import Event, Token
-
-_ENDS = frozenset({"model.called", "agent.failed"})
-"""Events after which an agent has said what it was saying."""
+from proctor.core import Token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +16,15 @@ class Piece:
     """Whether another message begins with them."""
 
 
+@dataclass(slots=True, kw_only=True)
+class _Waiting:
+    """A message that others are heard before."""
+
+    agent: str
+    text: str
+    over: bool = False
+
+
 class Floor:
     """Lets one agent speak at a time: what others write meanwhile follows when it has finished."""
 
@@ -26,22 +32,33 @@ class Floor:
         self._speaker: str | None = None
         self._said = ""
         """The last message, as far as it was said."""
-        self._waiting: dict[str, list[str]] = {}
+        self._waiting: list[_Waiting] = []
 
-    def hear(self, item: Token | Event) -> Iterator[Piece]:
+    def hear(self, token: Token) -> Iterator[Piece]:
         """The words that can be said now."""
-        match item:
-            case Token() if self._speaker in (None, item.agent):
-                yield self._say(item.agent, item.text)
-            case Token():
-                self._waiting.setdefault(item.agent, []).append(item.text)
-            case Event() if item.type in _ENDS and item.agent == self._speaker:
-                self._speaker = None
-                yield from self._next()
+        if self._speaker not in (None, token.agent):
+            self._keep(token)
+        elif not token.last:
+            yield self._say(token.agent, token.text)
+        else:
+            self._speaker = None
+            yield from self._next()
+
+    def _keep(self, token: Token) -> None:
+        for waiting in self._waiting:
+            if waiting.agent == token.agent and not waiting.over:
+                waiting.text += token.text
+                waiting.over = token.last
+                return
+        if not token.last:
+            self._waiting.append(_Waiting(agent=token.agent, text=token.text))
 
     def _next(self) -> Iterator[Piece]:
-        for agent in tuple(self._waiting)[:1]:
-            yield self._say(agent, "".join(self._waiting.pop(agent)))
+        while self._speaker is None and self._waiting:
+            waiting = self._waiting.pop(0)
+            yield self._say(waiting.agent, waiting.text)
+            if waiting.over:
+                self._speaker = None
 
     def _say(self, agent: str, text: str) -> Piece:
         fresh = self._speaker is None

@@ -1,14 +1,18 @@
 """A part of a run as a response of OpenAI's Responses API: the object, and the events that lead to it."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
 from proctor.access import Principal
+from proctor.api._caller import Trust
 from proctor.api.protocols import _work
 from proctor.api.protocols._asking import extras
+from proctor.api.protocols._errors import RunEnded, body
 from proctor.api.protocols._floor import Floor, Piece
-from proctor.api.protocols._sending import event
+from proctor.api.protocols._questions import Asked, questions, shown_as
+from proctor.api.protocols._sending import PING, event
 from proctor.api.protocols._work import Part, Spent
 from proctor.app import Proctor
 from proctor.core import ProctorError
@@ -53,7 +57,7 @@ class Asking:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Teller:
+class ResponseTeller:
     """Tells one caller of responses."""
 
     proctor: Proctor
@@ -61,8 +65,18 @@ class Teller:
     asking: Asking
 
     async def response(self, part: Part) -> dict[str, Any]:
-        """The whole response."""
+        """The whole response, as it stands."""
         return self._response(part, await self._items(part))
+
+    async def whole(self, part: Part) -> dict[str, Any]:
+        """The whole response.
+
+        Raises:
+            RunEnded: the run has failed.
+        """
+        if part.state == "failed":
+            raise RunEnded(part.run)
+        return await self.response(part)
 
     async def _items(self, part: Part) -> list[dict[str, Any]]:
         """What a part of a run has come to."""
@@ -73,7 +87,7 @@ class Teller:
             case "refused":
                 return [refusal(_item_id(part.run, part.after, 0), part.run.result or "refused")]
             case "waiting":
-                return [_question(asked) for asked in _work.questions(part, self.principal)]
+                return [_question(asked) for asked in questions(part, self.principal)]
             case _:
                 return []
 
@@ -107,39 +121,46 @@ class Teller:
             "proctor": extras(part, self.principal, asking.ignored),
         }
 
-    async def events(self, run: Run, after: int) -> AsyncGenerator[str, None]:
+    async def told(self, run: Run, trust: Trust, after: int) -> AsyncGenerator[str, None]:
         """The response as it comes into being.
 
         What is said and turns out not to be the answer is a message with the phase `commentary`; the
         finished response holds the answer alone.
         """
-        told = _Told()
+        told = _Told(lambda number: _item_id(run, after, number))
         try:
             begun = self._response(_begun(run, after), [])
             yield told.event("response.created", response=begun)
             yield told.event("response.in_progress", response=begun)
             floor = Floor()
-            async for piece in _work.follow(self.proctor, run, floor, after=after):
-                for line in told.say(piece, lambda number: _item_id(run, after, number)):
-                    yield line
+            async with aclosing(_work.follow(self.proctor, run, trust, floor, after=after)) as heard:
+                async for pieces in heard:
+                    if not pieces:
+                        yield PING
+                    for piece in pieces:
+                        for line in told.say(piece):
+                            yield line
             part = await _work.read(self.proctor, run.id, after=after)
             items = await self._items(part)
             text = str(items[0]["content"][0]["text"]) if part.state == "completed" else ""
             for piece in floor.close(text):
-                for line in told.say(piece, lambda number: _item_id(run, after, number)):
+                for line in told.say(piece):
                     yield line
             for line in told.finish(items, answered=part.state == "completed"):
                 yield line
             whole = self._response(part, items)
             yield told.event(_LAST.get(whole["status"], "response.failed"), response=whole)
         except ProctorError as error:
-            yield told.event("error", code=error.code, message=str(error), param=None)
+            fault = body(error)
+            yield told.event("error", code=fault["code"], message=fault["message"], param=fault["param"])
 
 
 class _Told:
     """The events of one response: numbered, one item after the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: Callable[[int], str]) -> None:
+        self._name = name
+        """Names the items."""
         self._number = -1
         self._place = -1
         self._open: dict[str, Any] | None = None
@@ -150,13 +171,13 @@ class _Told:
         self._number += 1
         return event({"type": type, "sequence_number": self._number, **data}, type)
 
-    def say(self, piece: Piece, name: Any) -> list[str]:
+    def say(self, piece: Piece) -> list[str]:
         """A piece of a message; a fresh one ends the message before, which was not the answer."""
         lines: list[str] = []
         if piece.fresh or self._open is None:
             lines += self._close("commentary")
             self._place += 1
-            self._open = message(name(self._place), "", status="in_progress")
+            self._open = message(self._name(self._place), "", status="in_progress")
             lines += self._begin(self._open)
         part = self._open["content"][0]
         part["text"] += piece.text
@@ -237,7 +258,25 @@ def _message(id: str, part: dict[str, Any], *, phase: str | None, status: str) -
     }
 
 
-def _question(asked: _work.Asked) -> dict[str, Any]:
+async def input_items(proctor: Proctor, run: Run, after: int) -> list[dict[str, Any]]:
+    """What a part of a run answers: the task, or decisions."""
+    if not after:
+        content = [{"type": "input_text", "text": run.task}]
+        item = {"type": "message", "role": "user", "status": "completed", "content": content}
+        return [{"id": _item_id(run, 0, 0).replace("msg_", "msg_in_"), **item}]
+    decided = await _work.decided(proctor, run.id, after)
+    return [
+        {
+            "id": f"mcpr_{approval.id}",
+            "type": "mcp_approval_response",
+            "approval_request_id": shown_as(approval),
+            "approve": approval.decision is not None and approval.decision.kind in ("approve", "edit"),
+        }
+        for approval in decided
+    ]
+
+
+def _question(asked: Asked) -> dict[str, Any]:
     """A question to people as the request for an approval that OpenAI's API has."""
     return {
         "id": asked.id,

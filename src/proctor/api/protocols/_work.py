@@ -1,45 +1,29 @@
-"""A piece of a team's work as callers of other protocols see it: started, followed, read, decided.
+"""A piece of a team's work as callers of other protocols see it: started, followed, read.
 
 Knows no protocol. A *part* of a run goes from one place of its log to where the run ended or came to wait for
 people; what is decided begins the next part.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Literal, cast
+from typing import Literal
 
 from proctor.access import Principal
-from proctor.api._approvals import text_for
-from proctor.api._platform import tenant_of
+from proctor.api._caller import Trust
+from proctor.api._platform import tenant_for, tenant_of
+from proctor.api._streams import HEARTBEAT
+from proctor.api.protocols._conversation import Task
 from proctor.api.protocols._floor import Floor, Piece
 from proctor.app import Proctor, StartOptions
 from proctor.approvals import Approval
-from proctor.core import (
-    Conflict,
-    Decision,
-    DecisionKind,
-    Event,
-    Forbidden,
-    InvalidInput,
-    Micros,
-    NotFound,
-    ProctorError,
-    Token,
-    canonical_json,
-)
-from proctor.runs import ENDED, Once, Run
+from proctor.core import Conflict, Event, Micros, ProctorError, Token
+from proctor.runs import ENDED, STOPPED, Item, Once, Run
 
 NEW_THREAD = "new"
 """In the place of a thread's id: one is opened."""
-
-SHOWN = 16
-"""Characters of an action's digest that stand in a question's id."""
-
-DECISIONS: Mapping[str, DecisionKind] = {"approve": "approve", "reject": "reject", "respond": "respond"}
-"""What can be said of a question through another protocol."""
 
 
 class StillAtWork(ProctorError):
@@ -53,7 +37,15 @@ class StillAtWork(ProctorError):
         self.run = run
 
 
+class Closing(StillAtWork):
+    """This process stops, and the run goes on in the next one."""
+
+    code = "closing"
+    status = 503
+
+
 _SETTLED = frozenset({"approval.decided", "approval.expired"})
+_CALLS = frozenset({"model.called", "tool.called"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,27 +72,12 @@ class Part:
     began_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """A question as one caller may read it."""
-
-    id: str
-    """With a part of the action's digest: a decision holds for what was shown."""
-    kind: str
-    server: str
-    name: str
-    text: str
-    arguments: str
-    """JSON; without content for whoever doesn't decide: it may be what nobody has looked at yet."""
-    expires_at: datetime | None
-
-
 async def start(
     proctor: Proctor,
     principal: Principal,
     *,
     team: str,
-    task: str,
+    task: Task,
     tenant: str = "",
     thread: str = "",
     subject: str = "",
@@ -115,8 +92,10 @@ async def start(
         Forbidden: the caller belongs to another tenant.
         NotFound: there is no such team, or the tenant has no such thread.
     """
-    tenant = tenant_of(principal, tenant) or "default"
-    options = StartOptions(tenant=tenant, requester=principal.name, subject=subject, trace=trace)
+    tenant = tenant_for(principal, tenant)
+    options = StartOptions(
+        tenant=tenant, requester=principal.name, subject=subject, trace=trace, parts=task.parts
+    )
     if thread:
         if thread == NEW_THREAD:
             beside = None if sent is None else replace(sent, route=f"{sent.route}, its thread")
@@ -124,7 +103,7 @@ async def start(
         options["thread"] = thread
     if sent is not None:
         options["once"] = sent
-    return await proctor.start(team, task, **options)
+    return await proctor.start(team, task.text, **options)
 
 
 async def find(proctor: Proctor, principal: Principal, run_id: str) -> Run:
@@ -136,56 +115,65 @@ async def find(proctor: Proctor, principal: Principal, run_id: str) -> Run:
     return await proctor.runs.get(run_id, tenant=tenant_of(principal))
 
 
-async def follow(proctor: Proctor, run: Run, floor: Floor, *, after: int = 0) -> AsyncGenerator[Piece, None]:
-    """What is said in a part of a run, as it comes, until the part has ended.
+async def follow(
+    proctor: Proctor, run: Run, trust: Trust, floor: Floor, *, after: int = 0
+) -> AsyncGenerator[tuple[Piece, ...], None]:
+    """What is said in a part of a run, as it comes, until the part has ended; nothing after some silence.
 
     Raises:
-        StillAtWork: it takes longer than a request may.
+        StillAtWork: it takes longer than a request may, or this process stops.
+        Unauthenticated: the caller's key or session holds no more.
     """
-    async with aclosing(_items(proctor, run, after)) as items:
-        async for item in items:
-            for piece in floor.hear(item):
-                yield piece
+    async with aclosing(_items(proctor, run, trust, after)) as taken:
+        async for items in taken:
+            pieces = [piece for item in items if isinstance(item, Token) for piece in floor.hear(item)]
+            if pieces or not items:
+                yield tuple(pieces)
 
 
-async def log(proctor: Proctor, run: Run, *, after: int = 0) -> AsyncGenerator[Event, None]:
+async def log(proctor: Proctor, run: Run, trust: Trust, *, after: int = 0) -> AsyncGenerator[Event, None]:
     """The events of a part of a run, as they come, until the part has ended.
 
     Raises:
-        StillAtWork: it takes longer than a request may.
+        StillAtWork: it takes longer than a request may, or this process stops.
+        Unauthenticated: the caller's key or session holds no more.
     """
-    async with aclosing(_items(proctor, run, after)) as items:
-        async for item in items:
-            if isinstance(item, Event):
-                yield item
+    async with aclosing(_items(proctor, run, trust, after)) as taken:
+        async for items in taken:
+            for item in items:
+                if isinstance(item, Event):
+                    yield item
 
 
-async def _items(proctor: Proctor, run: Run, after: int) -> AsyncGenerator[Event | Token, None]:
-    ends = asyncio.get_running_loop().time() + proctor.settings.server.longest_wait.total_seconds()
-    watch = proctor.runs.watch(run.id, after=after, until_wait=True)
-    async with aclosing(cast("AsyncGenerator[Event | Token, None]", watch)) as items:
-        while True:
-            try:
-                async with asyncio.timeout_at(ends) as timer:
-                    item = await anext(items, None)
-            except TimeoutError:
-                if not timer.expired():
-                    raise
-                raise StillAtWork(run) from None
-            if item is None:
-                return
-            yield item
-            if isinstance(item, Event) and item.type == "run.waiting":
-                return
+async def _items(proctor: Proctor, run: Run, trust: Trust, after: int) -> AsyncGenerator[list[Item], None]:
+    loop = asyncio.get_running_loop()
+    ends = loop.time() + proctor.settings.server.longest_wait.total_seconds()
+    words = True
+    while True:
+        async with proctor.runs.feed.follow({run.id: after}, until=STOPPED) as follower:
+            while not follower.slow:
+                items = await follower.take(min(HEARTBEAT, ends - loop.time()))
+                if follower.closed:
+                    raise Closing(run)
+                if loop.time() >= ends:
+                    raise StillAtWork(run)
+                await trust.renew()
+                events = [item for item in items if isinstance(item, Event)]
+                yield items if words else [*events]
+                if follower.done or any(event.type == "run.waiting" for event in events):
+                    return
+                after = max([after, *(event.seq for event in events)])
+        words = False  # more came at a time than is kept; what is missing comes with the answer
 
 
-async def settle(proctor: Proctor, run: Run, *, after: int = 0) -> Part:
+async def settle(proctor: Proctor, run: Run, trust: Trust, *, after: int = 0) -> Part:
     """A part of a run after it has ended, or come to wait for people.
 
     Raises:
-        StillAtWork: it takes longer than a request may.
+        StillAtWork: it takes longer than a request may, or this process stops.
+        Unauthenticated: the caller's key or session holds no more.
     """
-    async for _ in follow(proctor, run, Floor(), after=after):
+    async for _ in log(proctor, run, trust, after=after):
         pass
     return await read(proctor, run.id, after=after)
 
@@ -193,29 +181,35 @@ async def settle(proctor: Proctor, run: Run, *, after: int = 0) -> Part:
 async def read(proctor: Proctor, run_id: str, *, after: int = 0) -> Part:
     """A part of a run as it stands."""
     run = await proctor.runs.get(run_id)
-    asked: dict[str, None] = {}
-    calls: list[Event] = []
-    state, began_at = run.state, run.created_at
-    for event in await proctor.runs.events(run_id):
-        if event.seq <= after:
-            began_at = event.at
-        if event.type == "approval.requested":
-            asked[str(event.data["id"])] = None
-        elif event.type in _SETTLED:
-            asked.pop(str(event.data["id"]), None)
-        elif event.seq > after and event.type in ("model.called", "tool.called"):
-            calls.append(event)
-        elif event.seq > after and event.type == "run.waiting":
-            state = "waiting"
-            break
+    events = await proctor.runs.events(run_id)
+    waits = next((event.seq for event in events if event.seq > after and event.type == "run.waiting"), None)
+    told = events if waits is None else [event for event in events if event.seq < waits]
+    state = run.state if waits is None else "waiting"
     return Part(
         run=run,
         after=after,
         state=state,
-        asked=tuple([await proctor.approval(id) for id in asked]) if state == "waiting" else (),
-        spent=_sum(calls),
-        began_at=began_at,
+        asked=await _unsettled(proctor, told) if state == "waiting" else (),
+        spent=_sum([event for event in told if event.seq > after and event.type in _CALLS]),
+        began_at=max((event.at for event in events if event.seq <= after), default=run.created_at),
     )
+
+
+async def decided(proctor: Proctor, run_id: str, after: int) -> tuple[Approval, ...]:
+    """What people were asked before a part of a run began, and have decided."""
+    events = [event for event in await proctor.runs.events(run_id) if event.seq <= after]
+    return tuple(each for each in await _unsettled(proctor, events) if each.decision is not None)
+
+
+async def _unsettled(proctor: Proctor, events: Sequence[Event]) -> tuple[Approval, ...]:
+    """What people are asked at the end of a part of a log."""
+    asked: dict[str, None] = {}
+    for event in events:
+        if event.type == "approval.requested":
+            asked[str(event.data["id"])] = None
+        elif event.type in _SETTLED:
+            asked.pop(str(event.data["id"]), None)
+    return tuple([await proctor.approval(id) for id in asked])
 
 
 async def answer(proctor: Proctor, principal: Principal, run: Run) -> str:
@@ -238,56 +232,6 @@ async def latest(proctor: Proctor, run_id: str) -> int:
 async def end_of_log(proctor: Proctor, run_id: str) -> int:
     """The number of a run's last event."""
     return max((event.seq for event in await proctor.runs.events(run_id)), default=0)
-
-
-def questions(part: Part, principal: Principal) -> tuple[Asked, ...]:
-    """What people are asked in a part of a run."""
-    return tuple(_asked(approval, principal) for approval in part.asked)
-
-
-def _asked(approval: Approval, principal: Principal) -> Asked:
-    question, action = approval.question, approval.action
-    decides = principal.may("approver")
-    name = str(action.get("tool") or question.kind)
-    return Asked(
-        id=f"{approval.id}.{approval.digest[:SHOWN]}",
-        kind=question.kind,
-        server=str(action.get("server") or "proctor"),
-        name=name,
-        text=text_for(approval, principal),
-        arguments=canonical_json(action.get("arguments") or {}) if decides else "{}",
-        expires_at=approval.expires_at,
-    )
-
-
-async def decide(
-    proctor: Proctor,
-    principal: Principal,
-    run: Run,
-    shown: str,
-    *,
-    kind: DecisionKind,
-    comment: str = "",
-) -> Approval:
-    """A question of a run after the caller's decision; `shown` is its id as `questions` gave it.
-
-    Raises:
-        Forbidden: the caller doesn't decide.
-        NotFound: the run has no such question.
-        Conflict: it is decided, or about another action by now.
-    """
-    if not principal.may("approver"):
-        raise Forbidden("this takes the role approver", hint="An admin gives roles.")
-    id, _, digest = shown.partition(".")
-    if len(digest) != SHOWN:
-        raise InvalidInput("a question is named by its whole id", hint="Give it as it was shown.")
-    approval = await proctor.approval(id, tenant=tenant_of(principal))
-    if approval.run_id != run.id:
-        raise NotFound(f"run {run.id} has no question {id}")
-    if not approval.digest.startswith(digest):
-        raise Conflict(f"the action of {id} was changed since it was shown", hint="Look at it again.")
-    decision = Decision(kind=kind, comment=comment, by=principal.name, digest=approval.digest)
-    return await proctor.decide(id, decision)
 
 
 async def cancel(proctor: Proctor, principal: Principal, run: Run) -> Run:

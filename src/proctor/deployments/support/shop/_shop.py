@@ -74,7 +74,7 @@ class Shop:
         """Close every database."""
         with self._lock:
             for engine in self._engines.values():
-                engine.dispose()
+                _sql.close_engine(engine)
             self._engines.clear()
 
     def _write(
@@ -111,6 +111,5 @@ class Shop:
             self._engines[tenant] = engine
             if len(self._engines) > _OPEN_TENANTS:
                 _, oldest = self._engines.popitem(last=False)
-                # Calls under way keep their connections and close them when they end.
-                oldest.dispose()
+                _sql.close_engine(oldest)  # calls under way keep their connections
         return engine

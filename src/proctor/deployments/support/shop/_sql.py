@@ -123,6 +123,12 @@ def open_engine(path: Path) -> Engine:
     return engine
 
 
+def close_engine(engine: Engine) -> None:
+    """Closes the connections: those of calls under way when they end."""
+    event.listen(engine, "checkin", lambda _connection, entry: entry.invalidate())
+    engine.dispose()
+
+
 def create_tables(connection: Connection) -> None:
     """Make all tables, in the same order always, so that the same documents make the same file."""
     for table in _metadata.sorted_tables:

@@ -10,6 +10,7 @@ from proctor.core import (
     ModelMiddleware,
     ModelResult,
     ProctorError,
+    Suspended,
     ToolCall,
     ToolHandler,
     ToolMiddleware,
@@ -20,11 +21,11 @@ from proctor.telemetry._metrics import Metrics
 from proctor.telemetry._series import ModelSeries
 
 
-def trace_model(metrics: Metrics) -> ModelMiddleware:
+def measure_model(metrics: Metrics) -> ModelMiddleware:
     """A middleware that counts and times model calls, with their tokens, their cost and their first text.
 
-    The outcome is `ok`, `cancelled`, or the error's code. Tokens and cost are those of the deployment that
-    answered, which may be a stand-in.
+    The outcome is `ok`, `cancelled`, or the error's code; a call that is suspended has none yet. Tokens and
+    cost are those of the deployment that answered, which may be a stand-in.
     """
 
     async def middleware(call: ModelCall, handle: ModelHandler) -> ModelResult:
@@ -40,15 +41,16 @@ def trace_model(metrics: Metrics) -> ModelMiddleware:
         except ProctorError as error:
             outcome = error.code
             raise
-        except CancelledError:
-            outcome = "cancelled"
+        except CancelledError as error:
+            outcome = "" if isinstance(error, Suspended) else "cancelled"
             raise
         finally:
-            seconds = (monotonic_ms() - began) / 1000
             series.active.dec()
-            series.seconds.observe(seconds)
-            series.response.observe(seconds)
-            series.count(outcome)
+            if outcome:
+                seconds = (monotonic_ms() - began) / 1000
+                series.seconds.observe(seconds)
+                series.response.observe(seconds)
+                series.count(outcome)
         if result.deployment != call.model:
             series = metrics.model(call, result.deployment)
         if result.cached:
@@ -60,10 +62,11 @@ def trace_model(metrics: Metrics) -> ModelMiddleware:
     return middleware
 
 
-def trace_tool(metrics: Metrics) -> ToolMiddleware:
+def measure_tool(metrics: Metrics) -> ToolMiddleware:
     """A middleware that counts and times tool calls, with their cost.
 
-    The outcome is `ok`, `failed` where the tool said so, `refused`, `cancelled`, or the error's code.
+    The outcome is `ok`, `failed` where the tool said so, `refused`, `cancelled`, or the error's code. A call
+    that waits for a person has none yet.
     """
 
     async def middleware(call: ToolCall, handle: ToolHandler) -> ToolResult:
@@ -78,13 +81,14 @@ def trace_tool(metrics: Metrics) -> ToolMiddleware:
         except ProctorError as error:
             outcome = error.code
             raise
-        except CancelledError:
-            outcome = "cancelled"
+        except CancelledError as error:
+            outcome = "" if isinstance(error, Suspended) else "cancelled"
             raise
         finally:
             series.active.dec()
-            series.seconds.observe((monotonic_ms() - began) / 1000)
-            series.count(outcome)
+            if outcome:
+                series.seconds.observe((monotonic_ms() - began) / 1000)
+                series.count(outcome)
         if result.cost:
             series.cost.inc(result.cost)
         return result
