@@ -6,17 +6,22 @@ calls, dear calls, loops, and shifted verdicts; most sudden, some drifting in ov
 alone. The real evaluator looks at each minute over a real database, on a clock that is set. An anomaly is
 found where an alert of its own kind fires for its team before it is over, or within ten minutes after; an
 alert is right where one of its kind is there to be found, or one that it follows from (more calls cost more).
-A small team's trouble lasts until it concerns ten calls or runs: what concerns fewer isn't put in.
+A small team's trouble lasts until it concerns eight calls or runs in the mean: fewer are the weather. A day
+comes out as chance will: where a team makes fewer than eight calls in all of a trouble's time, hardly
+anything went wrong, and it is `quiet`: left out of `recall`, which is promised, but not of `recall_of_all`.
 
 Beside it: the three fixed lines alone (p99 above 5 s, more than 5 % errors, more than 100 calls a second) on
 the same days, and what is told on days on which nothing is wrong.
 
     uv run python -m benchmarks.anomalies --json                             # some minutes
-    uv run python -m benchmarks.anomalies --teams 6 --each 4 --seeds 11      # within one
+    uv run python -m benchmarks.anomalies --teams 6 --each 4 --seeds 21      # within one
 
-The rules' constants were chosen on seeds 1 and 2, and on good days of 101 and 102; 1 to 9 are kept for that.
-Promised is, on other seeds: recall and precision of at
-least 90 %, and more than the fixed lines find.
+Arrivals and durations are made: no record of real ones is at hand. How the numbers of calls per run are
+spread is as in recorded tasks of customer service (tau2: mean 4.9 and variance 12 in retail, 9.9 and 58 in
+banking). The rules' constants were chosen on seeds 1 and 2, and on good days of 101 and 102; 1 to 9 are kept
+for that; 11 and 12 were looked at and are spent. The figures told in the documentation are of 21, 22 and 23,
+each run once. Promised is, on unspent seeds: recall and precision of at least 90 %, and more than
+the fixed lines find.
 """
 
 import json
@@ -36,7 +41,7 @@ from proctor.core import AlertSettings
 BASELINES = AlertSettings(p99_seconds=0, error_rate=0, calls_per_second=0)
 FIXED = AlertSettings(sensitivity="off")
 PROMISED = 0.9
-TUNED_ON = range(1, 10)
+SPENT = range(1, 20)
 
 app = App(name="benchmarks.anomalies", help="What is found of anomalies in a replayed day, and how soon.")
 
@@ -45,14 +50,14 @@ app = App(name="benchmarks.anomalies", help="What is found of anomalies in a rep
 def anomalies(
     *,
     as_json: Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object.")] = False,
-    seeds: Annotated[list[int] | None, Parameter(help="One day each; 1 to 9 were tuned on.")] = None,
-    teams: Annotated[int, Parameter(help="At work in a day.")] = 24,
+    seeds: Annotated[list[int] | None, Parameter(help="One day each; 1 to 19 are spent.")] = None,
+    teams: Annotated[int, Parameter(help="At work in a day.")] = 36,
     each: Annotated[int, Parameter(help="Anomalies of each of the six kinds in a day.")] = 36,
     good_days: Annotated[int, Parameter(help="Days on which nothing is wrong.")] = 1,
 ) -> int:
     """0 where all that is promised holds, else 1."""
     began = time.perf_counter()
-    seeds = seeds or [11]
+    seeds = seeds or [21]
     ours, fixed, cpu = Score(), Score(), 0.0
     for seed in seeds:
         day = make_day(seed, teams=teams, each=each)
@@ -69,7 +74,7 @@ def anomalies(
         "ok": not complaints,
         "complaints": complaints,
         "seeds": seeds,
-        "held_out": not any(seed in TUNED_ON for seed in seeds),
+        "held_out": not any(seed in SPENT for seed in seeds),
         "baselines": ours.figures(),
         "fixed_lines": fixed.figures(),
         "good_days": {
@@ -91,7 +96,7 @@ def anomalies(
 def _take(score: Score, day: Day, settings: AlertSettings) -> float:
     """Milliseconds of a processor that a minute took."""
     replayed = replay(day, settings)
-    score.take(day.anomalies, replayed.alerts, day.begins)
+    score.take(day, replayed.alerts)
     return replayed.cpu_ms_a_minute
 
 

@@ -8,9 +8,10 @@ import numpy as np
 
 from benchmarks._anomalies._world import BEGIN, DAY, KINDS, Anomaly, AnomalyKind, Nature, busy
 
-CONCERNED = 10
-"""Calls (of bursts and loops: runs) that an anomaly concerns, in the mean, at the least: where nothing
-happens nothing can be seen. A small team's troubles last until they concern so many."""
+CONCERNED = 8
+"""Calls (of bursts and loops: runs) that an anomaly concerns, in the mean, at the least. A small team's
+troubles last until they concern so many. Where its team makes fewer calls in all of its time, as the day
+comes out, hardly anything went wrong: it is quiet, and counted apart."""
 LONGEST = 300
 """Minutes."""
 APART = 60

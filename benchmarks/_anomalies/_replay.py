@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from sqlalchemy import Connection
 
-from benchmarks._anomalies._injected import inject
+from benchmarks._anomalies._injected import CONCERNED, inject
 from benchmarks._anomalies._world import BEFORE, BEGIN, DAY, Anomaly, World, make_natures
 from proctor.alerts import Alert, Alerts, Backlog, Sources, Tally, hours, steps, windows
 from proctor.core import AlertSettings, MeasuredBy
@@ -36,6 +36,12 @@ class Day:
     def begins(self) -> datetime:
         """When the day begins."""
         return BEGIN + timedelta(days=DAYS)
+
+    def is_quiet(self, anomaly: Anomaly) -> bool:
+        """Whether its team hardly did anything in its time."""
+        ends = (self.begins + MINUTE * (minute + 1) for minute in range(anomaly.start, anomaly.end))
+        held = (self.minutes[at].get(anomaly.team) for at in ends)
+        return sum(tally.counts["calls"] for tally in held if tally) < CONCERNED
 
 
 def make_day(seed: int, *, teams: int, each: int) -> Day:
@@ -109,7 +115,7 @@ def _fill(connection: Connection, day: Day) -> None:
         rows = [{"at": at, "team": team, "numbers": tally.write()} for at, tally in past.items() if tally]
         connection.execute(insert_into(connection, hours), rows)
     for ended, tallies in day.minutes.items():
-        if ended <= day.begins:
+        if ended <= day.begins and tallies:
             rows = [{"at": ended, "team": team, "numbers": tally.write()} for team, tally in tallies.items()]
             connection.execute(insert_into(connection, windows), rows)
     connection.execute(insert_into(connection, steps), {"at": day.begins})

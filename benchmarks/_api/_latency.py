@@ -7,8 +7,8 @@ from benchmarks._api._http import Connection
 from benchmarks._api._load import TASK, quantile, timed
 from benchmarks._overhead._children import Child
 
-ROUNDS = 5
-"""In which both take turns: what else the machine does meets both."""
+TURN = 10
+"""Runs after which it is the other's turn: what else the machine does meets both."""
 BESIDE = 4
 
 
@@ -40,11 +40,11 @@ async def latency(server: Child, address: str, key: str, *, runs: int) -> dict[s
     async def look() -> None:
         await ask("GET", f"/runs/{one}")
 
-    for _ in range(ROUNDS):
-        told = await server.tell(do="library", runs=runs // ROUNDS, beside=BESIDE)
+    for _ in range(max(1, runs // TURN)):
+        told = await server.tell(do="library", runs=TURN, beside=BESIDE)
         for name, do in (("run", run), ("look", look)):
             seconds[name]["library"] += told[name]
-            seconds[name]["server"] += await timed(do, runs // ROUNDS, beside=BESIDE)
+            seconds[name]["server"] += await timed(do, TURN, beside=BESIDE)
     for _ in range(BESIDE):
         await pool.get_nowait().close()
     return {name: _compared(**both) for name, both in seconds.items()}

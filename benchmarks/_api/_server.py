@@ -21,6 +21,7 @@ import proctor
 from benchmarks._api._load import TASK, timed
 from benchmarks._scale._serving import obey
 from proctor.api import make_server
+from proctor.cli._execution import freeze_loaded
 from proctor.cli._web import web
 from proctor.core import ModelCall
 from proctor.testing import Reply, ScriptedModel, tool_call
@@ -80,6 +81,7 @@ def _settings(folder: Path) -> proctor.Settings:
 
 
 async def _main(folder: Path) -> None:
+    freeze_loaded()
     async with proctor.open(
         app, settings=_settings(folder), providers={"openai": ScriptedModel(answer)}, environ={}
     ) as running:

@@ -30,33 +30,39 @@ Opening = Callable[[str, Path], AbstractAsyncContextManager[Contender]]
 """Makes a contender of an endpoint's address and a folder for its database."""
 
 
-def serve(opening: Opening, *packages: str, settle: float = 0.0) -> None:
+def serve(opening: Opening, *packages: str, beside: Callable[[], float] | None = None) -> None:
     """Carries out orders until the standard input ends. `packages` are those whose versions are told.
 
-    What a contender still does in the `settle` seconds behind a burst counts as a part of it.
+    `beside` tells the processor time so far of what goes on behind a burst, where that is a part of its cost.
     """
-    asyncio.run(_serve(opening, sys.argv[1], Path(sys.argv[2]), packages, settle))
+    asyncio.run(_serve(opening, sys.argv[1], Path(sys.argv[2]), packages, beside))
 
 
-async def _serve(opening: Opening, url: str, folder: Path, packages: tuple[str, ...], settle: float) -> None:
+async def _serve(
+    opening: Opening,
+    url: str,
+    folder: Path,
+    packages: tuple[str, ...],
+    beside: Callable[[], float] | None,
+) -> None:
     async with opening(url, folder) as contender:
         print(json.dumps({"versions": {name: version(name) for name in packages}}), flush=True)
+        left = 0.0 if beside is None else beside()
         while line := await asyncio.to_thread(sys.stdin.readline):
             order = json.loads(line)
+            since = {} if beside is None else {"beside_cpu_s": beside() - left}
             await _burst(contender, order["scenario"], order["concurrency"], order["warmup"])
-            await asyncio.sleep(settle)  # of what is measured nothing is owed to the warm-up
-            figures = await _measure(contender, order, settle)
-            print(json.dumps(figures), flush=True)
+            figures = await _measure(contender, order)
+            left = 0.0 if beside is None else beside()
+            print(json.dumps(figures | since), flush=True)
 
 
-async def _measure(contender: Contender, order: dict[str, Any], settle: float) -> dict[str, float]:
+async def _measure(contender: Contender, order: dict[str, Any]) -> dict[str, float]:
     gc.collect()
     commits, cpu, began = contender.commits, _cpu(), time.perf_counter()
     await _burst(contender, order["scenario"], order["concurrency"], order["runs"])
-    wall = time.perf_counter() - began
-    await asyncio.sleep(settle)
     return {
-        "wall_s": wall,
+        "wall_s": time.perf_counter() - began,
         "cpu_s": _cpu() - cpu,
         "commits": contender.commits - commits,
     }

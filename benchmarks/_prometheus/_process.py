@@ -16,7 +16,8 @@ from typing import Any
 from autogen_agentchat.agents import AssistantAgent
 
 import proctor
-from proctor.cli._web import metrics_site, web
+from proctor.api import make_worker_server
+from proctor.cli._web import web
 from proctor.core import ModelCall, ModelNonsense, ModelOverloaded, ModelRefused
 from proctor.testing import Reply, ScriptedModel, tool_call
 
@@ -160,7 +161,7 @@ async def main(database: str, seed: int) -> None:
     providers = {"openai": ScriptedModel(Script(rng))}
     async with (
         proctor.open(app, settings=settings, providers=providers, environ={}) as running,
-        web(metrics_site(running.metrics_page, None), host="127.0.0.1", port=0) as address,
+        web(make_worker_server(running, host="127.0.0.1"), host="127.0.0.1", port=0) as address,
     ):
         load = Load(running, rng)
         _say({"target": address.removeprefix("http://")})

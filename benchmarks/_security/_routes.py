@@ -21,6 +21,9 @@ PUBLIC = {
 BESIDE: Mapping[tuple[str, str], Role] = {("GET", "/metrics"): "viewer", ("POST", "/mcp"): "viewer"}
 """What is served without standing in the OpenAPI."""
 
+BARRED = {("DELETE", "/v1/responses/{id}")}
+"""What nobody may do, whatever their role: the route is there to say so."""
+
 PLATFORM = {"keys", "budgets", "degradation", "alerts", "audit", "policies"}
 """Tags of what belongs to no tenant."""
 
@@ -68,6 +71,7 @@ _MCP = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
 BODIES: Mapping[tuple[str, str], Any] = {
     ("POST", "/api/v1/keys"): {"name": "taken", "roles": ["viewer"]},
     ("POST", "/api/v1/keys/{key_id}/rotate"): {},
+    ("POST", "/api/v1/revocations"): {"person": "ann@example.org"},
     ("POST", "/api/v1/approvals/{id}/decision"): _DECISION,
     ("POST", "/api/v1/approvals/{id}/delegation"): {"to": "ann@example.org"},
     ("PUT", "/api/v1/budgets/{name}"): {"limit_micros": 1, "scope": "global", "period": "day"},
