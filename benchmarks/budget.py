@@ -53,7 +53,7 @@ Repeats = Literal["free", "billed"]
 
 REHEARSED = 24
 """Runs that tell what runs cost."""
-OF_ALL, OF_SHOP, OF_RUN = 0.6, 0.35, 0.6
+OF_ALL, OF_SHOP, OF_RUN = 0.45, 0.2, 0.6
 """Of what the work would cost, what may be spent: by all, by one team, by a run of another."""
 PLENTY = Decimal(1000)
 
@@ -182,7 +182,7 @@ class Stage:
         share = self._sizes.runs / len(whole)
         shop = sum(cost for order, cost in whole.items() if team_of(order) == "shop")
         lab = sorted(cost for order, cost in whole.items() if team_of(order) == "lab")
-        need = await self._most_of_a_call()
+        need = await self._least_of_a_call()
         limits = {
             "all": round(sum(whole.values()) * (1 + share * OF_ALL)) + need,
             "shop": round(shop * (1 + share * OF_SHOP)) + need,
@@ -195,13 +195,20 @@ class Stage:
         )
         return limits
 
-    async def _most_of_a_call(self) -> int:
-        """What is set aside for a usual call, so that budgets are no smaller."""
-        runs = await self._running.runs.page(limit=1)
-        calls = await self._running.runs.calls(runs[0].id)
+    async def _least_of_a_call(self) -> int:
+        """What is set aside for a call of the cheapest model: no budget is smaller.
+
+        Dearer ones then are refused by what a run may spend from the start, whatever the answers cost.
+        """
         prices, at = Prices(self._running.settings.models), datetime.now(UTC)
-        made: list[Any] = [call.request for call in calls if call.key.kind == "model"]
-        return max(prices.bound_of(ModelCall(scope=FakeScope(), **request), at=at) for request in made)
+        aside = []
+        for run in await self._running.runs.page(limit=REHEARSED):
+            calls = await self._running.runs.calls(run.id)
+            made: list[Any] = [call.request for call in calls if call.key.kind == "model"]
+            aside.append(
+                max(prices.bound_of(ModelCall(scope=FakeScope(), **request), at=at) for request in made)
+            )
+        return min(aside)
 
     async def _go_on(self) -> None:
         """Raises the budgets, and lets the runs that were stopped go on to their end."""
