@@ -392,6 +392,22 @@ def test_what_a_server_has_loaded_takes_no_part_in_its_garbage_collections(termi
     assert int(out.rpartition("frozen: ")[2]) > 50_000
 
 
+def test_a_server_that_people_reach_at_another_address_tells_also_where_it_listens(terminal: Terminal):
+    process = terminal.start(
+        *("serve", "--app", "desk.py", "--port", "0"), PROCTOR_SERVER__URL="https://desk.example.com"
+    )
+    try:
+        line = read_until("Metrics: ", process, process.stdout)
+        own = re.search(r"Listening on (http://127\.0\.0\.1:\d+)\. ", line)
+        assert own is not None, line
+        assert "API: https://desk.example.com/api/v1. " in line
+        with urlopen(f"{own[1]}/metrics", timeout=PATIENCE) as answer:
+            assert answer.status == 200
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def test_nothing_is_served_beyond_this_machine(terminal: Terminal):
     _, err = terminal("serve", "--app", "desk.py", "--host", "0.0.0.0", code=1)
 

@@ -87,8 +87,9 @@ async def _serve(app: App, settings: Settings, place: str, host: str, port: int)
                 await _print_setup(proctor, address, out)
                 decisions = f", decisions: {address}/decide/" if page else ""
                 doing = "Executing" if executes else "Workers execute"
+                listens = "" if own == address else f" Listening on {own}."
                 answers = f"API: {address}/api/v1. Metrics: {address}/metrics{decisions}"
-                line = f"{doing} {', '.join(app.teams)} of {place}. {answers}"
+                line = f"{doing} {', '.join(app.teams)} of {place}.{listens} {answers}"
                 out.print(Text(line), soft_wrap=True)
                 await stopped.wait()
                 proctor.runs.feed.close()  # else the server would wait for streams that have no end
