@@ -23,7 +23,7 @@ import math
 import statistics
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,12 +34,15 @@ from cyclopts import App
 from benchmarks._overhead._children import Child, start
 from benchmarks._overhead._environments import python_of
 from benchmarks._overhead._workload import SCENARIOS
+from benchmarks._scale._consumed import until
 from benchmarks._surroundings import machine
 
 AIM = 0.10
 """Of raw AutoGen's processor time."""
 SETTLE = 3.0
 """Seconds behind the bursts of a pair: spans wait two for others before they are sent."""
+ARRIVAL = 60.0
+"""Seconds in which the last spans must have come to the collector; how long that takes isn't measured."""
 SURE = 0.95
 """How often the interval of a median holds it."""
 FEWEST = 6
@@ -127,8 +130,25 @@ async def _measure(sizes: Sizes, *, with_raw: bool) -> Measured:
                     measured.cpu.setdefault((scenario, name), []).append(cost)
                 told = ", ".join(f"{name} {cost:.2f}" for name, cost in costs.items())
                 print(f"  {number + 1}: {scenario}: {told} ms a run", file=sys.stderr)
-        measured.collected = await collector.tell()
+        measured.collected = await _collected(collector, _expected(sizes))
     return measured
+
+
+async def _collected(collector: Child, spans: int) -> dict[str, Any]:
+    """What has come to the collector once all spans have, or the time for that is over."""
+
+    async def came() -> bool:
+        return bool((await collector.tell())["spans"] >= spans)
+
+    with suppress(TimeoutError):
+        await until(came, seconds=ARRIVAL)
+    return await collector.tell()
+
+
+def _expected(sizes: Sizes) -> int:
+    """The spans of all runs with telemetry."""
+    each = sizes.runs * sizes.bursts * sizes.pairs + sizes.warmup
+    return sum(each * SPANS[name] for name in sizes.scenarios)
 
 
 async def _pair(contenders: dict[str, Child], order: dict[str, Any], sizes: Sizes) -> dict[str, float]:
@@ -220,8 +240,7 @@ def _complaints(sizes: Sizes, measured: Measured, figures: dict[str, dict[str, A
                 f"{name}: telemetry surely costs more than {share['low']:.1%} of raw AutoGen, "
                 f"aimed at is {AIM:.0%}"
             )
-    each = sizes.runs * sizes.bursts * sizes.pairs + sizes.warmup
-    expected = sum(each * SPANS[name] for name in sizes.scenarios)
+    expected = _expected(sizes)
     if measured.collected["spans"] != expected:
         complaints.append(f"{measured.collected['spans']} spans reached the collector instead of {expected}")
     return complaints

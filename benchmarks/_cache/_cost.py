@@ -5,12 +5,15 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from proctor.core import DeploymentSettings, ModelCall, ModelResult, SystemClock, Usage
 from proctor.models import Cache
 from proctor.store import Database
 from proctor.testing import FakeScope
 
+BURSTS = 10
+"""In which the calls of a kind are made."""
 SYSTEM = {"role": "system", "content": "You answer questions of customers in their language. " * 20}
 
 
@@ -25,7 +28,10 @@ class Cost:
 
 
 async def cost(folder: Path, calls: int) -> Cost:
-    """The figures, as means of that many calls of each kind."""
+    """The figures of that many calls of each kind: the median of a few bursts, each a mean.
+
+    A garbage collection, or what another thread does meanwhile, meets one of them and not the figure.
+    """
     async with await Database.open(f"sqlite:///{folder / 'cost.db'}") as database:
         bare = await _measure(_provider, calls)
         cache = make_cache(database)
@@ -91,7 +97,10 @@ async def _provider(_call: ModelCall) -> ModelResult:
 
 async def _measure(ask: Callable[[ModelCall], Awaitable[ModelResult]], calls: int) -> float:
     made = [question(number) for number in range(calls)]
-    began = time.process_time_ns()
-    for call in made:
-        await ask(call)
-    return (time.process_time_ns() - began) / calls / 1000
+    found, size = [], -(-calls // BURSTS)
+    for burst in (made[place : place + size] for place in range(0, calls, size)):
+        began = time.process_time_ns()
+        for call in burst:
+            await ask(call)
+        found.append((time.process_time_ns() - began) / len(burst) / 1000)
+    return median(found)

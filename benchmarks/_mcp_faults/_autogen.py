@@ -6,12 +6,13 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from autogen_core import CancellationToken
 from autogen_ext.tools.mcp import McpWorkbench, StdioServerParams  # type: ignore[import-not-found]
 
-from benchmarks._mcp_faults._faults import CALL_SECONDS, Bench, meet
+from benchmarks._mcp_faults._faults import Bench, meet
 
 
 class ToolFailed(Exception):
@@ -21,10 +22,10 @@ class ToolFailed(Exception):
 class AutogenBench:
     """A server as AutoGen holds it."""
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], call_seconds: float) -> None:
         # One time for the start and for calls: it has no other.
         self._bench = McpWorkbench(
-            StdioServerParams(command=command[0], args=[*command[1:]], read_timeout_seconds=CALL_SECONDS)
+            StdioServerParams(command=command[0], args=[*command[1:]], read_timeout_seconds=call_seconds)
         )
 
     async def start(self) -> None:
@@ -60,16 +61,17 @@ class AutogenBench:
         await self._bench.stop()
 
 
-def _open(command: Sequence[str]) -> Bench:
-    return AutogenBench(command)
+def _open(command: Sequence[str], *, call_seconds: float) -> Bench:
+    return AutogenBench(command, call_seconds)
 
 
 def main() -> None:
     # Written as it would be, but where nobody reads it: 5,000 tracebacks for the lines that are no message.
     logging.basicConfig(filename=os.devnull)
     for line in sys.stdin:
-        fault = json.loads(line)["fault"]
-        print(json.dumps(asyncio.run(meet(_open, sys.executable, fault))), flush=True)
+        order = json.loads(line)
+        opens = partial(_open, call_seconds=order["call_seconds"])
+        print(json.dumps(asyncio.run(meet(opens, sys.executable, order["fault"]))), flush=True)
 
 
 if __name__ == "__main__":

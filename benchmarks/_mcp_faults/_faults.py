@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 CALL_SECONDS = 1.5
-"""A call may take so long, by each contender's own setting."""
+"""A call may take so long, by each contender's own setting, unless another time is told."""
 START_SECONDS = 8.0
 """A server's start may take so long, where a contender has a setting of its own for that."""
 HANGS = 15.0
@@ -166,7 +166,7 @@ async def _cancels(bench: Bench, folder: Path) -> Met:
         return len(list(folder.glob("*.cancelled")))
 
     with contextlib.suppress(TimeoutError):
-        await _until(lambda: told() == CANCELS, 2)
+        await _until(lambda: told() == CANCELS)
     return Met(
         fault="cancels",
         outcomes=_count(outcomes[:CANCELS]),
@@ -212,8 +212,8 @@ async def _back(bench: Bench, began: float) -> float | None:
     return None
 
 
-async def _until(holds: Callable[[], bool], seconds: float = HANGS) -> None:
-    async with asyncio.timeout(seconds):
+async def _until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(HANGS):
         while not holds():  # noqa: ASYNC110 - another process leaves files
             await asyncio.sleep(0.01)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from benchmarks._mcp_faults._faults import CALL_SECONDS, START_SECONDS, Bench
+from benchmarks._mcp_faults._faults import START_SECONDS, Bench
 from proctor.core import SystemClock, ToolCall, ToolError, ToolServerSettings, ToolSpec
 from proctor.testing import FakeScope
 from proctor.tools import ToolServer
@@ -14,10 +14,10 @@ from proctor.tools import ToolServer
 class ProctorBench:
     """A server as Proctor holds it."""
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], call_seconds: float) -> None:
         settings = ToolServerSettings(
             command=tuple(command),
-            call_timeout=timedelta(seconds=CALL_SECONDS),
+            call_timeout=timedelta(seconds=call_seconds),
             start_timeout=timedelta(seconds=START_SECONDS),
         )
         self._server = ToolServer("faulty", settings, SystemClock())
@@ -46,6 +46,6 @@ class ProctorBench:
         await self._server.close()
 
 
-def open_proctor(command: Sequence[str]) -> Bench:
-    """A connection of Proctor's."""
-    return ProctorBench(command)
+def open_proctor(command: Sequence[str], *, call_seconds: float) -> Bench:
+    """A connection of Proctor's, on which a call may take so long."""
+    return ProctorBench(command, call_seconds)
