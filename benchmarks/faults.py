@@ -53,16 +53,21 @@ def faults(
     compare: Annotated[
         bool, Parameter(help="Measure AutoGen alone beside it; its environment needs uv.")
     ] = True,
+    slack: Annotated[
+        float, Parameter(help="Times as long until what hangs is given up: for a machine that is busy.")
+    ] = 1.0,
     as_json: Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object.")] = False,
 ) -> int:
     """0 where all that is promised holds, else 1."""
     if runs < 1:
         raise SystemExit("--runs is at least 1")
+    if slack < 1:
+        raise SystemExit("--slack is at least 1")
     logging.getLogger("proctor").addHandler(logging.NullHandler())  # a database that is away is no news here
     began = time.perf_counter()
     with running_postgres() as postgres, running_temporal() as temporal:
-        rows, ladder = asyncio.run(_measure(runs, postgres, temporal, compare=compare))
-    figures = _figures(rows, ladder, runs, time.perf_counter() - began)
+        rows, ladder = asyncio.run(_measure(runs, slack, postgres, temporal, compare=compare))
+    figures = _figures(rows, ladder, runs, slack, time.perf_counter() - began)
     if as_json:
         print(json.dumps(figures, indent=2))
     else:
@@ -71,14 +76,14 @@ def faults(
 
 
 async def _measure(
-    count: int, postgres: Postgres, temporal: Temporal, *, compare: bool
+    count: int, slack: float, postgres: Postgres, temporal: Temporal, *, compare: bool
 ) -> tuple[list[Row], Ladder]:
     """All rows, and the ladder. What mostly waits goes on side by side."""
     with TemporaryDirectory(prefix="proctor-faults-", ignore_cleanup_errors=True) as place:
         folder = _make_places(Path(place))
         async with asyncio.TaskGroup() as group:
-            branches = group.create_task(_embedded(folder / "embedded", count))
-            shared = group.create_task(_shared(folder / "shared", postgres, temporal, count))
+            branches = group.create_task(_embedded(folder / "embedded", count, slack))
+            shared = group.create_task(_shared(folder / "shared", postgres, temporal, count, slack))
             ladder = group.create_task(_ladder(folder / LADDER))
             raw = group.create_task(_contender(folder / "autogen", count)) if compare else None
         found = {} if raw is None else raw.result()
@@ -95,9 +100,9 @@ def _make_places(folder: Path) -> Path:
     return folder
 
 
-async def _embedded(folder: Path, count: int) -> list[Row]:
+async def _embedded(folder: Path, count: int, slack: float) -> list[Row]:
     async with endpoint(folder) as url:
-        site = Site(folder=folder, url=url, database=f"sqlite:///{folder}/branches.db")
+        site = Site(folder=folder, url=url, database=f"sqlite:///{folder}/branches.db", slack=slack)
         rows = await branch_rows(site, count)
         _tell("faults of agents, providers and tool servers: done")
         rows += await embedded_rows(replace(site, database=f"sqlite:///{folder}/workers.db"), count)
@@ -105,11 +110,13 @@ async def _embedded(folder: Path, count: int) -> list[Row]:
         return rows
 
 
-async def _shared(folder: Path, postgres: Postgres, temporal: Temporal, count: int) -> list[Row]:
+async def _shared(
+    folder: Path, postgres: Postgres, temporal: Temporal, count: int, slack: float
+) -> list[Row]:
     """What needs PostgreSQL and Temporal."""
     async with endpoint(folder) as url:
         database = await asyncio.to_thread(postgres.create_database)
-        site = Site(folder=folder, url=url, database=database, temporal=temporal.address)
+        site = Site(folder=folder, url=url, database=database, temporal=temporal.address, slack=slack)
         rows = await temporal_rows(site, count)
         _tell("workers on Temporal: done")
         rows += await database_rows(replace(site, temporal=""), postgres, count)
@@ -137,7 +144,7 @@ def _case_name(row: Row) -> str:
     return f"{row.fault}-{row.mechanism}"
 
 
-def _figures(rows: Sequence[Row], ladder: Ladder, runs: int, seconds: float) -> dict[str, Any]:
+def _figures(rows: Sequence[Row], ladder: Ladder, runs: int, slack: float, seconds: float) -> dict[str, Any]:
     complaints = [one for row in rows for one in row.complaints] + list(ladder.complaints)
     return {
         "benchmark": "faults",
@@ -156,6 +163,7 @@ def _figures(rows: Sequence[Row], ladder: Ladder, runs: int, seconds: float) -> 
             "autogen_siblings_kept": _sum_of(row.raw.siblings_kept for row in rows if row.raw is not None),
         },
         "runs": runs,
+        "slack": slack,
         "seconds": round(seconds, 1),
         "machine": machine() | {"load": round(os.getloadavg()[0], 1)},
         "complaints": complaints,

@@ -40,6 +40,8 @@ class Site:
     """Whether its tool servers are started before its first run, so that no run waits for that."""
     mended: bool = False
     """Whether the limits are widened that a run was parked for."""
+    slack: float = 1
+    """How many times longer than usual it takes until what hangs is given up, and a database is away."""
 
     @property
     def traces(self) -> Traces:
@@ -110,7 +112,7 @@ def _deployment(name: str, site: Site) -> dict[str, Any]:
         "api_key": "none",
         "price": "free",
         "retries": 3 if name.startswith(("retried", "steady")) else 0,
-        "timeout": HASTY if name.endswith("-hasty") else PATIENT,
+        "timeout": HASTY * site.slack if name.endswith("-hasty") else PATIENT,
         "fallback": ["spare"] if name.startswith("backed") else [],
         # Faults strike single runs, and no case's are to keep another from its deployment; an outage does.
         **({"breaker_pause": 1} if site.folder.name == LADDER else {"breaker_failures": 100_000}),
@@ -124,7 +126,7 @@ def _limits(case: Case, site: Site) -> dict[str, Any]:
         "untrusted": "allow",
         "on_failure": "state" if states else "fail",
         "agent_timeout": 60,
-        "agents": {"expert": {"timeout": TURN}} if case.fault == "agent_hangs" else {},
+        "agents": {"expert": {"timeout": TURN * site.slack}} if case.fault == "agent_hangs" else {},
         "max_tool_iterations": 50,
         "retries": 1 if case.mechanism == "by_hand" else 5,
         "retry_pause": 0.2,
@@ -136,7 +138,7 @@ def _tool_servers(site: Site, cases: Iterable[Case]) -> Iterable[tuple[str, dict
     for case in cases:
         if case.family == "tool server":
             command = [sys.executable, "-m", "benchmarks._faults._desk_server", str(site.folder), case.name]
-            limit = HASTY if case.fault == "tools_stalls" else PATIENT
+            limit = HASTY * site.slack if case.fault == "tools_stalls" else PATIENT
             environ = {"PYTHONPATH": str(ROOT)}
             yield (
                 expert_tool(case),

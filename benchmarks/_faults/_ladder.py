@@ -19,11 +19,11 @@ PAUSE = 0.25
 """Seconds between two runs."""
 CALM = 2.0
 """Seconds before the outage."""
-OUTAGE_AT_MOST = 30.0
+OUTAGE_AT_MOST = 60.0
 CLOSED_FOR = 3.0
 """Seconds of the outage at the last level."""
-CLIMB_AT_MOST = 40.0
-END_AT_MOST = 60.0
+CLIMB_AT_MOST = 120.0
+END_AT_MOST = 120.0
 """Seconds for the last runs to come to their ends."""
 LAST = 4
 

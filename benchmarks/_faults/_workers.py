@@ -25,7 +25,7 @@ AWAY = 2.0
 LONG_AWAY = 4.0
 IMPATIENT = 1.0
 """Seconds that runs wait for it, where it is away for longer."""
-WAKING = 30.0
+WAKING = 60.0
 """Seconds in which a frozen worker, once it goes on, has heard the answers that it waited for."""
 LAST_WORD = 1.0
 """Seconds that it then has to write and to act, if nothing kept it from that."""
@@ -112,7 +112,7 @@ async def database_rows(site: Site, postgres: Postgres, count: int) -> list[Row]
     async with open_runs(site) as runs:
         for name, patience, away in (
             ("database_restarts-wait", site.patience, AWAY),
-            ("database_stays_away-reschedule", IMPATIENT, LONG_AWAY),
+            ("database_stays_away-reschedule", IMPATIENT, LONG_AWAY * site.slack),
         ):
             case = CASES[name]
             async with worker(replace(site, patience=patience)):

@@ -176,11 +176,12 @@ def test_every_fault_of_the_issue_is_met_on_each_level_that_it_can_reach() -> No
 def test_a_short_run_shows_that_every_promise_holds() -> None:
     raw = [] if os.environ.get("UV") or shutil.which("uv") else ["--no-compare"]
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.faults", "--json", "--runs", "2", *raw],
+        # With slack, so that an answer that is late because the machine is busy is no fault.
+        [sys.executable, "-m", "benchmarks.faults", "--json", "--runs", "2", "--slack", "3", *raw],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
-        timeout=280,
+        timeout=900,
         check=False,
     )
     said = json.loads(done.stdout)

@@ -131,7 +131,7 @@ def benchmark(name, *options):
         [sys.executable, "-m", f"benchmarks.{name}", "--json", *options],
         cwd=ROOT,
         stdout=subprocess.PIPE,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     told = json.loads(done.stdout)
