@@ -107,6 +107,13 @@ class Crew:
 
         await until(there, seconds=BOUND)
 
+    async def renew(self) -> None:
+        """Ends all workers in order, and starts as many others."""
+        count = len(self._processes)
+        await self.end()
+        await self.add(count)
+        await self.alive()
+
     async def strike(self) -> None:
         """Kills one worker as the kernel might, and starts another one."""
         victim = self._processes.pop(self._rng.randrange(len(self._processes)))

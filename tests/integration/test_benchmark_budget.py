@@ -14,7 +14,7 @@ from proctor.core import DeploymentSettings, Usage
 from proctor.ledger import Prices
 
 ROOT = Path(__file__).parents[2]
-BOUND = 240
+BOUND = 600
 
 
 def books(models, tools=None) -> Books:
