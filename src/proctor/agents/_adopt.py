@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -247,11 +248,17 @@ def _with_held(parts: Iterable[tuple[str, Any]], stand_ins: StandIns) -> tuple[t
     known = {id(part) for _, part in found}
     for place, part in found:
         for held in [value for kept in vars(part).values() for value in _items(kept)]:
-            if isinstance(held, ChatAgent | BaseGroupChat) and id(held) not in known:
+            if _is_part(type(held)) and id(held) not in known:  # type: ignore[arg-type]
                 within = [each for each in parts_of(held, place, stand_ins) if id(each[1]) not in known]
                 known |= {id(one) for _, one in within}
                 found += within  # looked at in its turn
     return tuple(found)
+
+
+@lru_cache(maxsize=1_000)
+def _is_part(kind: type[Any]) -> bool:
+    """Whether values of this type are agents or teams: asked of all that each agent holds, in every run."""
+    return issubclass(kind, ChatAgent | BaseGroupChat)
 
 
 def _check_held(part: object, place: str, runtime: KillableRuntime) -> None:
@@ -276,7 +283,7 @@ def _check_held(part: object, place: str, runtime: KillableRuntime) -> None:
                     pass
 
 
-def _items(held: object) -> Iterable[object]:
+def _items(held: object) -> Iterable[Any]:
     match held:
         case Mapping():
             return held.values()

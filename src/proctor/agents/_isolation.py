@@ -84,8 +84,8 @@ class Isolated(BaseChatAgent):
         circle: Circle,
         states: bool,
     ) -> None:
-        first = members[0].agent
-        super().__init__(first.name, first.description)
+        # AutoGen's own `__init__` checks the name, and opens a span for an agent that nobody created.
+        self._name, self._description = members[0].agent.name, members[0].agent.description
         self.members = tuple(members)
         self._session = session
         self._runtime = runtime

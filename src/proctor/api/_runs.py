@@ -12,7 +12,7 @@ from proctor.api._caller import Operator, Running, Trust, Trusted, Viewer
 from proctor.api._idempotency import IdempotencyKey, once
 from proctor.api._pages import After, Limit, Page, page_of
 from proctor.api._platform import tenant_for, tenant_of
-from proctor.api._streams import unless
+from proctor.api._streams import ENDING
 from proctor.api._texts import (
     ID,
     SAYS_SOMETHING,
@@ -27,7 +27,7 @@ from proctor.api._texts import (
     id_of,
 )
 from proctor.app import Proctor, StartOptions
-from proctor.core import Conflict, Forbidden, Pace, RunError
+from proctor.core import Conflict, Forbidden, Pace, RunError, unless
 from proctor.runs import ENDED, Run, RunState
 from proctor.telemetry import incoming
 
@@ -246,7 +246,7 @@ async def answer_start(
     if wait and run.state not in ENDED:
         with suppress(TimeoutError, RunError):  # of a run whose process stops, another one will know
             async with asyncio.timeout(wait):
-                run = await unless(proctor.runs.feed.closed(), proctor.wait(run.id)) or run
+                run = await unless(proctor.runs.feed.closed(), proctor.wait(run.id), within=ENDING) or run
         await trust.renew()
     if run.state == "refused" or (wait and run.state in {*ENDED, "waiting"}):
         response.status_code = 200

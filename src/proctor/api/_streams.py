@@ -22,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 
 from proctor.api._caller import Trust
 from proctor.api._texts import ID
-from proctor.core import Event, InvalidInput, ProctorError, Token, Unavailable, end_tasks
+from proctor.core import Event, InvalidInput, ProctorError, Token, Unavailable, unless
 from proctor.runs import MOST_FOLLOWED, Follower, Item, RunEnd
 
 T = TypeVar("T")
@@ -249,17 +249,7 @@ def event_json(event: Event, *, whole: bool) -> dict[str, Any]:
 
 async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T | None:
     """What work comes to; nothing where its caller leaves before."""
-    return await unless(_gone(receive), work)
-
-
-async def unless(end: Coroutine[Any, Any, None], work: Coroutine[Any, Any, T]) -> T | None:
-    """What work comes to; nothing where the end comes before."""
-    doing, ending = asyncio.create_task(work), asyncio.create_task(end)
-    try:
-        await asyncio.wait({doing, ending}, return_when=asyncio.FIRST_COMPLETED)
-        return doing.result() if doing.done() else None
-    finally:
-        await end_tasks([task for task in (doing, ending) if not task.done()], within=ENDING)
+    return await unless(_gone(receive), work, within=ENDING)
 
 
 async def _gone(receive: Receive) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Connection, Row, Select, and_, delete, exists, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, exists, or_, select, update
 from sqlalchemy import insert as insert_into
 
 from proctor.approvals import _standing
@@ -191,13 +191,16 @@ def any_decided(connection: Connection, ids: Sequence[str]) -> bool:
     return connection.execute(query).first() is not None
 
 
+_cancel_pending = (
+    update(approvals)
+    .where(approvals.c.run_id == bindparam("of_run"), approvals.c.state == "pending")
+    .values(state="cancelled")
+)
+
+
 def cancel_pending(connection: Connection, run_id: str) -> None:
     """Closes what is still asked for a run that has ended."""
-    connection.execute(
-        update(approvals)
-        .where(approvals.c.run_id == run_id, approvals.c.state == "pending")
-        .values(state="cancelled")
-    )
+    connection.execute(_cancel_pending, {"of_run": run_id})
 
 
 def overdue(connection: Connection, now: datetime, *, limit: int = 200) -> tuple[str, ...]:

@@ -158,7 +158,7 @@ from proctor.core._settings import (
     TeamSettings,
     TenantSettings,
 )
-from proctor.core._tasks import IfBroken, end_tasks, in_own_thread, to_its_end
+from proctor.core._tasks import IfBroken, end_tasks, in_own_thread, to_its_end, unless
 from proctor.core._telemetry_settings import LogForm, TelemetrySettings
 from proctor.core._tool_settings import (
     GUARDED,
@@ -356,4 +356,5 @@ __all__ = [
     "read_object",
     "to_its_end",
     "to_micros",
+    "unless",
 ]

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import copy_context
@@ -38,17 +38,29 @@ class IfBroken:
 
 async def end_tasks(tasks: Collection["asyncio.Task[Any]"], *, within: float) -> "set[asyncio.Task[Any]]":
     """The tasks that have not ended so many seconds after they were cancelled."""
-    for task in tasks:
+    running = [task for task in tasks if not task.done()]
+    for task in running:
         task.cancel()
-    if not tasks:
-        return set()
-    ended, left = await asyncio.wait(tasks, timeout=within)
-    for task in ended:
-        if not task.cancelled():
+    left = (await asyncio.wait(running, timeout=within))[1] if running else set()
+    for task in tasks:
+        if task.done() and not task.cancelled():
             task.exception()  # asked for, so that the loop doesn't report it: whoever cancels has the reason
     for task in left:
         log.warning("%s doesn't end although it is cancelled: %r", task.get_name(), task.get_coro())
     return left
+
+
+async def unless(end: Awaitable[Any], work: Coroutine[Any, Any, T], *, within: float) -> T | None:
+    """What work comes to; nothing where the end comes before: then work has so many seconds to end.
+
+    The end is a future of the caller's own, or a coroutine, which is cancelled where work comes before it.
+    """
+    doing, ending = asyncio.create_task(work), asyncio.ensure_future(end)
+    try:
+        await asyncio.wait({doing, ending}, return_when=asyncio.FIRST_COMPLETED)
+        return doing.result() if doing.done() else None
+    finally:
+        await end_tasks([doing] if ending is end else [doing, ending], within=within)
 
 
 async def to_its_end(work: Coroutine[Any, Any, T]) -> T:

@@ -36,6 +36,7 @@ class ChatClient:
         self._http = DefaultAsyncHttpxClient(
             base_url=endpoint.base_url, timeout=timeout, follow_redirects=False
         )
+        self._url = self._http.build_request("POST", _PATH).url  # read once, not with each request
         self._sdk = AsyncOpenAI(
             base_url=endpoint.base_url,
             api_key=endpoint.api_key or "none",
@@ -68,7 +69,7 @@ class ChatClient:
             content = json.dumps(request.body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
             headers = self._headers | request.headers
             async with asyncio.timeout(request.seconds):
-                response = await self._http.post(_PATH, content=content.encode(), headers=headers)
+                response = await self._http.post(self._url, content=content.encode(), headers=headers)
             if not response.is_success:
                 raise self._failures.refusal(response.status_code, response.headers, response.text)
             return response.json()

@@ -123,12 +123,11 @@ def character_parts(plain: str) -> Iterator[str]:
 def _dot(known: Mapping[str, tuple[float, float]], parts: Iterable[str]) -> float:
     """The weighted sum over the known stretches, counted by logarithm, at length 1."""
     square = total = 0.0
-    for part, count in Counter(parts).items():
-        entry = known.get(part)
-        if entry is not None:
-            value = (1 + math.log(count)) * entry[0]
-            square += value * value
-            total += value * entry[1]
+    for part, count in Counter(filter(known.__contains__, parts)).items():
+        rarity, weight = known[part]
+        value = (1 + math.log(count)) * rarity
+        square += value * value
+        total += value * weight
     return total / math.sqrt(square) if square else 0.0
 
 

@@ -2,15 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from functools import partial
-from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from proctor.core import Clock, DatabaseUnavailable, NotFound, ProctorError, RunError, StaleAttempt
+from proctor.core import Clock, DatabaseUnavailable, NotFound, ProctorError, RunError, StaleAttempt, unless
 from proctor.runs import _queue, _sql
 from proctor.runs._failure import Left, after_failure, left
 from proctor.runs._past import Past
@@ -24,10 +23,11 @@ from proctor.runs._watch import Watchers
 from proctor.store import Database
 from proctor.telemetry import RunSpans, here
 
-T = TypeVar("T")
-
 SHOWN = 300
 """Characters of a database's complaint that a run keeps."""
+
+PLANNING_ENDS = 5.0
+"""Seconds that what a run needs has to be given up, where the run must stop before it has begun."""
 
 LEAVING = 0.5
 """Seconds that a run which is cut off has to be queued again."""
@@ -63,9 +63,9 @@ class Execution:
         """This process, as operators find it: host and process id."""
         self._watchers = watchers
         self._segments: dict[str, Segment] = {}
-        self._taken: dict[str, asyncio.Event] = {}
+        self._taken: dict[str, asyncio.Future[None]] = {}
         """Runs that are this process's own, from before they are stored as running here until they are left;
-        each with what is set when it must stop, also while its segment has not begun."""
+        each with what is done when it must stop, also while its segment has not begun."""
 
     def __len__(self) -> int:
         return len(self._segments)
@@ -76,7 +76,7 @@ class Execution:
     @contextmanager
     def taking(self, run_id: str) -> Iterator[None]:
         """Keeps a run that is being stored as running here for this process, unless that fails."""
-        self._taken[run_id] = asyncio.Event()
+        self._taken[run_id] = asyncio.get_running_loop().create_future()
         with ExitStack() as undo:
             undo.callback(self._taken.pop, run_id, None)
             yield
@@ -157,14 +157,14 @@ class Execution:
             here.reset(outside)
 
     async def _execute_told(self, run: Run, past: Past, spans: RunSpans) -> Run | None:
-        stopping = self._taken.setdefault(run.id, asyncio.Event())
+        stopping = self._taken.setdefault(run.id, asyncio.get_running_loop().create_future())
         try:
             ended = await self._attempt(run, past, stopping, spans)
         except StaleAttempt:
             log.warning("attempt %s of %s was taken over by another worker", run.attempt, run.id)
             return None
         except asyncio.CancelledError:
-            if stopping.is_set():
+            if stopping.done():
                 await self._give_back(run)
             raise
         finally:
@@ -188,10 +188,10 @@ class Execution:
         if error is not None and not isinstance(error, StaleAttempt):
             log.warning("%s can't be given back, and will be found lost: %s", run.id, error)
 
-    async def _attempt(self, run: Run, past: Past, stopping: asyncio.Event, spans: RunSpans) -> Run:
+    async def _attempt(self, run: Run, past: Past, stopping: "asyncio.Future[None]", spans: RunSpans) -> Run:
         try:
             # Takes as long as the team's tool servers take to start.
-            plan = await _unless(stopping, self._hooks.plan(run))
+            plan = await unless(stopping, self._hooks.plan(run), within=PLANNING_ENDS)
             if plan is None:
                 at = self._clock.now()
                 return await self._leave(run, left("queued", None, {}, at=at, handed_at=None, due_at=None))
@@ -207,7 +207,7 @@ class Execution:
                 spans=spans,
             )
             self._segments[run.id] = segment
-            if stopping.is_set():
+            if stopping.done():
                 segment.suspend()
             return await segment.execute()
         except (StaleAttempt, DatabaseUnavailable):
@@ -289,7 +289,7 @@ class Execution:
 
     def _stop_here(self, run_id: str) -> None:
         if run_id in self._taken:
-            self._taken[run_id].set()
+            _stop(self._taken[run_id])
         if run_id in self._segments:
             self._segments[run_id].cancel()
 
@@ -298,7 +298,7 @@ class Execution:
         for segment in self._segments.values():
             segment.suspend()
         for stopping in self._taken.values():
-            stopping.set()
+            _stop(stopping)
 
     async def cancel(self, run_id: str, *, by: str = "", tenant: str | None = None) -> Run:
         """The run after it was asked to stop: at once where nobody executes it, else as soon as it is seen.
@@ -326,13 +326,6 @@ class Execution:
         tell_end(self._hooks, run, spans_of(self._hooks, run, failed=failed))
 
 
-async def _unless(event: asyncio.Event, work: Awaitable[T]) -> T | None:
-    """What the work comes to; nothing where the event is set before."""
-    waits = asyncio.ensure_future(work), asyncio.ensure_future(event.wait())
-    try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        return await waits[0] if waits[0].done() else None
-    finally:
-        for task in waits:
-            task.cancel()
-        await asyncio.gather(*waits, return_exceptions=True)
+def _stop(stopping: "asyncio.Future[None]") -> None:
+    if not stopping.done():
+        stopping.set_result(None)

@@ -1,7 +1,8 @@
 """What the wiring gives to runs: how teams are executed, and whom to ask and to tell."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from proctor import approvals
 from proctor.agents import ModelFeatures, TeamFactory
@@ -50,7 +51,7 @@ class TeamPlan:
 class Hooks:
     """What the wiring puts into runs."""
 
-    plan: Callable[[Run], Awaitable[TeamPlan]]
+    plan: Callable[[Run], Coroutine[Any, Any, TeamPlan]]
     """The team of a run.
 
     Raises:

@@ -18,7 +18,7 @@ from proctor.core import (
     TeamError,
     Token,
     canonical_json,
-    end_tasks,
+    unless,
 )
 from proctor.runs import _threads_sql
 from proctor.runs._chain import settle_end
@@ -152,15 +152,8 @@ class Segment:
     async def _built(self, context: TeamContext) -> TeamRun | None:
         """The team; nothing where the attempt is halted before it is built."""
         plan = self._plan
-        building = asyncio.create_task(
-            TeamRun.build(plan.factory, context, self._session, settings=plan.settings)
-        )
-        try:
-            either: tuple[asyncio.Future[Any], ...] = (building, self._session.halting)
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            return await building if building.done() else None
-        finally:
-            await end_tasks([building], within=BUILDING_ENDS)
+        building = TeamRun.build(plan.factory, context, self._session, settings=plan.settings)
+        return await unless(self._session.halting, building, within=BUILDING_ENDS)
 
     async def _whole(self, team: TeamRun) -> Reviewed:
         if self._past.memory is not None:
