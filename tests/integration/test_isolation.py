@@ -28,14 +28,14 @@ from proctor.testing import Reply, ScriptedModel, tool_call
 from teams.broken import DEEDS, TEAMS, Rogue, add_broken_teams, script
 
 LIMITS = TeamSettings(
-    agent_timeout=timedelta(seconds=1), on_failure="state", approval="never", untrusted="allow", max_turns=50
+    agent_timeout=timedelta(seconds=20), on_failure="state", approval="never", untrusted="allow", max_turns=50
 )
 FAILING = LIMITS.model_copy(update={"on_failure": "fail", "retries": 0})
 
 
 def fit(limits: TeamSettings, deed: str) -> TeamSettings:
-    """Little time for an agent that hangs; on a busy machine the others need more to fail by themselves."""
-    return limits if deed == "hangs" else limits.model_copy(update={"agent_timeout": timedelta(seconds=20)})
+    """Little time where an agent hangs; on a busy machine others need more to fail by themselves."""
+    return limits.model_copy(update={"agent_timeout": timedelta(seconds=1)}) if deed == "hangs" else limits
 
 
 TOLD = {"message": "text", "agent.failed": "code", "agent.replaced": "by"}
@@ -328,7 +328,7 @@ async def test_an_action_in_progress_is_settled_by_a_person_before_anybody_stand
     paid = Paid()
     paid.stuck = True
     app = payer(paid)
-    async with opened(app, settings, clerk_fails) as running:
+    async with opened(app, settings, clerk_fails, limits=fit(LIMITS, "hangs")) as running:
         run = await running.run("desk", "Pay five.")
         assert run.state == "waiting"
         [asked] = await running.approvals()
@@ -352,7 +352,7 @@ async def test_those_who_decided_on_an_action_settle_its_unknown_end(settings: S
     paid.stuck = True
     settings = settings.model_copy(update={"roles": {"board": RoleSettings(members=("ann", "dora"))}})
     rule = ApprovalRule(tools=("pay",), roles=("board",), quorum=2)
-    limits = LIMITS.model_copy(update={"approval": "consequential", "approvals": (rule,)})
+    limits = fit(LIMITS, "hangs").model_copy(update={"approval": "consequential", "approvals": (rule,)})
     async with opened(payer(paid), settings, clerk_fails, limits=limits) as running:
         run = await running.run("desk", "Pay five.")
         [asked] = await running.approvals()
@@ -387,7 +387,7 @@ async def test_a_single_agent_is_replaced_by_its_stand_in_and_fails_without(sett
         ctx.stand_in(second, AssistantAgent("third", model_client=ctx.model("small")))
         return rogue
 
-    async with opened(app, settings) as running:
+    async with opened(app, settings, limits=fit(LIMITS, "hangs")) as running:
         run = await running.run("saved", "hello")
         assert (run.state, run.result) == ("completed", "said by third")
         run = await running.run("covered", "hello")
@@ -487,7 +487,7 @@ async def test_an_agent_that_swallows_its_cancellation_is_left_behind(settings: 
     add_broken_teams(app, Stubborn(let_go))
     loop = asyncio.get_running_loop()
     try:
-        async with opened(app, settings) as running:
+        async with opened(app, settings, limits=fit(LIMITS, "hangs")) as running:
             began = loop.time()
             run = await running.run("graph", "hello")
             took = loop.time() - began
