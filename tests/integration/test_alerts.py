@@ -126,6 +126,20 @@ async def test_a_trouble_of_one_minute_is_not_told(database_url: str) -> None:
         assert await kinds(database) == []
 
 
+async def test_what_is_no_longer_sure_a_minute_later_is_not_told(database_url: str) -> None:
+    clock, place = FakeClock(NOON + timedelta(seconds=10)), Place()
+    async with await Database.open(database_url) as database:
+        alerts = make_alerts(database, clock, place)
+        await alerts.tick()
+        await go(alerts, clock, 3)
+        place.errors = 14
+        await go(alerts, clock, 1)
+        place.errors, place.calls = 0, 100
+        await go(alerts, clock, 1)  # 14 errors of 180 calls are beyond the line, but may be chance
+        assert [alert.state for alert in await alerts.page()] == ["pending"]
+        assert await kinds(database) == []
+
+
 async def test_few_errors_of_few_calls_say_nothing(database_url: str) -> None:
     clock, place = FakeClock(NOON + timedelta(seconds=10)), Place(calls=2)
     async with await Database.open(database_url) as database:

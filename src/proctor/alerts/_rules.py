@@ -21,9 +21,14 @@ SPANS = (1, 5, 15, 60, 180)
 NEWEST = 5
 BASELINE_SPANS = (5, 15, 60, 180)
 
-CHANCE: Mapping[Sensitivity, float] = {"low": 1e-7, "normal": 2e-5, "high": 1e-4}
-"""So unlikely must it be that an ordinary minute looks like this. Minutes that follow each other
-are much alike, so a day has far fewer chances to be wrong than minutes."""
+CHANCE: Mapping[Sensitivity, float] = {"low": 2.5e-7, "normal": 5e-5, "high": 2.5e-4}
+"""So unlikely must it be that an ordinary hour looks like this. Stretches that follow each other minute by
+minute are much alike, but a day holds twelve times as many apart ones of five minutes as of an hour: so what
+a stretch shows must be the less likely, the shorter it is."""
+HOUR = 60
+RATES = 4.0
+"""A rate may be so much likelier than a share: four numbers are rates and fifteen are shares, and each kind
+has as many chances to be wrong in all."""
 LINE_CHANCE = 1e-3
 """Of a fixed line: so unlikely must it be that a team which just keeps it looks like this."""
 AGREES = 0.2
@@ -341,8 +346,10 @@ def _compare(team: str, look: _Look, limit: float, days: int) -> Finding | None:
     lasting = _lasting(look)
     if look.is_near(lately) or chance > AGREES or newest not in lasting:
         return None
+    more = RATES if look.unit else 1.0
+    # As if each had been looked at as often as an hour: see `CHANCE`.
     chances = {
-        span: numbers.chance(falls=falls)
+        span: numbers.chance(falls=falls) * HOUR / span / more
         for span, numbers in lasting.items()
         if span >= newest and numbers.is_far(look.factor, falls=falls)
     }

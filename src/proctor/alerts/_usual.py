@@ -8,11 +8,11 @@ far such hours lie apart, beyond what chance explains, is taken as how far the n
 import math
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from proctor.alerts._chances import at_least
-from proctor.alerts._tally import Count, Spread, Tally, end_of
+from proctor.alerts._chances import at_least, at_most
+from proctor.alerts._tally import WIDTH, Count, Spread, Tally, end_of
 
 HOUR = timedelta(hours=1)
 SHORTEST = timedelta(days=2)
@@ -34,6 +34,11 @@ STEADY = 0.03
 """The least relative variance of a share between hours: nothing in the world is steadier."""
 STEADY_RATE = 0.04
 """The same of a rate."""
+STEADY_LEVEL = 0.07
+"""The least that all durations, or all costs, wander together from hour to hour, relative. It moves the
+share above a high quantile by far more, and hours of few calls don't show it."""
+STEEPEST = 8.0
+"""How much more, at the most: where values hardly differ, any wandering would explain everything."""
 
 Pair = Callable[[Tally], tuple[float, float]]
 """How often something happened, and how often it could have."""
@@ -130,27 +135,42 @@ class Usual:
         )
 
     def unit(self, spread: Spread) -> float:
-        """What one event of a sum counts for: the mean square by the mean, as if it were counted."""
-        first, second, _ = self._moments(spread)
+        """What one event of a sum counts for: the mean cube by the mean square, as if it were counted.
+
+        The mean square by the mean would give a sum's variance, but few and large events make up its tail:
+        for a small team two long runs would look like a burst of many.
+        """
+        _, first, second, _ = self._moments(spread)
         return second / first if first else 0.0
 
     def mean(self, spread: Spread) -> float:
         """The mean of numbers that are spread."""
-        first, _, size = self._moments(spread)
+        first, _, _, size = self._moments(spread)
         return first / size if size else 0.0
 
-    def _moments(self, spread: Spread) -> tuple[float, float, int]:
+    def _moments(self, spread: Spread) -> tuple[float, float, float, int]:
         key = ("moments", spread)
         if key not in self._known:
+            buckets = self._every.spreads[spread]
+            first, second, third = (
+                sum(number * end_of(bucket) ** power for bucket, number in buckets.items())
+                for power in (1, 2, 3)
+            )
+            self._known[key] = first, second, third, sum(buckets.values())
+        found = self._known[key]
+        assert isinstance(found, tuple)
+        return found
+
+    @property
+    def _every(self) -> Tally:
+        """What the whole past held."""
+        if "every" not in self._known:
             every = Tally()
             for _, tally in self._hours:
                 every.add(tally)
-            for name, buckets in every.spreads.items():
-                first = sum(number * end_of(bucket) for bucket, number in buckets.items())
-                second = sum(number * end_of(bucket) ** 2 for bucket, number in buckets.items())
-                self._known["moments", name] = first, second, sum(buckets.values())
-        found = self._known[key]
-        assert isinstance(found, tuple)
+            self._known["every"] = every
+        found = self._known["every"]
+        assert isinstance(found, Tally)
         return found
 
     def _share(self, pair: Pair, hour: int) -> Share | None:
@@ -173,12 +193,22 @@ class Usual:
     def _tail(self, spread: Spread, quantile: float, hour: int) -> Tail | None:
         near = self._gathered(spread, [one for one in self._hours if _apart(one[0].hour, hour) <= 1])
         if near.size(spread) < FEWEST:
-            near = self._gathered(spread, self._hours)
+            near = self._every
         if near.size(spread) < FEWEST:
             return None
         bucket = near.quantile(spread, quantile)
         share = self._share(above(spread, bucket), hour)
-        return None if share is None else Tail(bucket=bucket, share=share)
+        if share is None:
+            return None
+        least = (STEADY_LEVEL * self._steepness(spread, bucket)) ** 2
+        return Tail(bucket=bucket, share=replace(share, spread=max(share.spread, least)))
+
+    def _steepness(self, spread: Spread, bucket: int) -> float:
+        """By how much the share above a value falls where the value rises a little, both relative."""
+        if spread == "lengths":
+            return 0.0  # calls are counted: they don't wander by a few percent
+        here, further = self._every.above(spread, bucket), self._every.above(spread, bucket + 2)
+        return min(math.log((here + 1) / (further + 1)) / (2 * math.log(WIDTH)), STEEPEST)
 
     @staticmethod
     def _gathered(spread: Spread, hours: Sequence[tuple[datetime, Tally]]) -> Tally:
@@ -197,20 +227,44 @@ class Usual:
         return found
 
     def _find_rate(self, count: Count, unit: float, hour: int, *, weekend: bool) -> Rate | None:
-        numbers = {at: tally.counts[count] / unit for at, tally in self._hours}
-        first = self._began.replace(minute=0, second=0, microsecond=0)
-        every = [first + HOUR * place for place in range((self._hours[-1][0] - first) // HOUR + 1)]
-        days = [at for at in every if at.hour == hour and (at.weekday() >= SATURDAY) == weekend]
-        found = [numbers.get(at, 0.0) for at in days]
+        found = self._ordinary(count, unit, hour, weekend=weekend)
         if len(found) < FEWEST_HOURS:
             return None
-        mean = statistics.median(found) or statistics.fmean(found)
+        mean = statistics.fmean(found)
         if mean == 0:
             return Rate(a_minute=0.0, spread=1.0)
-        # The median of the deviations, of which chance alone explains `1 / mean`.
-        off = 1.4826 * statistics.median(abs(math.log((number + 0.5) / (mean + 0.5))) for number in found)
-        spread = max(off**2 - 1 / mean, STEADY_RATE) + 1 / (mean * len(found))
-        return Rate(a_minute=mean / 60, spread=spread)
+        off, chance = list[float](), list[float]()
+        for near in (hour - 1, hour, hour + 1):
+            theirs = self._ordinary(count, unit, near % 24, weekend=weekend)
+            usual = statistics.fmean(theirs) if theirs else 0.0
+            if usual:
+                off += [abs(math.log((number + 0.5) / (usual + 0.5))) for number in theirs]
+                chance += [1 / usual] * len(theirs)
+        # The median of the deviations, less what chance alone explains.
+        beyond = (1.4826 * statistics.median(off)) ** 2 - statistics.fmean(chance)
+        spread = max(beyond, STEADY_RATE)
+        return Rate(a_minute=mean / 60, spread=spread + (1 / mean + spread) / len(found))
+
+    def _ordinary(self, count: Count, unit: float, hour: int, *, weekend: bool) -> Sequence[float]:
+        """What the hours of that time of such days held, without those that were incidents themselves."""
+        key = ("days", count, weekend)
+        if key not in self._known:
+            self._known[key] = self._by_hour(count, unit, weekend=weekend)
+        found = self._known[key]
+        assert isinstance(found, list)
+        numbers: Sequence[float] = found[hour]
+        middle = max(statistics.median(numbers), 1.0) if numbers else 1.0
+        return [number for number in numbers if not _is_apart(number, middle)]
+
+    def _by_hour(self, count: Count, unit: float, *, weekend: bool) -> list[list[float]]:
+        first = self._began.replace(minute=0, second=0, microsecond=0)
+        numbers = {at: tally.counts[count] / unit for at, tally in self._hours}
+        found: list[list[float]] = [[] for _ in range(24)]
+        for place in range((self._hours[-1][0] - first) // HOUR + 1):
+            at = first + HOUR * place
+            if (at.weekday() >= SATURDAY) == weekend:
+                found[at.hour].append(numbers.get(at, 0.0))
+        return found
 
 
 def above(spread: Spread, bucket: int) -> Pair:
@@ -243,6 +297,10 @@ def _is_incident(count: float, mean: float) -> bool:
     # The rate's spread isn't known yet: a third of it is a lot, and what lies beyond is far out.
     far = count > mean + 2 * math.sqrt(mean + 0.1 * mean**2)
     return far and at_least(count, mean, 0.1) < APART
+
+
+def _is_apart(count: float, mean: float) -> bool:
+    return min(at_least(count, mean, 0.1), at_most(count, mean, 0.1)) < APART
 
 
 def _pooled(hours: Sequence[tuple[float, float]], prior: tuple[float, float]) -> float:

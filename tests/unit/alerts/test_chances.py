@@ -7,8 +7,10 @@ import pytest
 
 from proctor.alerts import Tally, bucket_of
 from proctor.alerts._chances import LARGE, at_least, at_most
+from proctor.alerts._rules import SPANS, judge
 from proctor.alerts._tally import PIVOT, end_of
-from proctor.alerts._usual import Usual
+from proctor.alerts._usual import STEADY_LEVEL, STEADY_RATE, STEEPEST, Tail, Usual
+from proctor.core import AlertSettings
 
 
 def poisson(count: int, mean: float) -> float:
@@ -143,3 +145,75 @@ def test_the_rate_goes_from_one_hour_to_the_next() -> None:
     assert rate(30, 12) == pytest.approx(1.0)
     assert rate(0, 13) == pytest.approx(1.5)
     assert rate(30, 13) == pytest.approx(2.0)
+
+
+def rate_at_noon(numbers: list[int]) -> tuple[float, float]:
+    """Runs an hour at noon, where so many came on each weekday, and their spread."""
+    past = hours(days=len(numbers))
+    for at, tally in past:
+        tally.counts["started"] = numbers[(at - BEGIN).days]
+    found = Usual(past, BEGIN).rate("started", 1.0, BEGIN.replace(hour=12, minute=30))
+    assert found is not None
+    return found.a_minute * 60, found.spread
+
+
+def test_of_few_runs_the_mean_is_usual_and_not_the_median_which_is_less() -> None:
+    assert rate_at_noon([1, 1, 5, 1, 2])[0] == pytest.approx(2.0)
+
+
+def test_a_rate_knows_less_where_it_knows_fewer_days() -> None:
+    assert rate_at_noon([50] * 3)[1] > rate_at_noon([50] * 5)[1] > STEADY_RATE
+
+
+def test_a_day_of_many_runs_or_of_none_is_not_taken_for_usual() -> None:
+    assert rate_at_noon([50, 50, 1000, 50, 50])[0] == pytest.approx(50.0)
+    assert rate_at_noon([50, 50, 0, 50, 50])[0] == pytest.approx(50.0)
+
+
+def test_a_sum_counts_in_its_large_events() -> None:
+    past = hours(days=2)
+    for _, tally in past:
+        tally.spreads["lengths"].update({bucket_of(2.0): 9, bucket_of(20.0): 1})
+    short, long = end_of(bucket_of(2.0)), end_of(bucket_of(20.0))
+    unit = (9 * short**3 + long**3) / (9 * short**2 + long**2)
+    assert Usual(past, BEGIN).unit("lengths") == pytest.approx(unit)
+
+
+def tail_of(buckets: dict[int, int]) -> Tail:
+    past = hours(days=5)
+    for _, tally in past:
+        tally.spreads["seconds"].update(buckets)
+    found = Usual(past, BEGIN).tail("seconds", 0.9, BEGIN.replace(hour=12))
+    assert found is not None
+    return found
+
+
+def test_where_durations_hardly_differ_a_little_more_of_each_makes_many_long() -> None:
+    alike = tail_of({0: 89, 1: 9, 2: 1, 3: 1})
+    wide = tail_of(dict.fromkeys(range(-8, 1), 10) | dict.fromkeys(range(10, 15), 2))
+    assert wide.share.spread < 0.05
+    assert 0.1 < alike.share.spread < (STEADY_LEVEL * STEEPEST) ** 2 + 0.01
+
+
+def shown(chance: float, minutes: int) -> bool:
+    """Whether errors are acute that are half as likely as a chance, in that stretch of time alone."""
+    usual = Usual(hours(), BEGIN)
+    at = BEGIN + timedelta(days=14, hours=12, minutes=30)
+    share = usual.share("errors", lambda of: (of.counts["errors"], of.counts["calls"]), at)
+    assert share is not None
+    calls = 100
+    errors = next(n for n in range(100) if at_least(n, calls * share.rate, share.spread, calls) < chance)
+    tallies = {}
+    for span in SPANS:
+        tallies[span] = Tally()
+        if span >= minutes:
+            tallies[span].counts.update({"calls": calls * (1 if span == minutes else 40), "errors": errors})
+    settings = AlertSettings(error_rate=0)
+    found = judge("desk", tallies, usual, at, settings=settings, over={})
+    return any(finding.rule == "errors" and finding.acute for finding in found)
+
+
+def test_what_five_minutes_show_must_be_less_likely_than_what_an_hour_shows() -> None:
+    assert shown(2e-5, 60)
+    assert not shown(2e-5, 5)
+    assert shown(1e-7, 5)
