@@ -14,15 +14,15 @@ Beside it: the three fixed lines alone (p99 above 5 s, more than 5 % errors, mor
 the same days, and what is told on days on which nothing is wrong.
 
     uv run python -m benchmarks.anomalies --json                             # some minutes
-    uv run python -m benchmarks.anomalies --teams 6 --each 4 --seeds 21      # within one
+    uv run python -m benchmarks.anomalies --teams 6 --each 4 --seeds 41      # within one
 
 Arrivals and durations are made: no record of real ones is at hand. How the numbers of calls per run are
 spread is as in recorded tasks of customer service (tau2: mean 4.9 and variance 12 in retail, 9.9 and 58 in
-banking). The rules' constants were chosen on seeds 1 to 4, and on good days of 101 to 107; 1 to 9 and
-101 to 109 are kept for that; 11 and 12 were looked at and are spent; 21, 22 and 23 measured earlier rules.
-The figures told in the documentation are of 31, 32 and 33, with good days of 1031 to 1033, each run once:
-these are spent, too. Promised is, on unspent seeds: recall and precision of at least 90 %, and more than
-the fixed lines find. Of 31 to 33 together the recall was 89.6 %: there the promise was missed.
+banking). The rules' constants were chosen on seeds 1 to 6, and on good days of 101 to 109; 1 to 9 are kept
+for that; 11 and 12 were looked at and are spent; 21 to 23 measured earlier rules, and 31 to 33 a stricter
+limit, whose recall was 89.6 %. The figures told in the documentation are of 41, 42 and 43, with good days of
+1041 to 1043, each run once: these are spent, too. Promised is, on unspent seeds: recall and precision of at
+least 90 %, and more than the fixed lines find.
 """
 
 import json
@@ -42,7 +42,7 @@ from proctor.core import AlertSettings
 BASELINES = AlertSettings(p99_seconds=0, error_rate=0, calls_per_second=0)
 FIXED = AlertSettings(sensitivity="off")
 PROMISED = 0.9
-SPENT = range(1, 34)
+SPENT = range(1, 44)
 
 app = App(name="benchmarks.anomalies", help="What is found of anomalies in a replayed day, and how soon.")
 
@@ -51,14 +51,14 @@ app = App(name="benchmarks.anomalies", help="What is found of anomalies in a rep
 def anomalies(
     *,
     as_json: Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object.")] = False,
-    seeds: Annotated[list[int] | None, Parameter(help="One day each; 1 to 33 are spent.")] = None,
+    seeds: Annotated[list[int] | None, Parameter(help="One day each; 1 to 43 are spent.")] = None,
     teams: Annotated[int, Parameter(help="At work in a day.")] = 36,
     each: Annotated[int, Parameter(help="Anomalies of each of the six kinds in a day.")] = 36,
     good_days: Annotated[int, Parameter(help="Days on which nothing is wrong.")] = 1,
 ) -> int:
     """0 where all that is promised holds, else 1."""
     began = time.perf_counter()
-    seeds = seeds or [31]
+    seeds = seeds or [41]
     ours, fixed, cpu = Score(), Score(), 0.0
     for seed in seeds:
         day = make_day(seed, teams=teams, each=each)

@@ -21,7 +21,7 @@ SPANS = (1, 5, 15, 60, 180)
 NEWEST = 5
 BASELINE_SPANS = (5, 15, 60, 180)
 
-CHANCE: Mapping[Sensitivity, float] = {"low": 2.5e-7, "normal": 5e-5, "high": 2.5e-4}
+CHANCE: Mapping[Sensitivity, float] = {"low": 3.5e-7, "normal": 7e-5, "high": 3.5e-4}
 """So unlikely must it be that an ordinary hour looks like this. Stretches that follow each other minute by
 minute are much alike, but a day holds twelve times as many apart ones of five minutes as of an hour: so what
 a stretch shows must be the less likely, the shorter it is."""
