@@ -409,6 +409,26 @@ async def test_a_team_in_which_nobody_is_left_fails(settings: Settings) -> None:
     assert (run.state, run.error_code) == ("failed", "agent_failed")
 
 
+async def test_an_agent_whose_name_is_none_ends_the_run_before_it_begins(settings: Settings) -> None:
+    asked: list[str] = []
+    app = proctor.App()
+
+    class Odd(Rogue):
+        """Named as AutoGen's own agents can't be: its place would read as one within another."""
+
+        def __init__(self) -> None:
+            self._name, self._description, self.deed, self._asked = "a/b", "", "raises", asked
+
+    @app.team("odd")
+    def odd(_: proctor.TeamContext) -> ChatAgent:
+        return Odd()
+
+    async with opened(app, settings) as running:
+        run = await running.run("odd", "hello")
+    assert (run.state, run.error_code, asked) == ("failed", "team", [])
+    assert "'a/b'" in str(run.error)
+
+
 async def test_a_swarm_goes_back_to_whoever_handed_over(settings: Settings) -> None:
     app = proctor.App()
 

@@ -248,7 +248,7 @@ def _with_held(parts: Iterable[tuple[str, Any]], stand_ins: StandIns) -> tuple[t
     known = {id(part) for _, part in found}
     for place, part in found:
         for held in [value for kept in vars(part).values() for value in _items(kept)]:
-            if _is_part(type(held)) and id(held) not in known:  # type: ignore[arg-type]
+            if _is_part(held.__class__) and id(held) not in known:
                 within = [each for each in parts_of(held, place, stand_ins) if id(each[1]) not in known]
                 known |= {id(one) for _, one in within}
                 found += within  # looked at in its turn
@@ -257,7 +257,7 @@ def _with_held(parts: Iterable[tuple[str, Any]], stand_ins: StandIns) -> tuple[t
 
 @lru_cache(maxsize=1_000)
 def _is_part(kind: type[Any]) -> bool:
-    """Whether values of this type are agents or teams: asked of all that each agent holds, in every run."""
+    """Whether values of this class are agents or teams: asked of all that each agent holds, in every run."""
     return issubclass(kind, ChatAgent | BaseGroupChat)
 
 

@@ -18,7 +18,7 @@ from autogen_core import CancellationToken
 from proctor.agents._model import at_work
 from proctor.agents._runtime import KillableRuntime
 from proctor.agents._session import Failure, Session, Turn
-from proctor.core import AgentFailed, AgentTimedOut, ProctorError, end_tasks
+from proctor.core import AgentFailed, AgentTimedOut, ProctorError, TeamError, end_tasks
 
 LEFT_BEHIND = 1.0
 """Seconds that an agent has to end after its turn was given up."""
@@ -84,8 +84,11 @@ class Isolated(BaseChatAgent):
         circle: Circle,
         states: bool,
     ) -> None:
-        # AutoGen's own `__init__` checks the name, and opens a span for an agent that nobody created.
-        self._name, self._description = members[0].agent.name, members[0].agent.description
+        first = members[0].agent
+        if not first.name.isidentifier():
+            raise TeamError(f"an agent can't be called {first.name!r}", hint="Use letters, digits and _.")
+        # Not by AutoGen's own `__init__`: it opens a span for an agent that nobody created.
+        self._name, self._description = first.name, first.description
         self.members = tuple(members)
         self._session = session
         self._runtime = runtime

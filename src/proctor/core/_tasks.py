@@ -54,11 +54,15 @@ async def unless(end: Awaitable[Any], work: Coroutine[Any, Any, T], *, within: f
     """What work comes to; nothing where the end comes before: then work has so many seconds to end.
 
     The end is a future of the caller's own, or a coroutine, which is cancelled where work comes before it.
+    What it raises is raised: an end that breaks is none.
     """
     doing, ending = asyncio.create_task(work), asyncio.ensure_future(end)
     try:
         await asyncio.wait({doing, ending}, return_when=asyncio.FIRST_COMPLETED)
-        return doing.result() if doing.done() else None
+        if doing.done():
+            return doing.result()
+        ending.result()
+        return None
     finally:
         await end_tasks([doing] if ending is end else [doing, ending], within=within)
 

@@ -36,7 +36,7 @@ class ChatClient:
         self._http = DefaultAsyncHttpxClient(
             base_url=endpoint.base_url, timeout=timeout, follow_redirects=False
         )
-        self._url = self._http.build_request("POST", _PATH).url  # read once, not with each request
+        self._url = self._http.build_request("POST", _PATH).url  # parsed once, not with each request
         self._sdk = AsyncOpenAI(
             base_url=endpoint.base_url,
             api_key=endpoint.api_key or "none",

@@ -26,7 +26,7 @@ from proctor.telemetry import RunSpans, here
 SHOWN = 300
 """Characters of a database's complaint that a run keeps."""
 
-PLANNING_ENDS = 5.0
+PLANNING_ENDS = 1.0
 """Seconds that what a run needs has to be given up, where the run must stop before it has begun."""
 
 LEAVING = 0.5

@@ -1,4 +1,5 @@
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -44,6 +45,55 @@ async def test_work_is_given_up_where_the_end_comes_first():
         return "done"
 
     assert await unless(end, work(), within=1) is None
+    assert left.is_set()
+
+
+async def test_an_end_that_breaks_is_none():
+    async def end() -> None:
+        raise LookupError("nobody is there")
+
+    with pytest.raises(LookupError, match="nobody"):
+        await unless(end(), asyncio.Event().wait(), within=1)
+
+
+async def test_work_that_has_ended_wins_over_the_end():
+    end = asyncio.get_running_loop().create_future()
+
+    async def work() -> str:
+        end.set_result(None)
+        return "done"
+
+    assert await unless(end, work(), within=1) == "done"
+
+
+async def test_work_that_withstands_is_left_behind_after_a_while():
+    end, let_go = asyncio.get_running_loop().create_future(), asyncio.Event()
+
+    async def work() -> None:
+        end.set_result(None)
+        while not let_go.is_set():
+            with suppress(asyncio.CancelledError):
+                await let_go.wait()
+
+    assert await unless(end, work(), within=0.05) is None
+    let_go.set()
+
+
+async def test_whoever_waits_can_be_cancelled_and_so_is_the_work():
+    begun, left = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            left.set()
+
+    waiting = asyncio.create_task(unless(asyncio.get_running_loop().create_future(), work(), within=1))
+    await begun.wait()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
     assert left.is_set()
 
 
