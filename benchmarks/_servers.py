@@ -128,6 +128,7 @@ def _started_temporal() -> tuple[subprocess.Popen[bytes], str]:
         TimeoutError: it didn't come, or others were faster at each port.
     """
     program = str(Path(sys.executable).parent / "temporal")
+    ended: list[int | None] = []
     for _ in range(PORTS):
         port = free_port()
         options = ["--headless", "--ip", "127.0.0.1", "--port", str(port), "--log-level", "error"]
@@ -146,7 +147,8 @@ def _started_temporal() -> tuple[subprocess.Popen[bytes], str]:
             server.kill()
             server.wait()
             raise
-    raise TimeoutError(f"Temporal's development server got none of {PORTS} ports")
+        ended.append(server.returncode)
+    raise TimeoutError(f"Temporal's development server ended on each of {PORTS} ports, with {ended}")
 
 
 def _listens(server: subprocess.Popen[bytes], port: int) -> bool:

@@ -62,7 +62,8 @@ than all have: whatever the prices are, and however much dearer the rehearsal wa
 """
 PLENTY = Decimal(1000)
 SEEN = 3.0
-"""Seconds in which workers see that budgets were raised; who doesn't stops its runs once more."""
+"""Seconds in which workers see that budgets were raised; one that doesn't stops its runs once more, and they
+are resumed again."""
 
 app = App(name="benchmarks.budget", help="Budgets that can't be overspent, by workers that are killed.")
 

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
@@ -13,11 +14,10 @@ from benchmarks._servers import _listens
 
 
 def test_a_free_port_is_one_that_the_system_gives_to_nobody_else():
+    given = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text("ascii").split()
     ports = {free_port() for _ in range(20)}
-    assert all(20_000 <= port < 32_000 for port in ports)
+    assert all(1_024 <= port < int(given[0]) for port in ports)
     assert len(ports) > 1
-    for port in ports:
-        socket.create_server(("127.0.0.1", port)).close()
 
 
 def test_a_process_is_asked_for_the_ports_on_which_it_listens():

@@ -161,6 +161,7 @@ def test_nothing_is_lost_or_doubled_when_the_worker_is_struck():
     ended = benchmark(
         "chaos", "--runs", "10", "--kills", "3", "--store-kills", "1", "--freezes", "0", "--drains", "1"
     )
+    assert ended.stdout, ended.stderr
     said = json.loads(ended.stdout)
     # How soon a few runs go on says how busy the machine is: `ok`, which holds that too, is the full run's.
     assert (said["lost"], said["doubled"], said["wrong_hashes"], said["faults"]) == (0, 0, 0, []), (
