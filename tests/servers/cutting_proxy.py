@@ -26,13 +26,16 @@ class CuttingProxy:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carries one connection."""
-        if self.away:
-            writer.close()
-            return
+        try:
+            if not self.away:
+                await self._connect(reader, writer)
+        finally:
+            writer.transport.abort()
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             answers, requests = await asyncio.open_unix_connection(self._upstream)
         except OSError:
-            writer.close()
             return
         back = asyncio.create_task(self._carry(answers, writer))
         try:
@@ -44,10 +47,9 @@ class CuttingProxy:
         except ConnectionError:
             pass
         finally:
+            requests.close()  # first: who is cancelled while it waits goes no further
             back.cancel()
             await asyncio.gather(back, return_exceptions=True)
-            writer.transport.abort()
-            requests.close()
 
     async def _strike(
         self,
