@@ -51,7 +51,9 @@ app = App(name="benchmarks.anomalies", help="What is found of anomalies in a rep
 def anomalies(
     *,
     as_json: Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object.")] = False,
-    seeds: Annotated[list[int] | None, Parameter(help="One day each; 1 to 43 are spent.")] = None,
+    seeds: Annotated[
+        list[int] | None, Parameter(help="One day each; 1 to 43 are spent, and told of in the documentation.")
+    ] = None,
     teams: Annotated[int, Parameter(help="At work in a day.")] = 36,
     each: Annotated[int, Parameter(help="Anomalies of each of the six kinds in a day.")] = 36,
     good_days: Annotated[int, Parameter(help="Days on which nothing is wrong.")] = 1,

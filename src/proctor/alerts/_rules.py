@@ -1,6 +1,6 @@
 """The rules: what is said of a team, given what it did lately and what is usual.
 
-Each number is looked at in three stretches of time. Short ones find what is sudden and loud, long ones what
+Each number is looked at in four stretches of time. Short ones find what is sudden and loud, long ones what
 is faint, slow, or of a small team. Something is acute where one of them is far too unlikely to be chance
 **and** far from usual **and** the newest minutes agree: what is over isn't told.
 """
@@ -24,11 +24,11 @@ BASELINE_SPANS = (5, 15, 60, 180)
 CHANCE: Mapping[Sensitivity, float] = {"low": 3.5e-7, "normal": 7e-5, "high": 3.5e-4}
 """So unlikely must it be that an ordinary hour looks like this. Stretches that follow each other minute by
 minute are much alike, but a day holds twelve times as many apart ones of five minutes as of an hour: so what
-a stretch shows must be the less likely, the shorter it is."""
+a stretch shows must be the less likely, the shorter it is; three hours may be three times as likely."""
 HOUR = 60
 RATES = 4.0
-"""A rate may be so much likelier than a share: four numbers are rates and fifteen are shares, and each kind
-has as many chances to be wrong in all."""
+"""A rate may be so much likelier than a share: four numbers are rates and fifteen are shares, and so each
+kind is wrong about as often in all."""
 LINE_CHANCE = 1e-3
 """Of a fixed line: so unlikely must it be that a team which just keeps it looks like this."""
 AGREES = 0.2
@@ -346,7 +346,7 @@ def _compare(team: str, look: _Look, limit: float, days: int) -> Finding | None:
     lasting = _lasting(look)
     if look.is_near(lately) or chance > AGREES or newest not in lasting:
         return None
-    more = RATES if look.unit else 1.0
+    more = RATES if math.isinf(lately.most) else 1.0
     # As if each had been looked at as often as an hour: see `CHANCE`.
     chances = {
         span: numbers.chance(falls=falls) * HOUR / span / more

@@ -91,7 +91,7 @@ def _go_on(
 
 
 def _fire(alert: Alert, finding: Finding, at: datetime, settings: AlertSettings, behind: Behind) -> Alert:
-    # What began by chance is seldom as unlikely a minute later: that it still is so must be as sure.
+    # What began by chance is seldom as unlikely later: it must be so twice, and not well in between.
     if at - alert.began_at < settings.after or not finding.acute:
         return alert
     return replace(alert, state="firing", fired_at=at, runs=behind(finding))

@@ -1,8 +1,9 @@
 """What is usual for a team at an hour of the day, by the hours of its past.
 
-Nothing here is learnt in a way that can't be said in a sentence: rates are those of the same hour of other
-days, the hours before and after it counted in, without hours that were out of the ordinary themselves. How
-far such hours lie apart, beyond what chance explains, is taken as how far the next one may.
+Nothing here is learnt in a way that can't be said in a sentence: shares and rates are those of the same hour
+of other days, shares with the hours before and after it, without hours that were out of the ordinary
+themselves. How far such hours, or those beside them, lie apart beyond what chance explains is taken as how
+far the next one may.
 """
 
 import math
@@ -34,6 +35,10 @@ STEADY = 0.03
 """The least relative variance of a share between hours: nothing in the world is steadier."""
 STEADY_RATE = 0.04
 """The same of a rate."""
+VARIES = 3.0
+"""An hour whose days lie apart so many times as far as those of the hours beside it varies by itself."""
+EXCEPTIONS = 8
+"""Of so many days one may have been out of the ordinary; where more were, they are what is usual."""
 STEADY_LEVEL = 0.07
 """The least that all durations, or all costs, wander together from hour to hour, relative. It moves the
 share above a high quantile by far more, and hours of few calls don't show it."""
@@ -140,8 +145,8 @@ class Usual:
         The mean square by the mean would give a sum's variance, but few and large events make up its tail:
         for a small team two long runs would look like a burst of many.
         """
-        _, first, second, _ = self._moments(spread)
-        return second / first if first else 0.0
+        _, second, third, _ = self._moments(spread)
+        return third / second if second else 0.0
 
     def mean(self, spread: Spread) -> float:
         """The mean of numbers that are spread."""
@@ -219,7 +224,7 @@ class Usual:
 
     def _rate_of_hour(self, count: Count, unit: float, at: datetime) -> Rate | None:
         weekend = at.weekday() >= SATURDAY
-        key = ("rate", count, at.hour, weekend)
+        key = ("rate", count, unit, at.hour, weekend)
         if key not in self._known:
             self._known[key] = self._find_rate(count, unit, at.hour, weekend=weekend)
         found = self._known[key]
@@ -233,28 +238,26 @@ class Usual:
         mean = statistics.fmean(found)
         if mean == 0:
             return Rate(a_minute=0.0, spread=1.0)
-        off, chance = list[float](), list[float]()
-        for near in (hour - 1, hour, hour + 1):
-            theirs = self._ordinary(count, unit, near % 24, weekend=weekend)
-            usual = statistics.fmean(theirs) if theirs else 0.0
-            if usual:
-                off += [abs(math.log((number + 0.5) / (usual + 0.5))) for number in theirs]
-                chance += [1 / usual] * len(theirs)
-        # The median of the deviations, less what chance alone explains.
-        beyond = (1.4826 * statistics.median(off)) ** 2 - statistics.fmean(chance)
-        spread = max(beyond, STEADY_RATE)
+        near = [
+            self._ordinary(count, unit, each % 24, weekend=weekend) for each in (hour - 1, hour, hour + 1)
+        ]
+        spread = max(_beyond_chance(near), STEADY_RATE)
+        own = _beyond_chance([found])
+        if own > VARIES * (1 / mean + spread):
+            spread = own
         return Rate(a_minute=mean / 60, spread=spread + (1 / mean + spread) / len(found))
 
     def _ordinary(self, count: Count, unit: float, hour: int, *, weekend: bool) -> Sequence[float]:
-        """What the hours of that time of such days held, without those that were incidents themselves."""
-        key = ("days", count, weekend)
+        """What the hours of that time of such days held, without a few that were incidents themselves."""
+        key = ("days", count, unit, weekend)
         if key not in self._known:
             self._known[key] = self._by_hour(count, unit, weekend=weekend)
         found = self._known[key]
         assert isinstance(found, list)
         numbers: Sequence[float] = found[hour]
         middle = max(statistics.median(numbers), 1.0) if numbers else 1.0
-        return [number for number in numbers if not _is_apart(number, middle)]
+        kept = [number for number in numbers if not _is_apart(number, middle)]
+        return kept if len(numbers) - len(kept) <= max(len(numbers) // EXCEPTIONS, 1) else numbers
 
     def _by_hour(self, count: Count, unit: float, *, weekend: bool) -> list[list[float]]:
         first = self._began.replace(minute=0, second=0, microsecond=0)
@@ -270,6 +273,21 @@ class Usual:
 def above(spread: Spread, bucket: int) -> Pair:
     """How many of the numbers that are spread stand in later buckets."""
     return lambda tally: (tally.above(spread, bucket), tally.size(spread))
+
+
+def _beyond_chance(hours: Sequence[Sequence[float]]) -> float:
+    """How far the days of each of some hours lie apart, less what chance alone explains: relative variances.
+
+    The median of the deviations tells. Of sums, whose unit is larger than their variance's, chance explains
+    less than is taken off here; their spread is its least then.
+    """
+    off, chance = list[float](), list[float]()
+    for numbers in hours:
+        usual = statistics.fmean(numbers) if numbers else 0.0
+        if usual:
+            off += [abs(math.log((number + 0.5) / (usual + 0.5))) for number in numbers]
+            chance += [1 / usual] * len(numbers)
+    return (1.4826 * statistics.median(off)) ** 2 - statistics.fmean(chance)
 
 
 def _apart(hour: int, other: int) -> int:

@@ -170,6 +170,22 @@ def test_a_day_of_many_runs_or_of_none_is_not_taken_for_usual() -> None:
     assert rate_at_noon([50, 50, 0, 50, 50])[0] == pytest.approx(50.0)
 
 
+@pytest.mark.parametrize(
+    "numbers", [[0, 60] * 5, [0, 0, 60] * 3, [0, 0, 60, 1, 0, 0, 0, 60, 0, 0], [5, 60] * 5]
+)
+def test_an_hour_that_varies_from_day_to_day_is_usual_as_it_is(numbers: list[int]) -> None:
+    mean, spread = rate_at_noon(numbers)
+    weekdays = [number for day, number in enumerate(numbers) if (BEGIN + timedelta(days=day)).weekday() < 5]
+    assert mean == pytest.approx(sum(weekdays) / len(weekdays))
+    assert at_least(60, mean, spread) > 0.005
+    assert at_most(0, mean, spread) > 0.005
+
+
+def test_an_hour_that_varies_no_more_than_those_beside_it_knows_by_them_how_far() -> None:
+    steady, own = rate_at_noon([50, 50, 50, 50, 50]), rate_at_noon([46, 55, 49, 50, 52])
+    assert own[1] == pytest.approx(steady[1], rel=0.01)
+
+
 def test_a_sum_counts_in_its_large_events() -> None:
     past = hours(days=2)
     for _, tally in past:
@@ -196,7 +212,7 @@ def test_where_durations_hardly_differ_a_little_more_of_each_makes_many_long() -
 
 
 def shown(chance: float, minutes: int) -> bool:
-    """Whether errors are acute that are half as likely as a chance, in that stretch of time alone."""
+    """Whether errors are acute that are just less likely than a chance, in that stretch of time alone."""
     usual = Usual(hours(), BEGIN)
     at = BEGIN + timedelta(days=14, hours=12, minutes=30)
     share = usual.share("errors", lambda of: (of.counts["errors"], of.counts["calls"]), at)
